@@ -1,0 +1,151 @@
+//! Time zones by IANA name. The rules are compiled in, so every machine reads the same clock.
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
+
+static RULES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// A time zone such as `Europe/Berlin`, in the database's own spelling.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone {
+    name: String,
+    rules: TimeZone,
+}
+
+/// No time zone of the IANA database has this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a time zone of the IANA database, such as Europe/Berlin")]
+pub struct UnknownZone;
+
+impl Zone {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The distance from UTC at that moment, and what people there call it (`CEST`; `UTC+03` where there is no word).
+    pub fn offset_at(&self, at: OffsetDateTime) -> (UtcOffset, String) {
+        let nanos = i32::try_from(at.nanosecond()).unwrap_or(0);
+        // Beyond the range of the database (years ±9999) the far end's rule goes on.
+        let moment =
+            jiff::Timestamp::new(at.unix_timestamp(), nanos).unwrap_or(jiff::Timestamp::MAX);
+        let info = self.rules.to_offset_info(moment);
+        let offset = UtcOffset::from_whole_seconds(info.offset().seconds());
+        let word = match info.abbreviation() {
+            word if word.starts_with(['+', '-']) => format!("UTC{word}"),
+            word => word.to_owned(),
+        };
+        (offset.unwrap_or(UtcOffset::UTC), word)
+    }
+
+    /// The same moment on the clock of this zone.
+    pub fn to_local(&self, at: OffsetDateTime) -> OffsetDateTime {
+        at.checked_to_offset(self.offset_at(at).0).unwrap_or(at)
+    }
+
+    /// For people: `Friday 12 June 2026, 20:00 CEST`.
+    pub fn format_long(&self, at: OffsetDateTime) -> String {
+        let format = format_description!(
+            "[weekday] [day padding:none] [month repr:long] [year], [hour]:[minute]"
+        );
+        let (_, word) = self.offset_at(at);
+        match self.to_local(at).format(&format) {
+            Ok(text) => format!("{text} {word}"),
+            Err(_) => at.to_string(),
+        }
+    }
+}
+
+impl FromStr for Zone {
+    type Err = UnknownZone;
+    fn from_str(name: &str) -> Result<Self, UnknownZone> {
+        let rules = RULES.get(name).map_err(|_| UnknownZone)?;
+        let name = rules.iana_name().ok_or(UnknownZone)?.to_owned();
+        if rules.is_unknown() {
+            return Err(UnknownZone);
+        }
+        Ok(Self { name, rules })
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+serde_as_text!(Zone);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    fn zone(name: &str) -> Zone {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(zone("Europe/Berlin").to_string(), "Europe/Berlin");
+        assert_eq!(zone("europe/berlin"), zone("Europe/Berlin"));
+        assert_eq!(zone("UTC").name(), "UTC");
+        for bad in [
+            "",
+            "Europe/Atlantis",
+            "+02:00",
+            "Etc/Unknown",
+            "Europe/Berlin\0",
+            "local",
+        ] {
+            assert_eq!(bad.parse::<Zone>(), Err(UnknownZone), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn people_read() {
+        let evening = datetime!(2026-06-12 18:00 UTC);
+        let text = |name| zone(name).format_long(evening);
+        assert_eq!(text("Europe/Berlin"), "Friday 12 June 2026, 20:00 CEST");
+        assert_eq!(text("America/New_York"), "Friday 12 June 2026, 14:00 EDT");
+        assert_eq!(text("Asia/Tokyo"), "Saturday 13 June 2026, 03:00 JST");
+        assert_eq!(
+            text("America/Sao_Paulo"),
+            "Friday 12 June 2026, 15:00 UTC-03"
+        );
+        assert_eq!(text("UTC"), "Friday 12 June 2026, 18:00 UTC");
+    }
+
+    #[test]
+    fn summer_time_changes_the_offset() {
+        let berlin = zone("Europe/Berlin");
+        let before = berlin.offset_at(datetime!(2026-03-29 00:59:59 UTC));
+        let after = berlin.offset_at(datetime!(2026-03-29 01:00 UTC));
+        assert_eq!(before, (time::macros::offset!(+1), "CET".to_owned()));
+        assert_eq!(after, (time::macros::offset!(+2), "CEST".to_owned()));
+        let local = berlin.to_local(datetime!(2026-03-29 01:00 UTC));
+        assert_eq!(
+            (local.hour(), local.offset()),
+            (3, time::macros::offset!(+2))
+        );
+    }
+
+    #[test]
+    fn the_ends_of_time_do_not_panic() {
+        for at in [
+            datetime!(-9999-01-01 0:00 UTC),
+            datetime!(9999-12-31 23:59:59 UTC),
+        ] {
+            assert!(!zone("Pacific/Kiritimati").format_long(at).is_empty());
+        }
+    }
+}

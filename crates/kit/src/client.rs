@@ -1,0 +1,62 @@
+//! Calls to other members: who we are, how long there is, and which trace it belongs to.
+
+use std::time::Duration;
+
+use tonic::{
+    Request, Status,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+use crate::{
+    context,
+    mesh::{CREDENTIAL_HEADER, MeshIdentity, PEER_HEADER},
+};
+
+/// A call may take this long where nothing smaller is set: the longest of guarantees.md, a purchase.
+const CALL_TIMEOUT: Duration = Duration::from_secs(8);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of one connection, shared by all its calls: a small window lets one slow reader stall the rest.
+const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
+
+/// What a generated client is built on.
+pub type MeshChannel = InterceptedService<Channel, Credentials>;
+
+/// Puts identity, deadline and trace on every call.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    identity: MeshIdentity,
+}
+
+/// A channel to the member at `url`, connected on first use, so that members start in any order.
+pub fn channel(url: &str, identity: MeshIdentity) -> Result<MeshChannel, tonic::transport::Error> {
+    let channel = Endpoint::from_shared(url.to_owned())?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .tcp_nodelay(true)
+        .connect_lazy();
+    Ok(InterceptedService::new(channel, Credentials { identity }))
+}
+
+impl Interceptor for Credentials {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let context = context::current();
+        // The metadata, unlike the endpoint's own timeout, reaches the callee.
+        request.set_timeout(context.budget(CALL_TIMEOUT));
+        let metadata = request.metadata_mut();
+        let peer = self.identity.peer.name();
+        metadata.insert(PEER_HEADER, peer.parse().expect("a member's name is ASCII"));
+        let credential = self.identity.credential();
+        metadata.insert(CREDENTIAL_HEADER, credential.parse().expect("base64url is ASCII"));
+        if let Some(trace) = context.trace {
+            let traceparent = trace.traceparent();
+            metadata.insert("traceparent", traceparent.parse().expect("hex and dashes are ASCII"));
+        }
+        Ok(request)
+    }
+}

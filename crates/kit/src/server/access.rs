@@ -1,0 +1,132 @@
+//! The access rules of the contracts, checked before a handler runs: which member calls, and for
+//! methods of admins, whose token came along.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::future::BoxFuture;
+use http::{Request, Response, header::AUTHORIZATION};
+use proto::{Audience, Policy};
+use tonic::body::Body;
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+use super::{Admin, VerifyToken};
+use crate::{CallContext, Code, ErrorReason, Failure, MeshKey, with_context};
+
+/// Open to whoever can connect: they say nothing of the business.
+const OPEN_PREFIXES: [&str; 2] = ["/grpc.health.", "/grpc.reflection."];
+
+#[derive(Clone)]
+pub(super) struct AccessLayer {
+    mesh: MeshKey,
+    verifier: Option<Arc<dyn VerifyToken>>,
+}
+
+impl AccessLayer {
+    pub(super) fn new(mesh: MeshKey, verifier: Option<Arc<dyn VerifyToken>>) -> Self {
+        Self { mesh, verifier }
+    }
+
+    /// Who calls, and for whom. None where no admin is involved.
+    async fn check(&self, request: &http::request::Parts) -> Result<Option<Admin>, Failure> {
+        let path = request.uri.path();
+        if OPEN_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
+            return Ok(None);
+        }
+        let policy = proto::policy(path).ok_or_else(|| Failure::not_found("method"))?;
+        self.check_caller(policy, request)?;
+        match policy.audience {
+            Audience::Guest | Audience::Internal => Ok(None),
+            Audience::Admin => self.check_admin(request).await.map(Some),
+            Audience::Superadmin => {
+                let admin = self.check_admin(request).await?;
+                if !admin.superadmin {
+                    let detail = "Only a superadmin may do this.";
+                    let (code, reason) = (Code::PermissionDenied, ErrorReason::PermissionDenied);
+                    return Err(Failure::refused(code, reason, detail));
+                }
+                Ok(Some(admin))
+            }
+        }
+    }
+
+    fn check_caller(&self, policy: &Policy, request: &http::request::Parts) -> Result<(), Failure> {
+        match self.mesh.caller(&request.headers) {
+            Some(peer) if policy.callers.contains(&peer) => Ok(()),
+            _ => Err(Failure::refused(
+                Code::PermissionDenied,
+                ErrorReason::CallerNotAllowed,
+                "This member of the mesh may not call this method.",
+            )),
+        }
+    }
+
+    async fn check_admin(&self, request: &http::request::Parts) -> Result<Admin, Failure> {
+        let header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer "));
+        match (token, &self.verifier) {
+            (Some(token), Some(verifier)) => verifier.verify(token).await,
+            _ => Err(Failure::refused(
+                Code::Unauthenticated,
+                ErrorReason::Unauthenticated,
+                "This needs an access token.",
+            )),
+        }
+    }
+}
+
+impl<S> Layer<S> for AccessLayer {
+    type Service = AccessService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AccessService { inner, rules: self.clone() }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct AccessService<S> {
+    inner: S,
+    rules: AccessLayer,
+}
+
+impl<S> Service<Request<Body>> for AccessService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The instance that was polled ready serves; its clone waits for the next call.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let rules = self.rules.clone();
+        let context = CallContext::from_headers(request.headers());
+        let span = tracing::info_span!(
+            "call",
+            method = request.uri().path(),
+            trace_id = context.trace.as_ref().map(tracing::field::display)
+        );
+        let work = async move {
+            let (mut parts, body) = request.into_parts();
+            match rules.check(&parts).await {
+                Ok(Some(admin)) => {
+                    parts.extensions.insert(admin);
+                }
+                Ok(None) => {}
+                Err(failure) => return Ok(failure.into_status().into_http()),
+            }
+            inner.call(Request::from_parts(parts, body)).await
+        };
+        Box::pin(with_context(context, work.instrument(span)))
+    }
+}

@@ -1,0 +1,20 @@
+//! What every test of the workspace uses: a private PostgreSQL and nats-server per test binary, a database per
+//! test, an SMTP sink, and one way to wait. Depends on no service and never ships.
+//!
+//! Everything starts lazily on first use and works from any number of `#[tokio::test]` functions, each with a
+//! runtime of its own. Helpers panic with a readable message: a test that cannot get its server has failed.
+
+mod database;
+mod eventually;
+mod infra;
+pub mod keys;
+mod logs;
+mod nats;
+mod smtp;
+
+pub use database::{TestDb, database};
+pub use eventually::eventually;
+pub use infra::Infra;
+pub use logs::logs;
+pub use nats::{NatsServer, nats};
+pub use smtp::{Message, Smtp};

@@ -1,0 +1,3 @@
+//! Receives what happened to orders and sends every message a guest gets.
+
+pub mod render;

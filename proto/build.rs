@@ -1,0 +1,116 @@
+//! Compiles the contracts without protoc, and turns each method's access option into a table.
+//! A method without the option, or with an empty one, does not build.
+
+use std::{env, error::Error, fmt::Write as _, fs, path::Path, path::PathBuf};
+
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
+
+const ACCESS_OPTION: &str = "boxoffice.common.v1.access";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=boxoffice");
+    let out_dir = PathBuf::from(env::var("OUT_DIR")?);
+
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(proto_files(Path::new("boxoffice"))?)?;
+
+    // This encoding, unlike the typed set below, keeps the extension options.
+    let descriptors = compiler.encode_file_descriptor_set();
+    fs::write(out_dir.join("descriptors.bin"), &descriptors)?;
+    fs::write(out_dir.join("policies.rs"), policies(&descriptors)?)?;
+
+    tonic_prost_build::configure()
+        .bytes(".boxoffice.payment.v1.ReceiveEventRequest.body")
+        .include_file("contracts.rs")
+        .compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}
+
+fn proto_files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(proto_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn policies(descriptors: &[u8]) -> Result<String, Box<dyn Error>> {
+    let pool = DescriptorPool::decode(descriptors)?;
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for service in pool.services().filter(|s| s.full_name().starts_with("boxoffice.")) {
+        for method in service.methods() {
+            let path = format!("/{}/{}", service.full_name(), method.name());
+            let row = policy(&pool, &method).map_err(|reason| format!("{path}: {reason}"))?;
+            rows.push((path, row));
+        }
+    }
+    rows.sort();
+    let mut table = String::from("pub static POLICIES: &[Policy] = &[\n");
+    for (path, row) in rows {
+        writeln!(table, "    Policy {{ path: {path:?}, {row} }},")?;
+    }
+    table.push_str("];\n");
+    Ok(table)
+}
+
+fn policy(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String, String> {
+    let extension =
+        pool.get_extension_by_name(ACCESS_OPTION).ok_or("the access option is not defined")?;
+    let options = method.options();
+    if !options.has_extension(&extension) {
+        return Err(format!("a method must have the option ({ACCESS_OPTION})"));
+    }
+    let value = options.get_extension(&extension);
+    let access = value.as_message().ok_or("the access option is not a message")?;
+    let audience = enum_name(access, "audience", "AUDIENCE_")?;
+    let callers = access.get_field_by_name("callers").ok_or("no field `callers`")?;
+    let callers: Vec<String> = callers
+        .as_list()
+        .ok_or("`callers` is not a list")?
+        .iter()
+        .map(|peer| variant(access, "callers", "PEER_", peer).map(|name| format!("Peer::{name}")))
+        .collect::<Result<_, _>>()?;
+    if callers.is_empty() {
+        return Err("the access option names no caller".to_owned());
+    }
+    let mutates = access.get_field_by_name("mutates").and_then(|v| v.as_bool()).unwrap_or(false);
+    Ok(format!(
+        "audience: Audience::{audience}, callers: &[{}], mutates: {mutates}",
+        callers.join(", ")
+    ))
+}
+
+fn enum_name(access: &DynamicMessage, field: &str, prefix: &str) -> Result<String, String> {
+    let value = access.get_field_by_name(field).ok_or(format!("no field `{field}`"))?;
+    variant(access, field, prefix, &value)
+}
+
+/// The Rust name of an enum value: `AUDIENCE_GUEST` → `Guest`.
+fn variant(
+    access: &DynamicMessage,
+    field: &str,
+    prefix: &str,
+    value: &Value,
+) -> Result<String, String> {
+    let number = value.as_enum_number().ok_or(format!("`{field}` is not an enum"))?;
+    let descriptor = access.descriptor().get_field_by_name(field).ok_or("no such field")?;
+    let kind = descriptor.kind();
+    let name = kind
+        .as_enum()
+        .and_then(|e| e.get_value(number))
+        .map(|v| v.name().to_owned())
+        .ok_or(format!("`{field}` has an unknown value"))?;
+    if number == 0 {
+        return Err(format!("`{field}` is unspecified"));
+    }
+    let word = name.strip_prefix(prefix).unwrap_or(&name).to_lowercase();
+    let mut letters = word.chars();
+    Ok(letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default() + letters.as_str())
+}

@@ -1,0 +1,22 @@
+//! The contract of the mesh: generated messages, clients and servers, who may call what, and the
+//! conversions between what travels and the vocabulary of `base`.
+
+mod convert;
+mod policy;
+mod reason;
+
+/// Generated code, a module per package.
+#[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
+}
+
+pub use convert::{ConvertError, money, money_from, timestamp, timestamp_from};
+pub use generated::boxoffice::{
+    common::v1 as common, event::v1 as event, notify::v1 as notify, payment::v1 as payment,
+    ticket::v1 as ticket, user::v1 as user,
+};
+pub use policy::{Audience, POLICIES, Peer, Policy, policy};
+
+/// Every contract as an encoded `FileDescriptorSet`, for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
