@@ -1,1 +1,13 @@
-fn main() {}
+use kit::{Shutdown, config::parse_or_exit};
+use notify_svc::{Command, Config, MIGRATOR, build};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = parse_or_exit();
+    kit::init_logs();
+    if let Some(Command::Migrate) = config.command {
+        return Ok(db::migrate(config.database_url.expose(), &MIGRATOR).await?);
+    }
+    let server = build(&config, config.grpc_addr.into(), base::Sources::system()).await?;
+    server.serve(Shutdown::on_signals()?).await
+}

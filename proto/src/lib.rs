@@ -6,7 +6,11 @@ mod policy;
 mod reason;
 
 /// Generated code, a module per package.
-#[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]
+#[expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
 }

@@ -1,4 +1,12 @@
+use crate::eventually;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 
 /// A message the sink accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,35 +19,137 @@ pub struct Message {
     pub data: String,
 }
 
-/// An SMTP server that keeps what it gets.
+/// An SMTP server that keeps what it gets: enough of ESMTP for a mail library, and faults on demand.
 #[derive(Debug)]
-pub struct Smtp {}
+pub struct Smtp {
+    addr: SocketAddr,
+    state: Arc<Mutex<State>>,
+    listener: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    messages: Vec<Message>,
+    /// Answers to the next messages in place of 250.
+    refusals: VecDeque<u16>,
+}
 
 impl Smtp {
     /// Listens on a free port of 127.0.0.1 until the value is dropped.
     pub async fn start() -> Self {
-        unimplemented!()
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the SMTP sink");
+        let addr = listener.local_addr().expect("the port of the SMTP sink");
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = state.clone();
+        let accept = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                // A client that breaks off ends its own session only.
+                tokio::spawn(serve(socket, shared.clone()));
+            }
+        });
+        Self { addr, state, listener: accept.abort_handle() }
     }
 
     /// `smtp://127.0.0.1:port`, as `SMTP_URL` takes it.
     pub fn url(&self) -> String {
-        unimplemented!()
+        format!("smtp://{}", self.addr)
     }
 
     /// Every message accepted so far, oldest first.
     pub fn messages(&self) -> Vec<Message> {
-        unimplemented!()
+        lock(&self.state).messages.clone()
     }
 
     /// Waits until at least `count` messages have arrived and returns all of them. Panics after `timeout`.
     pub async fn wait_for(&self, count: usize, timeout: Duration) -> Vec<Message> {
-        let _ = (count, timeout);
-        unimplemented!()
+        eventually(&format!("{count} mails in the sink"), timeout, async || {
+            Some(self.messages()).filter(|messages| messages.len() >= count)
+        })
+        .await
     }
 
-    /// Refuses the next `times` messages at end of DATA with this code (451 temporary, 550 final).
+    /// Refuses the next `times` messages at the end of DATA with this code (451 temporary, 550 final).
     pub fn refuse_next(&self, code: u16, times: usize) {
-        let _ = (code, times);
-        unimplemented!()
+        lock(&self.state).refusals.extend(std::iter::repeat_n(code, times));
     }
+}
+
+impl Drop for Smtp {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
+    let (reader, mut writer) = socket.into_split();
+    let mut lines = BufReader::new(reader).split(b'\n');
+    let (mut from, mut to) = (String::new(), Vec::new());
+    writer.write_all(b"220 sink ESMTP\r\n").await?;
+    while let Some(line) = lines.next_segment().await? {
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let upper = line.to_ascii_uppercase();
+        let answer = match upper.split([' ', ':']).next().unwrap_or_default() {
+            "EHLO" => "250-sink\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 AUTH PLAIN".to_owned(),
+            "HELO" | "NOOP" => "250 ok".to_owned(),
+            "AUTH" => "235 welcome".to_owned(),
+            "MAIL" => {
+                (from, to) = (address(&line), Vec::new());
+                "250 ok".to_owned()
+            }
+            "RCPT" => {
+                to.push(address(&line));
+                "250 ok".to_owned()
+            }
+            "RSET" => {
+                (from, to) = (String::new(), Vec::new());
+                "250 ok".to_owned()
+            }
+            "DATA" if to.is_empty() => "503 no recipient".to_owned(),
+            "DATA" => {
+                writer.write_all(b"354 go on\r\n").await?;
+                let mut data = String::new();
+                loop {
+                    let Some(line) = lines.next_segment().await? else { return Ok(()) };
+                    let line = String::from_utf8_lossy(&line);
+                    let line = line.strip_suffix('\r').unwrap_or(&line);
+                    if line == "." {
+                        break;
+                    }
+                    data += line.strip_prefix('.').unwrap_or(line);
+                    data += "\r\n";
+                }
+                let message =
+                    Message { from: std::mem::take(&mut from), to: std::mem::take(&mut to), data };
+                keep(&state, message)
+            }
+            "QUIT" => {
+                writer.write_all(b"221 bye\r\n").await?;
+                return Ok(());
+            }
+            _ => "502 not here".to_owned(),
+        };
+        writer.write_all(format!("{answer}\r\n").as_bytes()).await?;
+    }
+    Ok(())
+}
+
+fn keep(state: &Mutex<State>, message: Message) -> String {
+    let mut state = lock(state);
+    match state.refusals.pop_front() {
+        Some(code) => format!("{code} refused by the test"),
+        None => {
+            state.messages.push(message);
+            "250 kept".to_owned()
+        }
+    }
+}
+
+/// `MAIL FROM:<a@b> SIZE=1` → `a@b`.
+fn address(line: &str) -> String {
+    let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inner.map_or("", |(address, _)| address).to_owned()
 }

@@ -1,5 +1,7 @@
 //! The receipt's documents, checked by reading them back.
 
+#![expect(clippy::unwrap_used, reason = "the helpers are test code, too")]
+
 use base::{Currency, EventId, Money, OrderId, TicketId};
 use lettre::message::Mailbox;
 use notify_svc::render::{

@@ -1,1 +1,6 @@
+//! The testkit tests itself: many tests, each with a runtime of its own, on shared servers.
 
+mod database;
+mod eventually;
+mod nats;
+mod smtp;

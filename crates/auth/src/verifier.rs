@@ -1,0 +1,124 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use base::Sources;
+use futures::future::BoxFuture;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use kit::{Admin, Code, ErrorReason, Failure, VerifyToken};
+use serde::Deserialize;
+
+use crate::{
+    AUDIENCE, Claims, ISSUER, KeySource, Role,
+    key_cache::{KeyCache, Lookup},
+};
+
+/// A longer token is refused unread.
+pub const MAX_TOKEN_BYTES: usize = 4 * 1024;
+const MAX_KEY_ID_BYTES: usize = 64;
+/// Clocks of two machines may differ by this much.
+const LEEWAY_SECS: i64 = 5;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Decides whether to believe an access token.
+pub struct Verifier {
+    keys: KeyCache,
+    sources: Sources,
+    validation: Validation,
+}
+
+/// `nbf` is not ours, and a token that carries it means it.
+#[derive(Deserialize)]
+struct Presented {
+    #[serde(flatten)]
+    claims: Claims,
+    nbf: Option<i64>,
+}
+
+impl Verifier {
+    pub fn new(source: Arc<dyn KeySource>, sources: Sources) -> Self {
+        Self {
+            keys: KeyCache::new(source, sources.clone()),
+            sources,
+            validation: validation(),
+        }
+    }
+
+    /// The claims of a token that is genuine, for us, and valid now.
+    ///
+    /// `UNAUTHENTICATED` for any other token, with one answer for every cause; `UNAVAILABLE` while
+    /// the key set cannot be had.
+    pub async fn claims(&self, token: &str) -> Result<Claims, Failure> {
+        let key_id = key_id(token).ok_or_else(not_accepted)?;
+        let key = match self.keys.find(&key_id).await {
+            Lookup::Found(key) => key,
+            Lookup::Unknown => return Err(not_accepted()),
+            Lookup::Unavailable => {
+                let detail = "Access tokens cannot be checked at the moment.";
+                return Err(Failure::unavailable(detail, RETRY_AFTER));
+            }
+        };
+        self.check(token, &key).ok_or_else(not_accepted)
+    }
+
+    fn check(&self, token: &str, key: &DecodingKey) -> Option<Claims> {
+        let presented = decode::<Presented>(token, key, &self.validation).ok()?.claims;
+        let Presented { claims, nbf } = presented;
+        let now = self.sources.now().unix_timestamp();
+        let begun = now.saturating_add(LEEWAY_SECS);
+        let valid = now.saturating_sub(LEEWAY_SECS) < claims.exp
+            && claims.iat < claims.exp
+            && claims.iat <= begun
+            && nbf.is_none_or(|nbf| nbf <= begun)
+            && claims.iss == ISSUER
+            && claims.aud == AUDIENCE;
+        valid.then_some(claims)
+    }
+}
+
+impl VerifyToken for Verifier {
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admin, Failure>> {
+        Box::pin(async move {
+            let claims = self.claims(token).await?;
+            Ok(Admin { id: claims.sub, superadmin: claims.role == Role::Superadmin })
+        })
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier")
+    }
+}
+
+/// The library looks at `iss` and `aud` only where they are present unless they are required. It
+/// reads the machine's clock, so the times are checked here and not there.
+fn validation() -> Validation {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[AUDIENCE]);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation
+}
+
+/// The key that the token names; none if it is no token of ours whatever its signature.
+fn key_id(token: &str) -> Option<String> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return None;
+    }
+    let header = decode_header(token).ok()?;
+    // `crit` lists extensions that must be understood (RFC 7515 §4.1.11); none is.
+    if header.alg != Algorithm::EdDSA || header.crit.is_some() {
+        return None;
+    }
+    header.kid.filter(|key_id| (1..=MAX_KEY_ID_BYTES).contains(&key_id.len()))
+}
+
+/// One answer for every cause: which check failed is of use to a forger only.
+fn not_accepted() -> Failure {
+    Failure::refused(
+        Code::Unauthenticated,
+        ErrorReason::Unauthenticated,
+        "The access token is not valid or has expired. Sign in again.",
+    )
+}

@@ -1,0 +1,233 @@
+//! A private PostgreSQL cluster.
+
+use crate::command::{argv, run};
+use crate::jail::Jail;
+use crate::layout::DataDir;
+use crate::postgres_bin::{self, PostgresBin};
+use crate::secrets::random_secret;
+use crate::supervise::{Launch, Server};
+use crate::tools::Tools;
+use crate::{orphan, ports};
+use anyhow::{Context as _, Result, bail};
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const SUPERUSER: &str = "boxoffice";
+const SECRET: &str = "postgres.superuser";
+/// Recovery after a crash reads the log since the last checkpoint; this is far more than that takes.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+const START_ATTEMPTS: u32 = 4;
+
+/// A running cluster on 127.0.0.1. Dropping it ends it too.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Server,
+    admin_url: String,
+}
+
+impl Postgres {
+    /// Starts the cluster of this data folder, making it first where there is none. Returns when it takes
+    /// connections. Without `durable` it forgets its data in a power cut: for tests only.
+    ///
+    /// # Errors
+    /// One sentence that says what to do: no PostgreSQL found, cannot run as root here, secrets lost, or the end of
+    /// the server's own log.
+    pub async fn start(data: &DataDir, tools: &Tools, durable: bool) -> Result<Self> {
+        let home = data.folder("postgres")?;
+        let cluster = Cluster {
+            path: home.join("data"),
+            jail: Jail::choose(data.path(), &home).await?,
+            bin: postgres_bin::find(tools, major_of(&home.join("data"))?).await?,
+            home,
+            durable,
+        };
+        let password = cluster.ensure(data).await?;
+        let pid_file = cluster.path.join("postmaster.pid");
+        orphan::end(&pid_file, &cluster.path, &["INT", "QUIT"]).await?;
+        disown(&pid_file)?;
+
+        let port_file = data.port_file("postgres")?;
+        let mut port = ports::remembered(&port_file)?;
+        let mut last_words = String::new();
+        for _ in 0..START_ATTEMPTS {
+            let server = Server::start(cluster.launch(port, data.log_file("postgres")?))?;
+            if ready(&server, &pid_file).await? {
+                server.keep_alive();
+                let admin_url = format!(
+                    "postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/postgres?sslmode=disable"
+                );
+                return Ok(Self { server, admin_url });
+            }
+            last_words = server.last_words();
+            if ports::is_free(port) {
+                // Sessions of a server that was killed may take a moment to let go of its memory.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            } else {
+                // Somebody took the port between our look and the start.
+                port = ports::renew(&port_file)?;
+            }
+        }
+        bail!("PostgreSQL ended while starting. Its log says:\n{last_words}")
+    }
+
+    /// URL of the superuser, database `postgres`.
+    pub fn admin_url(&self) -> &str {
+        &self.admin_url
+    }
+
+    /// Process id of the server, `None` while it is being started again.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.pid()
+    }
+
+    /// Ends open sessions, writes everything down and waits for the end.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+/// The major version that made a cluster; `None` where there is no cluster.
+fn major_of(cluster: &Path) -> Result<Option<u32>> {
+    match fs::read_to_string(cluster.join("PG_VERSION")) {
+        Ok(text) => {
+            let major = text.trim().parse();
+            Ok(Some(major.with_context(|| format!("{} is not a cluster", cluster.display()))?))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// A server that was killed leaves its pid in the file. When that pid belongs to a stranger by now (in a container
+/// that started anew, say) or to a process nobody has waited for, PostgreSQL would take it for its own and refuse.
+/// The pid of its parent it knows to be stale; what else it checks by the file stays in force.
+fn disown(pid_file: &Path) -> Result<()> {
+    let Ok(text) = fs::read_to_string(pid_file) else { return Ok(()) };
+    let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
+    // Written in place: the owner of the file must stay.
+    fs::write(pid_file, format!("{}\n{rest}", std::process::id()))
+        .with_context(|| format!("writing {}", pid_file.display()))
+}
+
+/// `false` when the server ended before it was ready.
+async fn ready(server: &Server, pid_file: &Path) -> Result<bool> {
+    let started = Instant::now();
+    while started.elapsed() < READY_LIMIT {
+        let Some(pid) = server.pid() else { return Ok(false) };
+        // Line 1 is the postmaster's pid, line 8 its state.
+        let text = fs::read_to_string(pid_file).unwrap_or_default();
+        let mut lines = text.lines().map(str::trim);
+        if lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready") {
+            return Ok(true);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bail!("PostgreSQL is not ready after {READY_LIMIT:?}. Its log says:\n{}", server.last_words())
+}
+
+struct Cluster {
+    home: PathBuf,
+    path: PathBuf,
+    jail: Jail,
+    bin: PostgresBin,
+    durable: bool,
+}
+
+impl Cluster {
+    /// Makes the cluster where there is none. Returns the superuser's password.
+    async fn ensure(&self, data: &DataDir) -> Result<String> {
+        let secrets = data.secrets()?;
+        if self.path.exists() {
+            return secrets.get(SECRET)?.with_context(|| {
+                format!(
+                    "{} holds a cluster but its password, {}/secrets/{SECRET}, is gone: put the file back, \
+                     or begin anew with `boxoffice reset`",
+                    self.path.display(),
+                    data.path().display()
+                )
+            });
+        }
+        let password = secrets.get_or_create(SECRET, random_secret)?;
+        self.initdb(&password).await?;
+        Ok(password)
+    }
+
+    /// Made under another name and renamed when complete: a crash leaves no half cluster.
+    async fn initdb(&self, password: &str) -> Result<()> {
+        for entry in fs::read_dir(&self.home)?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("new.") {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        let draft = self.home.join(format!("new.{}", std::process::id()));
+        let password_file = self.home.join("password");
+        let _ = fs::remove_file(&password_file);
+        let mut file =
+            OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
+        writeln!(file, "{password}")?;
+        self.jail.give(&password_file)?;
+
+        let locale = if cfg!(target_os = "linux") { "C.UTF-8" } else { "C" };
+        let mut command = self.jail.prefix();
+        command.extend(argv([
+            &self.bin.dir.join("initdb").display().to_string(),
+            &format!("--pgdata={}", draft.display()),
+            &format!("--username={SUPERUSER}"),
+            &format!("--pwfile={}", password_file.display()),
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            &format!("--locale={locale}"),
+        ]));
+        if !self.durable {
+            command.push("--no-sync".to_owned());
+        }
+        let made = run(&command, &[]).await;
+        fs::remove_file(&password_file)?;
+        made.context("making a PostgreSQL cluster")?;
+        fs::rename(&draft, &self.path)?;
+        Ok(())
+    }
+
+    fn launch(&self, port: u16, log: PathBuf) -> Launch {
+        let mut command = argv([
+            &self.bin.dir.join("postgres").display().to_string(),
+            "-D",
+            &self.path.display().to_string(),
+        ]);
+        let durable: &[&str] = if self.durable {
+            &[]
+        } else {
+            &[
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+                "wal_level=minimal",
+                "max_wal_senders=0",
+            ]
+        };
+        let settings = [
+            "listen_addresses=127.0.0.1",
+            &format!("port={port}"),
+            // Paths of sockets are limited to about 107 bytes; a data folder may be deeper.
+            "unix_socket_directories=",
+            "max_connections=200",
+            "timezone=UTC",
+            "log_timezone=UTC",
+            "log_line_prefix=%m [%p] %u@%d ",
+        ];
+        for setting in settings.iter().chain(durable) {
+            command.extend(["-c".to_owned(), (*setting).to_owned()]);
+        }
+        Launch {
+            name: "postgres",
+            argv: command,
+            prefix: self.jail.prefix(),
+            dir: self.home.clone(),
+            log,
+            // Fast shutdown; then immediate, which recovers at the next start.
+            stop_signals: &["INT", "QUIT"],
+        }
+    }
+}

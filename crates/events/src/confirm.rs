@@ -1,0 +1,64 @@
+//! A row closes when its receiver says that it committed a row of its own.
+
+use std::time::Duration;
+
+use db::{Db, DbError};
+use futures::StreamExt as _;
+use kit::Tasks;
+use prost::Message as _;
+use proto::event::NotifyAccepted;
+use uuid::Uuid;
+
+use crate::{ACCEPTED_SUBJECT, Nats};
+
+const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
+
+/// Listens for confirmations. A lost one costs a re-publish, never a receipt.
+pub(crate) fn start(tasks: &Tasks, db: Db, nats: Nats, service: &'static str) {
+    let shutdown = tasks.shutdown().clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = shutdown.begun() => {}
+            () = listen(&db, &nats, service) => {}
+        }
+    });
+}
+
+async fn listen(db: &Db, nats: &Nats, service: &'static str) {
+    loop {
+        let group = service.to_owned();
+        match nats.client().queue_subscribe(ACCEPTED_SUBJECT, group).await {
+            Ok(mut messages) => {
+                while let Some(message) = messages.next().await {
+                    let accepted = NotifyAccepted::decode(message.payload).unwrap_or_default();
+                    if let Err(error) = confirm(db, &accepted.message_ids).await {
+                        tracing::warn!(%error, "confirmations not stored, they will come again");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot subscribe to confirmations"),
+        }
+        tokio::time::sleep(RESUBSCRIBE_DELAY).await;
+    }
+}
+
+/// Closes these rows; ids of other services match nothing here.
+pub(crate) async fn confirm(db: &Db, message_ids: &[String]) -> Result<(), DbError> {
+    let ids: Vec<Uuid> = message_ids.iter().filter_map(|id| id.parse().ok()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    db.run(ids, |tx, ids| {
+        Box::pin(async move {
+            sqlx::query(
+                "UPDATE outbox SET confirmed_at = clock_timestamp()
+                 WHERE id = ANY($1) AND confirmed_at IS NULL",
+            )
+            .bind(ids)
+            .execute(tx)
+            .await?;
+            Ok(())
+        })
+    })
+    .await
+}

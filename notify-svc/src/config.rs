@@ -1,0 +1,68 @@
+//! Every setting of the service.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use base::{Sealer, Secret};
+use kit::MeshKey;
+
+/// Sends receipts and renders documents.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "notify-svc", version)]
+pub struct Config {
+    /// Where gRPC is served.
+    #[arg(long, env, default_value = "127.0.0.1:50054")]
+    pub grpc_addr: SocketAddr,
+
+    /// PostgreSQL database `notifications`.
+    #[arg(long, env, hide_env_values = true)]
+    pub database_url: Secret,
+
+    /// Connections to PostgreSQL at most.
+    #[arg(long, env, default_value_t = 6)]
+    pub database_max_connections: u32,
+
+    /// NATS with JetStream, 2.11 or newer. It may be away at any time.
+    #[arg(long, env, hide_env_values = true, default_value = "nats://127.0.0.1:4222")]
+    pub nats_url: Secret,
+
+    /// The installation's key, from which each service has its credential.
+    #[arg(long, env, hide_env_values = true)]
+    pub mesh_key: MeshKey,
+
+    /// Opens the order links in messages; payment-svc has the same key.
+    #[arg(long, env, hide_env_values = true)]
+    pub link_seal_key: Sealer,
+
+    /// Address of the shop, for links.
+    #[arg(long, env, default_value = "http://127.0.0.1:8080")]
+    pub public_url: String,
+
+    /// Mail server: `smtp://user:pass@host:port` or `smtps://…`.
+    #[arg(long, env, hide_env_values = true, required_unless_present = "mail_dir")]
+    pub smtp_url: Option<Secret>,
+
+    /// Without a mail server: mails are written here as `.eml` files.
+    #[arg(long, env)]
+    pub mail_dir: Option<PathBuf>,
+
+    /// Sender of every mail.
+    #[arg(long, env, default_value = "Boxoffice <tickets@localhost>")]
+    pub mail_from: lettre::message::Mailbox,
+
+    /// Named as the seller on receipts and tickets.
+    #[arg(long, env, default_value = "Boxoffice")]
+    pub seller_name: String,
+
+    /// Lets grpcurl list and describe the services.
+    #[arg(long, env, default_value_t = false, action = clap::ArgAction::Set)]
+    pub grpc_reflection: bool,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Apply the database migrations and exit.
+    Migrate,
+}

@@ -1,0 +1,124 @@
+//! Commits messages as inbox rows, each with the notification it asks for, in one transaction.
+//! JetStream and the direct call both end here, so a message has one effect however it came.
+
+use base::{MessageId, NotificationId};
+use events::AcceptMessages;
+use futures::future::BoxFuture;
+use prost::Message as _;
+use proto::{
+    event::{Envelope, OrderPaid, envelope::Payload},
+    notify::{AcceptRequest, AcceptResponse},
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{app::App, error::Error};
+
+const MAX_ENVELOPES: usize = 100;
+const CHANNEL_EMAIL: &str = "email";
+const KIND_RECEIPT: &str = "receipt";
+
+pub(crate) async fn accept_request(
+    app: &App,
+    request: AcceptRequest,
+) -> Result<AcceptResponse, Error> {
+    if request.envelopes.is_empty() || request.envelopes.len() > MAX_ENVELOPES {
+        return Err(Error::field("envelopes", format!("must be 1 to {MAX_ENVELOPES}")));
+    }
+    let accepted = accept(app, request.envelopes).await?;
+    Ok(AcceptResponse {
+        accepted_message_ids: accepted.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// The ids that are committed rows now, those of before included.
+pub(crate) async fn accept(
+    app: &App,
+    envelopes: Vec<Envelope>,
+) -> Result<Vec<MessageId>, Error> {
+    let messages: Vec<Accepted> = envelopes
+        .into_iter()
+        .filter_map(|envelope| match Accepted::check(app, envelope) {
+            Ok(message) => Some(message),
+            Err(error) => {
+                // Not confirmed: the sender's row stays open, and shows that something is wrong.
+                tracing::error!(%error, "message refused");
+                None
+            }
+        })
+        .collect();
+    let ids = messages.iter().map(|message| message.id).collect();
+    app.db
+        .run(messages, |tx, messages| {
+            Box::pin(async move {
+                for message in messages {
+                    insert(tx, message).await?;
+                }
+                Ok::<_, Error>(())
+            })
+        })
+        .await?;
+    app.accepted.notify_one();
+    Ok(ids)
+}
+
+/// A message that can be rendered and sent.
+struct Accepted {
+    id: MessageId,
+    notification_id: NotificationId,
+    order_id: Uuid,
+    paid: OrderPaid,
+}
+
+impl Accepted {
+    fn check(app: &App, envelope: Envelope) -> Result<Self, Error> {
+        let id = envelope
+            .message_id
+            .parse()
+            .map_err(|rule| Error::field("message_id", rule))?;
+        let Some(Payload::OrderPaid(paid)) = envelope.payload else {
+            return Err(Error::field("payload", "is of a kind unknown to this version"));
+        };
+        let receipt = app.facts.receipt(&paid)?;
+        Ok(Self {
+            id,
+            notification_id: NotificationId::new(&app.sources),
+            order_id: receipt.order.id.uuid(),
+            paid,
+        })
+    }
+}
+
+async fn insert(tx: &mut PgConnection, message: &Accepted) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO inbox (message_id, kind) VALUES ($1, $2)
+         ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING",
+        message.id.uuid(),
+        KIND_RECEIPT,
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(db::DbError::from)?;
+    sqlx::query!(
+        "INSERT INTO notifications (id, message_id, order_id, kind, channel, recipient, content)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING",
+        message.notification_id.uuid(),
+        message.id.uuid(),
+        message.order_id,
+        KIND_RECEIPT,
+        CHANNEL_EMAIL,
+        message.paid.email,
+        message.paid.encode_to_vec(),
+    )
+    .execute(tx)
+    .await
+    .map_err(db::DbError::from)?;
+    Ok(())
+}
+
+impl AcceptMessages for App {
+    fn accept(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, anyhow::Result<Vec<MessageId>>> {
+        Box::pin(async move { Ok(accept(self, envelopes).await?) })
+    }
+}

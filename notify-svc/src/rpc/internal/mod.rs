@@ -1,0 +1,2 @@
+pub(super) mod accept;
+pub(super) mod render_document;
