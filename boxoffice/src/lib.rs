@@ -1,1 +1,15 @@
+//! The whole box office in one process.
 
+mod config;
+mod facts;
+mod keys;
+mod mesh;
+mod reset;
+mod run;
+
+pub use config::{Command, Config};
+pub use facts::Facts;
+pub use keys::{Keys, OPERATOR_CREDENTIAL};
+pub use mesh::{Databases, Mesh, MeshConfig};
+pub use reset::reset;
+pub use run::run;

@@ -1,1 +1,12 @@
-fn main() {}
+use boxoffice::{Command, Config, reset, run};
+use kit::{Shutdown, config::parse_or_exit};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = parse_or_exit();
+    kit::init_logs();
+    match config.command {
+        None | Some(Command::Run) => run(&config, Shutdown::on_signals()?).await,
+        Some(Command::Reset { yes }) => reset(&config, yes),
+    }
+}

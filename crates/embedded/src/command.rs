@@ -22,8 +22,17 @@ pub(crate) async fn run(argv: &[String], env: &[(&str, &str)]) -> Result<String>
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let said = if stderr.trim().is_empty() { stdout.as_str() } else { stderr.as_ref() };
-        bail!("`{}` failed ({}): {}", argv.join(" "), output.status, tail(said, 12));
+        let said = if stderr.trim().is_empty() {
+            stdout.as_str()
+        } else {
+            stderr.as_ref()
+        };
+        bail!(
+            "`{}` failed ({}): {}",
+            argv.join(" "),
+            output.status,
+            tail(said, 12)
+        );
     }
     Ok(stdout)
 }
@@ -46,12 +55,15 @@ pub(crate) fn tail(text: &str, lines: usize) -> String {
 /// The program of this name on the PATH.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file))
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| is_program(file))
 }
 
 pub(crate) fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    file.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Sends a signal (`INT`, `TERM` …) to a process. The shell's own `kill`, since small systems lack the program.
@@ -66,7 +78,9 @@ pub(crate) fn signal(pid: u32, name: &str) {
 
 /// Whether this process runs as root.
 pub(crate) async fn is_root() -> bool {
-    run(&argv(["id", "-u"]), &[]).await.is_ok_and(|uid| uid.trim() == "0")
+    run(&argv(["id", "-u"]), &[])
+        .await
+        .is_ok_and(|uid| uid.trim() == "0")
 }
 
 /// Installs Debian packages when that is possible here: as root, where apt-get exists.
@@ -75,7 +89,10 @@ pub(crate) async fn apt_install(packages: &[&str]) -> Result<bool> {
     if !is_root().await || on_path("apt-get").is_none() {
         return Ok(false);
     }
-    tracing::warn!(packages = packages.join(" "), "installing system packages with apt-get");
+    tracing::warn!(
+        packages = packages.join(" "),
+        "installing system packages with apt-get"
+    );
     let env = [("DEBIAN_FRONTEND", "noninteractive")];
     let mut install = argv(["apt-get", "install", "-y", "--no-install-recommends"]);
     install.extend(packages.iter().map(ToString::to_string));

@@ -16,7 +16,10 @@ pub struct DatabaseSpec {
 
 impl DatabaseSpec {
     pub fn new(name: &str, owner: &str) -> Self {
-        Self { name: name.to_owned(), owner: owner.to_owned() }
+        Self {
+            name: name.to_owned(),
+            owner: owner.to_owned(),
+        }
     }
 }
 
@@ -35,7 +38,10 @@ pub(crate) async fn ensure_all(
     let mut urls = BTreeMap::new();
     for spec in specs {
         for name in [&spec.name, &spec.owner] {
-            ensure!(is_plain(name), "`{name}` is no plain name of a database or role");
+            ensure!(
+                is_plain(name),
+                "`{name}` is no plain name of a database or role"
+            );
         }
         let password = ensure_role(&mut admin, &spec.owner, secrets, shared).await?;
         ensure_database(&mut admin, spec).await?;
@@ -64,11 +70,19 @@ async fn ensure_role(
             .fetch_one(&mut *admin)
             .await?;
     if !exists {
-        execute(admin, format!("CREATE ROLE \"{owner}\" LOGIN PASSWORD '{password}'")).await?;
+        execute(
+            admin,
+            format!("CREATE ROLE \"{owner}\" LOGIN PASSWORD '{password}'"),
+        )
+        .await?;
         // Without this only a superuser may make databases for the role.
         execute(admin, format!("GRANT \"{owner}\" TO CURRENT_USER")).await?;
     } else if known.is_none() && !shared {
-        execute(admin, format!("ALTER ROLE \"{owner}\" LOGIN PASSWORD '{password}'")).await?;
+        execute(
+            admin,
+            format!("ALTER ROLE \"{owner}\" LOGIN PASSWORD '{password}'"),
+        )
+        .await?;
     }
     Ok(password)
 }
@@ -81,10 +95,18 @@ async fn ensure_database(admin: &mut PgConnection, spec: &DatabaseSpec) -> Resul
             .fetch_one(&mut *admin)
             .await?;
     if !exists {
-        execute(admin, format!("CREATE DATABASE \"{name}\" OWNER \"{owner}\"")).await?;
+        execute(
+            admin,
+            format!("CREATE DATABASE \"{name}\" OWNER \"{owner}\""),
+        )
+        .await?;
     }
     // Repeated each time: a crash may have come between the two, and no service may open another's data.
-    execute(admin, format!("REVOKE CONNECT, TEMPORARY ON DATABASE \"{name}\" FROM PUBLIC")).await
+    execute(
+        admin,
+        format!("REVOKE CONNECT, TEMPORARY ON DATABASE \"{name}\" FROM PUBLIC"),
+    )
+    .await
 }
 
 /// Names were checked to be plain, passwords are base64url: neither needs escaping.
@@ -94,7 +116,9 @@ async fn execute(admin: &mut PgConnection, sql: String) -> Result<()> {
 }
 
 async fn check(url: &str, spec: &DatabaseSpec, server: &Url) -> Result<()> {
-    let Err(error) = PgConnection::connect(url).await else { return Ok(()) };
+    let Err(error) = PgConnection::connect(url).await else {
+        return Ok(());
+    };
     bail!(
         "the role `{}` cannot open the database `{}` at {} with the password kept in the data folder ({error}): \
          another installation may have made them. Use its data folder, or drop the role and the database",
@@ -107,20 +131,29 @@ async fn check(url: &str, spec: &DatabaseSpec, server: &Url) -> Result<()> {
 fn url_for(server: &Url, spec: &DatabaseSpec, password: &str) -> Result<String> {
     let mut url = server.clone();
     let fits = url.set_username(&spec.owner).is_ok() && url.set_password(Some(password)).is_ok();
-    ensure!(fits, "the PostgreSQL URL needs a host: postgres://user:password@host:port/");
+    ensure!(
+        fits,
+        "the PostgreSQL URL needs a host: postgres://user:password@host:port/"
+    );
     url.set_path(&spec.name);
     Ok(url.into())
 }
 
 /// Host and port, without the password.
 fn place(server: &Url) -> String {
-    format!("{}:{}", server.host_str().unwrap_or("?"), server.port().unwrap_or(5432))
+    format!(
+        "{}:{}",
+        server.host_str().unwrap_or("?"),
+        server.port().unwrap_or(5432)
+    )
 }
 
 fn is_plain(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.len() <= 63
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 #[cfg(test)]
@@ -130,8 +163,15 @@ mod tests {
     #[test]
     fn keeps_the_parameters_of_a_server_url() -> Result<()> {
         let server = Url::parse("postgres://root:pw@db.example:6543/postgres?sslmode=require")?;
-        let url = url_for(&server, &DatabaseSpec::new("tickets", "ticket_svc"), "s3cr-et_")?;
-        assert_eq!(url, "postgres://ticket_svc:s3cr-et_@db.example:6543/tickets?sslmode=require");
+        let url = url_for(
+            &server,
+            &DatabaseSpec::new("tickets", "ticket_svc"),
+            "s3cr-et_",
+        )?;
+        assert_eq!(
+            url,
+            "postgres://ticket_svc:s3cr-et_@db.example:6543/tickets?sslmode=require"
+        );
         Ok(())
     }
 

@@ -69,8 +69,18 @@ impl Jail {
     }
 
     async fn account(name: &str) -> Option<Self> {
-        let id = async |flag| run(&argv(["id", flag, name]), &[]).await.ok()?.trim().parse().ok();
-        Some(Self::Account { uid: id("-u").await?, gid: id("-g").await? })
+        let id = async |flag| {
+            run(&argv(["id", flag, name]), &[])
+                .await
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        };
+        Some(Self::Account {
+            uid: id("-u").await?,
+            gid: id("-g").await?,
+        })
     }
 
     async fn can_write(&self, dir: &Path) -> bool {

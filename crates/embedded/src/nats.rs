@@ -56,7 +56,10 @@ impl Nats {
                 return Ok(Self { server, url });
             }
             if ports::is_free(port) {
-                bail!("nats-server ended while starting. Its log says:\n{}", server.last_words());
+                bail!(
+                    "nats-server ended while starting. Its log says:\n{}",
+                    server.last_words()
+                );
             }
             // Somebody took the port between our look and the start.
             port = ports::renew(&port_file)?;
@@ -93,7 +96,9 @@ pub(crate) async fn check_external(url: &str) -> Result<()> {
                 "the nats-server at {place} is {version}, and 2.11 or newer is needed"
             );
         }
-        Err(error) => tracing::warn!(%place, %error, "NATS does not answer yet, going on without it"),
+        Err(error) => {
+            tracing::warn!(%place, %error, "NATS does not answer yet, going on without it")
+        }
     }
     Ok(())
 }
@@ -108,7 +113,9 @@ async fn connect(url: &str) -> Result<async_nats::Client> {
 }
 
 fn url(data: &DataDir, port: u16) -> Result<String> {
-    let password = data.secrets()?.get_or_create("nats.password", random_secret)?;
+    let password = data
+        .secrets()?
+        .get_or_create("nats.password", random_secret)?;
     Ok(format!("nats://{USER}:{password}@127.0.0.1:{port}"))
 }
 
@@ -125,9 +132,14 @@ fn write_config(path: &Path, home: &Path, url: &str) -> Result<()> {
         pid_file = home.join("nats.pid"),
         password = addr.password().unwrap_or_default(),
     );
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 fn launch(program: &Path, config: &Path, home: PathBuf, log: PathBuf) -> Launch {

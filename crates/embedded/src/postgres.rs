@@ -94,7 +94,9 @@ fn major_of(cluster: &Path) -> Result<Option<u32>> {
     match fs::read_to_string(cluster.join("PG_VERSION")) {
         Ok(text) => {
             let major = text.trim().parse();
-            Ok(Some(major.with_context(|| format!("{} is not a cluster", cluster.display()))?))
+            Ok(Some(major.with_context(|| {
+                format!("{} is not a cluster", cluster.display())
+            })?))
         }
         Err(_) => Ok(None),
     }
@@ -104,7 +106,9 @@ fn major_of(cluster: &Path) -> Result<Option<u32>> {
 /// that started anew, say) or to a process nobody has waited for, PostgreSQL would take it for its own and refuse.
 /// The pid of its parent it knows to be stale; what else it checks by the file stays in force.
 fn disown(pid_file: &Path) -> Result<()> {
-    let Ok(text) = fs::read_to_string(pid_file) else { return Ok(()) };
+    let Ok(text) = fs::read_to_string(pid_file) else {
+        return Ok(());
+    };
     let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
     // Written in place: the owner of the file must stay.
     fs::write(pid_file, format!("{}\n{rest}", std::process::id()))
@@ -115,7 +119,9 @@ fn disown(pid_file: &Path) -> Result<()> {
 async fn ready(server: &Server, pid_file: &Path) -> Result<bool> {
     let started = Instant::now();
     while started.elapsed() < READY_LIMIT {
-        let Some(pid) = server.pid() else { return Ok(false) };
+        let Some(pid) = server.pid() else {
+            return Ok(false);
+        };
         // Line 1 is the postmaster's pid, line 8 its state.
         let text = fs::read_to_string(pid_file).unwrap_or_default();
         let mut lines = text.lines().map(str::trim);
@@ -124,7 +130,10 @@ async fn ready(server: &Server, pid_file: &Path) -> Result<bool> {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    bail!("PostgreSQL is not ready after {READY_LIMIT:?}. Its log says:\n{}", server.last_words())
+    bail!(
+        "PostgreSQL is not ready after {READY_LIMIT:?}. Its log says:\n{}",
+        server.last_words()
+    )
 }
 
 struct Cluster {
@@ -164,12 +173,19 @@ impl Cluster {
         let draft = self.home.join(format!("new.{}", std::process::id()));
         let password_file = self.home.join("password");
         let _ = fs::remove_file(&password_file);
-        let mut file =
-            OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&password_file)?;
         writeln!(file, "{password}")?;
         self.jail.give(&password_file)?;
 
-        let locale = if cfg!(target_os = "linux") { "C.UTF-8" } else { "C" };
+        let locale = if cfg!(target_os = "linux") {
+            "C.UTF-8"
+        } else {
+            "C"
+        };
         let mut command = self.jail.prefix();
         command.extend(argv([
             &self.bin.dir.join("initdb").display().to_string(),

@@ -21,8 +21,15 @@ pub(crate) async fn find(tools: &Tools, existing_major: Option<u32>) -> Result<P
     if let Some(dir) = &tools.postgres_bin_dir {
         return match inspect(dir).await {
             Some(bin) if fits(&bin, existing_major) => Ok(bin),
-            Some(bin) => bail!("POSTGRES_BIN_DIR is PostgreSQL {}, {}", bin.major, needed(existing_major)),
-            None => bail!("POSTGRES_BIN_DIR: no `postgres` and `initdb` in {}", dir.display()),
+            Some(bin) => bail!(
+                "POSTGRES_BIN_DIR is PostgreSQL {}, {}",
+                bin.major,
+                needed(existing_major)
+            ),
+            None => bail!(
+                "POSTGRES_BIN_DIR: no `postgres` and `initdb` in {}",
+                dir.display()
+            ),
         };
     }
     if let Some(bin) = look_around(existing_major).await {
@@ -97,8 +104,13 @@ async fn inspect(dir: &Path) -> Option<PostgresBin> {
     if !is_program(&postgres) || !is_program(&dir.join("initdb")) {
         return None;
     }
-    let said = run(&argv([&postgres.display().to_string(), "--version"]), &[]).await.ok()?;
-    Some(PostgresBin { dir: dir.to_owned(), major: major_of(&said)? })
+    let said = run(&argv([&postgres.display().to_string(), "--version"]), &[])
+        .await
+        .ok()?;
+    Some(PostgresBin {
+        dir: dir.to_owned(),
+        major: major_of(&said)?,
+    })
 }
 
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → 15.
@@ -127,14 +139,20 @@ mod tests {
 
     #[test]
     fn reads_the_major_version() {
-        assert_eq!(major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
+        assert_eq!(
+            major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
+            Some(15)
+        );
         assert_eq!(major_of("postgres (PostgreSQL) 19beta1"), Some(19));
         assert_eq!(major_of("something else"), None);
     }
 
     #[test]
     fn an_existing_cluster_decides_the_version() {
-        let bin = PostgresBin { dir: PathBuf::new(), major: 17 };
+        let bin = PostgresBin {
+            dir: PathBuf::new(),
+            major: 17,
+        };
         assert!(fits(&bin, None) && fits(&bin, Some(17)));
         assert!(!fits(&bin, Some(15)));
         assert!(!fits(&PostgresBin { major: 14, ..bin }, None));

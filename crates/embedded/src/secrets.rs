@@ -19,7 +19,9 @@ impl Secrets {
     /// When the folder cannot be made.
     pub fn open(dir: &Path) -> Result<Self> {
         private_dir(dir)?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self {
+            dir: dir.to_owned(),
+        })
     }
 
     /// The secret of this name; where there is none yet, `value` makes it and it is on disk before this returns.
@@ -55,8 +57,12 @@ impl Secrets {
     /// signed must stay valid.
     fn store(&self, name: &str, value: &str) -> std::io::Result<()> {
         let draft = self.dir.join(format!("{name}.new"));
-        let mut file =
-            OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)?;
         writeln!(file, "{value}")?;
         file.sync_all()?;
         fs::rename(&draft, self.dir.join(name))?;

@@ -57,11 +57,20 @@ impl Stack {
     /// One sentence that says what to do. Nothing is left running then.
     pub async fn start(config: StackConfig) -> Result<Self> {
         let data = DataDir::open(&config.data_dir)?;
-        let (databases, queue) =
-            tokio::try_join!(Box::pin(databases(&data, &config)), Box::pin(queue(&data, &config)))?;
+        let (databases, queue) = tokio::try_join!(
+            Box::pin(databases(&data, &config)),
+            Box::pin(queue(&data, &config))
+        )?;
         let (postgres, admin_url, database_urls) = databases;
         let (nats, nats_url) = queue;
-        Ok(Self { nats, postgres, admin_url, nats_url, database_urls, data })
+        Ok(Self {
+            nats,
+            postgres,
+            admin_url,
+            nats_url,
+            database_urls,
+            data,
+        })
     }
 
     /// URL of one database with the role that owns it. `None` for a name that was not in the configuration.
@@ -95,7 +104,10 @@ impl Stack {
     /// Process ids of the private servers, PostgreSQL first.
     pub fn pids(&self) -> Vec<u32> {
         let postgres = self.postgres.as_ref().and_then(Postgres::pid);
-        postgres.into_iter().chain(self.nats.as_ref().and_then(Nats::pid)).collect()
+        postgres
+            .into_iter()
+            .chain(self.nats.as_ref().and_then(Nats::pid))
+            .collect()
     }
 
     /// Stops NATS, then PostgreSQL, and waits for both. Stop everything that uses them first.

@@ -61,7 +61,11 @@ impl Server {
         let (started_tx, started_rx) = channel();
         let (ended_tx, ended) = oneshot::channel();
         let pid = Arc::new(AtomicU32::new(0));
-        let watcher = Watcher { launch: launch.clone(), inbox, pid: pid.clone() };
+        let watcher = Watcher {
+            launch: launch.clone(),
+            inbox,
+            pid: pid.clone(),
+        };
         let thread = thread::Builder::new()
             .name(format!("watch-{}", launch.name))
             .spawn(move || {
@@ -69,8 +73,16 @@ impl Server {
                 drop(ended_tx);
             })
             .with_context(|| format!("starting a thread for {}", launch.name))?;
-        let server = Self { launch, pid, orders, ended: Some(ended), thread: Some(thread) };
-        let started = started_rx.recv().context("the watching thread ended early")?;
+        let server = Self {
+            launch,
+            pid,
+            orders,
+            ended: Some(ended),
+            thread: Some(thread),
+        };
+        let started = started_rx
+            .recv()
+            .context("the watching thread ended early")?;
         started.with_context(|| format!("starting {}", server.launch.name))?;
         Ok(server)
     }
@@ -134,7 +146,9 @@ impl Watcher {
                     return process.end(&self.launch);
                 }
             }
-            let Ok(Some(status)) = process.child.try_wait() else { continue };
+            let Ok(Some(status)) = process.child.try_wait() else {
+                continue;
+            };
             self.pid.store(0, Ordering::Release);
             drop(process);
             if !keep {
@@ -144,7 +158,9 @@ impl Watcher {
                 backoff = FIRST_BACKOFF;
             }
             tracing::error!(server = self.launch.name, %status, "server ended by itself, starting it again");
-            let Some(again) = self.spawn_again(&mut backoff) else { return };
+            let Some(again) = self.spawn_again(&mut backoff) else {
+                return;
+            };
             process = again;
             since = Instant::now();
             self.pid.store(process.child.id(), Ordering::Release);
@@ -196,7 +212,11 @@ impl Process {
             // Ctrl-C in the terminal goes to our group: services drain first, then we end the servers.
             .process_group(0)
             .spawn()?;
-        let lifeline = if has_death_signal { None } else { Some(lifeline(child.id(), urgent)) };
+        let lifeline = if has_death_signal {
+            None
+        } else {
+            Some(lifeline(child.id(), urgent))
+        };
         match lifeline.transpose() {
             Ok(lifeline) => Ok(Self { child, lifeline }),
             Err(error) => {
@@ -213,7 +233,11 @@ impl Process {
             if self.ends_within(Duration::from_secs(15)) {
                 return;
             }
-            tracing::warn!(server = launch.name, signal = name, "server did not end in time");
+            tracing::warn!(
+                server = launch.name,
+                signal = name,
+                "server did not end in time"
+            );
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -243,7 +267,13 @@ impl Drop for Process {
 /// A shell that reads a pipe which nobody writes: it meets its end when our process does.
 fn lifeline(pid: u32, signal: &str) -> io::Result<Child> {
     Command::new("sh")
-        .args(["-c", r#"read -r _; kill -s "$1" "$2""#, "sh", signal, &pid.to_string()])
+        .args([
+            "-c",
+            r#"read -r _; kill -s "$1" "$2""#,
+            "sh",
+            signal,
+            &pid.to_string(),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -252,7 +282,10 @@ fn lifeline(pid: u32, signal: &str) -> io::Result<Child> {
 }
 
 fn open_log(path: &Path) -> io::Result<File> {
-    if path.metadata().is_ok_and(|meta| meta.len() > LOG_LIMIT_BYTES) {
+    if path
+        .metadata()
+        .is_ok_and(|meta| meta.len() > LOG_LIMIT_BYTES)
+    {
         fs::rename(path, path.with_extension("log.1"))?;
     }
     OpenOptions::new().create(true).append(true).open(path)

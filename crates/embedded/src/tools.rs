@@ -15,7 +15,11 @@ pub struct Tools {
 impl Tools {
     /// Reads `POSTGRES_BIN_DIR`, `NATS_SERVER_BIN`, and `XDG_CACHE_HOME` or `HOME` for the cache.
     pub fn from_env() -> Self {
-        let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = |name| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
         Self {
             postgres_bin_dir: path("POSTGRES_BIN_DIR"),

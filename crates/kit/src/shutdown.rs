@@ -1,5 +1,8 @@
 use tokio_util::sync::CancellationToken;
 
+/// What a shell reports for a process that Ctrl-C ended.
+const EXIT_INTERRUPTED: i32 = 130;
+
 /// Says that the process is going down; every server and job watches one.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(CancellationToken);
@@ -9,7 +12,7 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Begins the shutdown on SIGINT (Ctrl-C) or SIGTERM.
+    /// Begins the shutdown on SIGINT (Ctrl-C) or SIGTERM; a second one ends the process at once.
     pub fn on_signals() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -17,11 +20,16 @@ impl Shutdown {
         let shutdown = Self::new();
         let begin = shutdown.clone();
         tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            let mut signal = async || {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            };
+            signal().await;
             begin.begin();
+            signal().await;
+            std::process::exit(EXIT_INTERRUPTED);
         });
         Ok(shutdown)
     }

@@ -18,7 +18,10 @@ pub struct TestDb {
 impl TestDb {
     /// A small pool for a test's own statements. No hooks, no limits: not what services use.
     pub async fn pool(&self) -> PgPool {
-        let pool = PgPoolOptions::new().max_connections(4).connect(&self.url).await;
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect(&self.url)
+            .await;
         pool.unwrap_or_else(|error| panic!("connecting to {}: {error}", self.name))
     }
 
@@ -51,7 +54,10 @@ async fn make(template: &str, migrator: &Migrator) -> Result<TestDb, sqlx::Error
     factory.made += 1;
     let name = format!("{template}_{}", factory.made);
     factory.copy(template, &name).await?;
-    Ok(TestDb { url: with_database(&owner, &name), name })
+    Ok(TestDb {
+        url: with_database(&owner, &name),
+        name,
+    })
 }
 
 /// Makes databases one after the other: a template must have no other user while it is copied.
@@ -68,9 +74,15 @@ async fn factory() -> Result<MutexGuard<'static, Factory>, sqlx::Error> {
     let factory = FACTORY.get_or_try_init(async || {
         let url = Infra::postgres_url();
         // Shared by tests, so it must not live in the runtime of one of them.
-        let connect = infra.runtime().spawn(async move { PgConnection::connect(&url).await });
+        let connect = infra
+            .runtime()
+            .spawn(async move { PgConnection::connect(&url).await });
         let admin = connect.await.expect("the connecting task panicked")?;
-        Ok::<_, sqlx::Error>(Mutex::new(Factory { admin, templates: BTreeMap::new(), made: 0 }))
+        Ok::<_, sqlx::Error>(Mutex::new(Factory {
+            admin,
+            templates: BTreeMap::new(),
+            made: 0,
+        }))
     });
     Ok(factory.await?.lock().await)
 }
@@ -84,30 +96,42 @@ impl Factory {
         let password = random_text(16);
         let name = format!("{template}_template");
         // A test that was cut off here may have left its half.
-        self.execute(format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await?;
-        self.execute(format!("DROP ROLE IF EXISTS \"{template}\"")).await?;
-        self.execute(format!("CREATE ROLE \"{template}\" LOGIN PASSWORD '{password}'")).await?;
-        self.execute(format!("CREATE DATABASE \"{name}\" OWNER \"{template}\"")).await?;
+        self.execute(format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"))
+            .await?;
+        self.execute(format!("DROP ROLE IF EXISTS \"{template}\""))
+            .await?;
+        self.execute(format!(
+            "CREATE ROLE \"{template}\" LOGIN PASSWORD '{password}'"
+        ))
+        .await?;
+        self.execute(format!("CREATE DATABASE \"{name}\" OWNER \"{template}\""))
+            .await?;
 
         let mut owner = Url::parse(&Infra::postgres_url()).expect("the cluster's URL");
         owner.set_username(template).expect("a URL with a host");
-        owner.set_password(Some(&password)).expect("a URL with a host");
+        owner
+            .set_password(Some(&password))
+            .expect("a URL with a host");
         let mut connection = PgConnection::connect(&with_database(owner.as_str(), &name)).await?;
         migrator.run_direct(None, &mut connection, false).await?;
         connection.close().await?;
-        self.templates.insert(template.to_owned(), owner.to_string());
+        self.templates
+            .insert(template.to_owned(), owner.to_string());
         Ok(owner.into())
     }
 
     async fn copy(&mut self, template: &str, name: &str) -> Result<(), sqlx::Error> {
-        let copy =
-            format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}_template\" OWNER \"{template}\"");
+        let copy = format!(
+            "CREATE DATABASE \"{name}\" TEMPLATE \"{template}_template\" OWNER \"{template}\""
+        );
         self.execute(copy).await
     }
 
     /// Names come from test code, passwords are base64url.
     async fn execute(&mut self, sql: String) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.admin).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut self.admin)
+            .await?;
         Ok(())
     }
 }

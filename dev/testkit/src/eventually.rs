@@ -19,7 +19,10 @@ where
         match tokio::time::timeout(left.max(Duration::from_millis(1)), probe()).await {
             Ok(Some(value)) => return value,
             Ok(None) => probes += 1,
-            Err(_) => panic!("not within {timeout:?}: {what} (probe {} did not return)", probes + 1),
+            Err(_) => panic!(
+                "not within {timeout:?}: {what} (probe {} did not return)",
+                probes + 1
+            ),
         }
         if started.elapsed() >= timeout {
             panic!("not within {timeout:?}: {what} ({probes} probes)");

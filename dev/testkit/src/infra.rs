@@ -28,7 +28,10 @@ impl Infra {
         INFRA.get_or_init(|| {
             remove_stale(&std::env::temp_dir());
             let dir = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
-            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build();
             Self {
                 data: DataDir::open(&dir).expect("a folder for the test servers"),
                 runtime: runtime.expect("a runtime for the test servers"),
@@ -72,7 +75,10 @@ impl Infra {
     pub(crate) fn block_on<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
         std::thread::scope(|scope| {
             // A thread that runs a runtime must not block on another one.
-            scope.spawn(|| self.runtime.block_on(future)).join().expect("the starting thread panicked")
+            scope
+                .spawn(|| self.runtime.block_on(future))
+                .join()
+                .expect("the starting thread panicked")
         })
     }
 }
@@ -82,7 +88,10 @@ fn remove_stale(temp: &Path) {
     for entry in fs::read_dir(temp).into_iter().flatten().flatten() {
         let dir = entry.path();
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if ours && is_old(&dir) && File::open(dir.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok()) {
+        if ours
+            && is_old(&dir)
+            && File::open(dir.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok())
+        {
             // Best effort: a server may still be writing its last words there.
             let _ = fs::remove_dir_all(&dir);
         }
@@ -93,6 +102,8 @@ fn remove_stale(temp: &Path) {
 fn is_old(dir: &Path) -> bool {
     let touched = dir.join("lock").metadata().and_then(|meta| meta.modified());
     touched.is_ok_and(|touched| {
-        SystemTime::now().duration_since(touched).is_ok_and(|age| age > Duration::from_secs(10))
+        SystemTime::now()
+            .duration_since(touched)
+            .is_ok_and(|age| age > Duration::from_secs(10))
     })
 }

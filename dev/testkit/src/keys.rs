@@ -16,7 +16,10 @@ pub fn key_ring() -> String {
 
 /// A key ring setting with a random key per id, separated by commas; the first one signs, all of them verify.
 pub fn key_ring_of(ids: &[&str]) -> String {
-    let keys: Vec<String> = ids.iter().map(|id| format!("{id}:{}", random_text(32))).collect();
+    let keys: Vec<String> = ids
+        .iter()
+        .map(|id| format!("{id}:{}", random_text(32)))
+        .collect();
     keys.join(",")
 }
 

@@ -25,7 +25,11 @@ pub(crate) fn shared() -> &'static NatsServer {
         let nats = infra
             .block_on(Nats::start(infra.data(), &Tools::from_env()))
             .unwrap_or_else(|error| panic!("no nats-server for the tests: {error:#}"));
-        NatsServer { url: nats.url().to_owned(), running: Mutex::new(Some(nats)), data: None }
+        NatsServer {
+            url: nats.url().to_owned(),
+            running: Mutex::new(Some(nats)),
+            data: None,
+        }
     })
 }
 
@@ -41,7 +45,11 @@ impl NatsServer {
     pub async fn reserve_private() -> Self {
         let data = DataDir::open(&Infra::get().private_dir()).expect("a folder for a nats-server");
         let url = Nats::planned_url(&data).expect("a port for a nats-server");
-        Self { url, running: Mutex::new(None), data: Some(data) }
+        Self {
+            url,
+            running: Mutex::new(None),
+            data: Some(data),
+        }
     }
 
     /// `nats://user:password@127.0.0.1:port`; stays the same over stop and start.
@@ -54,7 +62,9 @@ impl NatsServer {
         let addr: ServerAddr = self.url.parse().expect("our own URL");
         let user = addr.username().unwrap_or_default().to_owned();
         let password = addr.password().unwrap_or_default().to_owned();
-        let client = ConnectOptions::with_user_and_password(user, password).connect(addr).await;
+        let client = ConnectOptions::with_user_and_password(user, password)
+            .connect(addr)
+            .await;
         client.unwrap_or_else(|error| panic!("connecting to the test's nats-server: {error}"))
     }
 
@@ -65,7 +75,11 @@ impl NatsServer {
         let nats = Nats::start(self.own(), &Tools::from_env())
             .await
             .unwrap_or_else(|error| panic!("starting a nats-server: {error:#}"));
-        assert_eq!(nats.url(), self.url, "somebody took the reserved port meanwhile");
+        assert_eq!(
+            nats.url(),
+            self.url,
+            "somebody took the reserved port meanwhile"
+        );
         *running = Some(nats);
     }
 
@@ -78,7 +92,10 @@ impl NatsServer {
 
     /// Forgets everything a stopped private server had stored.
     pub async fn wipe(&self) {
-        assert!(self.running.lock().await.is_none(), "stop the nats-server before you wipe its store");
+        assert!(
+            self.running.lock().await.is_none(),
+            "stop the nats-server before you wipe its store"
+        );
         let store = self.own().path().join("nats/jetstream");
         match std::fs::remove_dir_all(&store) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -89,6 +106,8 @@ impl NatsServer {
     }
 
     fn own(&self) -> &DataDir {
-        self.data.as_ref().expect("the shared nats-server belongs to all tests: use start_private")
+        self.data
+            .as_ref()
+            .expect("the shared nats-server belongs to all tests: use start_private")
     }
 }

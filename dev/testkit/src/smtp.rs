@@ -37,7 +37,9 @@ struct State {
 impl Smtp {
     /// Listens on a free port of 127.0.0.1 until the value is dropped.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the SMTP sink");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port for the SMTP sink");
         let addr = listener.local_addr().expect("the port of the SMTP sink");
         let state = Arc::new(Mutex::new(State::default()));
         let shared = state.clone();
@@ -47,7 +49,11 @@ impl Smtp {
                 tokio::spawn(serve(socket, shared.clone()));
             }
         });
-        Self { addr, state, listener: accept.abort_handle() }
+        Self {
+            addr,
+            state,
+            listener: accept.abort_handle(),
+        }
     }
 
     /// `smtp://127.0.0.1:port`, as `SMTP_URL` takes it.
@@ -70,7 +76,9 @@ impl Smtp {
 
     /// Refuses the next `times` messages at the end of DATA with this code (451 temporary, 550 final).
     pub fn refuse_next(&self, code: u16, times: usize) {
-        lock(&self.state).refusals.extend(std::iter::repeat_n(code, times));
+        lock(&self.state)
+            .refusals
+            .extend(std::iter::repeat_n(code, times));
     }
 }
 
@@ -113,7 +121,9 @@ async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
                 writer.write_all(b"354 go on\r\n").await?;
                 let mut data = String::new();
                 loop {
-                    let Some(line) = lines.next_segment().await? else { return Ok(()) };
+                    let Some(line) = lines.next_segment().await? else {
+                        return Ok(());
+                    };
                     let line = String::from_utf8_lossy(&line);
                     let line = line.strip_suffix('\r').unwrap_or(&line);
                     if line == "." {
@@ -122,8 +132,11 @@ async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
                     data += line.strip_prefix('.').unwrap_or(line);
                     data += "\r\n";
                 }
-                let message =
-                    Message { from: std::mem::take(&mut from), to: std::mem::take(&mut to), data };
+                let message = Message {
+                    from: std::mem::take(&mut from),
+                    to: std::mem::take(&mut to),
+                    data,
+                };
                 keep(&state, message)
             }
             "QUIT" => {
@@ -150,6 +163,8 @@ fn keep(state: &Mutex<State>, message: Message) -> String {
 
 /// `MAIL FROM:<a@b> SIZE=1` → `a@b`.
 fn address(line: &str) -> String {
-    let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let inner = line
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
     inner.map_or("", |(address, _)| address).to_owned()
 }

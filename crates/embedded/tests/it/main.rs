@@ -1,5 +1,7 @@
 //! Real servers in a temporary data folder.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod databases;
 mod kill;
 mod refusals;
@@ -35,12 +37,17 @@ impl Drop for Folder {
 }
 
 fn config(folder: &Path) -> StackConfig {
-    let databases = vec![DatabaseSpec::new("tickets", "ticket_svc"), DatabaseSpec::new("users", "user_svc")];
+    let databases = vec![
+        DatabaseSpec::new("tickets", "ticket_svc"),
+        DatabaseSpec::new("users", "user_svc"),
+    ];
     StackConfig::new(folder, databases)
 }
 
 async fn connect(stack: &Stack, database: &str) -> PgConnection {
-    PgConnection::connect(stack.database_url(database).unwrap()).await.unwrap()
+    PgConnection::connect(stack.database_url(database).unwrap())
+        .await
+        .unwrap()
 }
 
 /// Processes whose command line names the folder.
@@ -48,7 +55,9 @@ fn processes_of(folder: &Path) -> Vec<u32> {
     let folder = std::fs::canonicalize(folder).unwrap().display().to_string();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else {
+            continue;
+        };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         if pid != std::process::id() && String::from_utf8_lossy(&line).contains(&folder) {
             found.push(pid);
@@ -60,7 +69,10 @@ fn processes_of(folder: &Path) -> Vec<u32> {
 async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {
-        assert!(started.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "not within 20 s: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

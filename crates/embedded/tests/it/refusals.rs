@@ -12,7 +12,10 @@ async fn an_old_nats_server_is_refused() {
     let mut config = config(&data);
     config.tools.nats_server_bin = Some(fake);
     let refused = Stack::start(config).await.unwrap_err().to_string();
-    assert!(refused.contains("v2.9.10") && refused.contains("2.11 or newer"), "{refused}");
+    assert!(
+        refused.contains("v2.9.10") && refused.contains("2.11 or newer"),
+        "{refused}"
+    );
     assert_no_process(&data);
 }
 
@@ -28,8 +31,15 @@ async fn a_folder_without_postgres_is_refused() {
 #[tokio::test]
 async fn lost_secrets_are_named() {
     let folder = Folder::new();
-    Stack::start(config(folder.path())).await.unwrap().stop().await;
+    Stack::start(config(folder.path()))
+        .await
+        .unwrap()
+        .stop()
+        .await;
     std::fs::remove_file(folder.path().join("secrets/postgres.superuser")).unwrap();
-    let refused = format!("{:#}", Stack::start(config(folder.path())).await.unwrap_err());
+    let refused = format!(
+        "{:#}",
+        Stack::start(config(folder.path())).await.unwrap_err()
+    );
     assert!(refused.contains("secrets/postgres.superuser"), "{refused}");
 }

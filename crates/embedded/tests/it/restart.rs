@@ -22,7 +22,10 @@ async fn a_warm_start_finds_data_and_addresses() {
     let warm = Instant::now();
     let stack = Stack::start(config(folder.path())).await.unwrap();
     println!("cold {cold:?}, warm {:?}", warm.elapsed());
-    assert_eq!((stack.admin_url(), stack.nats_url()), (addresses.0.as_str(), addresses.1.as_str()));
+    assert_eq!(
+        (stack.admin_url(), stack.nats_url()),
+        (addresses.0.as_str(), addresses.1.as_str())
+    );
     let kept: i32 = sqlx::query_scalar("SELECT id FROM kept")
         .fetch_one(&mut connect(&stack, "tickets").await)
         .await
@@ -39,8 +42,10 @@ async fn fsync_is_on_unless_switched_off() {
         let mut config = config(folder.path());
         config.durable = durable;
         let stack = Stack::start(config).await.unwrap();
-        let fsync: String =
-            sqlx::query_scalar("SHOW fsync").fetch_one(&mut connect(&stack, "users").await).await.unwrap();
+        let fsync: String = sqlx::query_scalar("SHOW fsync")
+            .fetch_one(&mut connect(&stack, "users").await)
+            .await
+            .unwrap();
         assert_eq!(fsync, expected);
     }
 }
@@ -61,8 +66,14 @@ async fn a_server_that_dies_is_started_again() {
     .await;
     // The addresses stay, so clients only have to connect again.
     let started = Instant::now();
-    while sqlx::PgConnection::connect(stack.admin_url()).await.is_err() {
-        assert!(started.elapsed().as_secs() < 20, "PostgreSQL does not come back");
+    while sqlx::PgConnection::connect(stack.admin_url())
+        .await
+        .is_err()
+    {
+        assert!(
+            started.elapsed().as_secs() < 20,
+            "PostgreSQL does not come back"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     stack.stop().await;

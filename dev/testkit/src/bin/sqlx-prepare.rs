@@ -26,7 +26,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 #[tokio::main]
 async fn main() -> Outcome<ExitCode> {
     let check = std::env::args().any(|argument| argument == "--check");
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()?;
     std::env::set_current_dir(&root)?;
     let work = root.join("target/sqlx-prepare");
     if work.exists() {
@@ -59,26 +61,45 @@ async fn main() -> Outcome<ExitCode> {
 
 async fn prepare(root: &Path, queries: &Path, stack: &Stack) -> Outcome<()> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["check", "--workspace"]).env("SQLX_OFFLINE", "false");
+    cargo
+        .args(["check", "--workspace"])
+        .env("SQLX_OFFLINE", "false");
     cargo.env("SQLX_OFFLINE_DIR", queries);
     for (folder, database, variable) in SERVICES {
-        let url = stack.database_url(database).ok_or("a database has no address")?;
+        let url = stack
+            .database_url(database)
+            .ok_or("a database has no address")?;
         let migrations = Migrator::new(root.join(folder).join("migrations")).await?;
-        migrations.run(&mut PgConnection::connect(url).await?).await?;
+        migrations
+            .run(&mut PgConnection::connect(url).await?)
+            .await?;
         cargo.env(variable, url);
         // The macros run only when their crate is compiled.
-        let source = fs::File::options().append(true).open(root.join(folder).join("src/lib.rs"))?;
+        let source = fs::File::options()
+            .append(true)
+            .open(root.join(folder).join("src/lib.rs"))?;
         source.set_modified(SystemTime::now())?;
     }
-    if cargo.status()?.success() { Ok(()) } else { Err("the queries do not compile".into()) }
+    if cargo.status()?.success() {
+        Ok(())
+    } else {
+        Err("the queries do not compile".into())
+    }
 }
 
 fn queries(folder: &Path) -> Outcome<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             found.insert(name, fs::read_to_string(&path)?.trim_end().to_owned());
         }
     }

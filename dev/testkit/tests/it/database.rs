@@ -6,7 +6,10 @@ static MIGRATOR: Migrator = sqlx::migrate!("tests/it/migrations");
 
 async fn things(db: &TestDb) -> i64 {
     let mut connection = db.connect().await;
-    sqlx::query_scalar("SELECT count(id) FROM things").fetch_one(&mut connection).await.unwrap()
+    sqlx::query_scalar("SELECT count(id) FROM things")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
 }
 
 async fn add_thing(db: &TestDb) {
@@ -16,8 +19,10 @@ async fn add_thing(db: &TestDb) {
 
 #[tokio::test]
 async fn each_test_has_its_own_copy() {
-    let (one, two) =
-        tokio::join!(testkit::database("things", &MIGRATOR), testkit::database("things", &MIGRATOR));
+    let (one, two) = tokio::join!(
+        testkit::database("things", &MIGRATOR),
+        testkit::database("things", &MIGRATOR)
+    );
     assert_ne!(one.name, two.name);
     add_thing(&one).await;
     assert_eq!(things(&one).await, 2);
@@ -44,8 +49,14 @@ async fn a_second_template_has_another_owner() {
     let two = testkit::database("other", &MIGRATOR).await;
     let foreign = two.url.replace(&two.name, &one.name);
     let mut connection = PgConnection::connect(&foreign).await.unwrap();
-    let refused = sqlx::query("SELECT id FROM things").execute(&mut connection).await.unwrap_err();
-    assert!(refused.to_string().contains("permission denied"), "{refused}");
+    let refused = sqlx::query("SELECT id FROM things")
+        .execute(&mut connection)
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("permission denied"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -59,14 +70,4 @@ async fn a_fault_can_be_made_as_superuser() {
         .await
         .unwrap();
     assert!(victim.ping().await.is_err());
-}
-#[tokio::test]
-async fn zz_speed() {
-    let db = testkit::database("things", &MIGRATOR).await;
-    let t = std::time::Instant::now();
-    for _ in 0..10 { db.connect().await; }
-    println!("connect {:?}", t.elapsed()/10);
-    let t = std::time::Instant::now();
-    for _ in 0..10 { testkit::database("things", &MIGRATOR).await; }
-    println!("database {:?}", t.elapsed()/10);
 }

@@ -16,13 +16,23 @@ async fn returns_the_first_value() {
 #[tokio::test]
 #[should_panic(expected = "not within 20ms: pigs to fly")]
 async fn says_what_did_not_come() {
-    eventually("pigs to fly", Duration::from_millis(20), async || None::<()>).await;
+    eventually(
+        "pigs to fly",
+        Duration::from_millis(20),
+        async || None::<()>,
+    )
+    .await;
 }
 
 #[tokio::test]
 #[should_panic(expected = "probe 1 did not return")]
 async fn a_probe_that_hangs_ends_too() {
-    eventually("an answer", Duration::from_millis(20), std::future::pending::<Option<()>>).await;
+    eventually(
+        "an answer",
+        Duration::from_millis(20),
+        std::future::pending::<Option<()>>,
+    )
+    .await;
 }
 
 #[test]
@@ -30,5 +40,9 @@ fn keys_are_random_and_long_enough() {
     assert_ne!(keys::idempotency_key(), keys::idempotency_key());
     assert_eq!(keys::idempotency_key().len(), 32);
     assert_eq!(keys::mesh_key().len(), 43);
-    assert!(keys::key_ring_of(&["a", "b"]).split(',').all(|key| key.len() == 45));
+    assert!(
+        keys::key_ring_of(&["a", "b"])
+            .split(',')
+            .all(|key| key.len() == 45)
+    );
 }

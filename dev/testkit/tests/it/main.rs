@@ -1,5 +1,7 @@
 //! The testkit tests itself: many tests, each with a runtime of its own, on shared servers.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod database;
 mod eventually;
 mod nats;

@@ -2,7 +2,10 @@ use async_nats::jetstream::{self, stream};
 use testkit::NatsServer;
 
 async fn stream_exists(server: &NatsServer) -> bool {
-    jetstream::new(server.client().await).get_stream("KEPT").await.is_ok()
+    jetstream::new(server.client().await)
+        .get_stream("KEPT")
+        .await
+        .is_ok()
 }
 
 async fn make_stream(server: &NatsServer) {
@@ -11,7 +14,10 @@ async fn make_stream(server: &NatsServer) {
         subjects: vec!["kept.>".to_owned()],
         ..Default::default()
     };
-    jetstream::new(server.client().await).create_stream(config).await.unwrap();
+    jetstream::new(server.client().await)
+        .create_stream(config)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -19,7 +25,10 @@ async fn the_shared_server_is_one() {
     let server = testkit::nats().await;
     assert_eq!(server.url(), testkit::nats().await.url());
     assert_eq!(server.url(), testkit::Infra::nats_url());
-    jetstream::new(server.client().await).query_account().await.unwrap();
+    jetstream::new(server.client().await)
+        .query_account()
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -54,5 +63,9 @@ async fn credentials_are_needed() {
 // A note to the reader: this client library leaves the credentials of a URL to the caller.
 #[tokio::test]
 async fn a_url_alone_does_not_log_in() {
-    assert!(async_nats::connect(testkit::nats().await.url()).await.is_err());
+    assert!(
+        async_nats::connect(testkit::nats().await.url())
+            .await
+            .is_err()
+    );
 }

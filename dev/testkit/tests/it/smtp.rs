@@ -8,7 +8,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Sends all lines at once and returns everything the sink said.
 async fn talk(sink: &Smtp, lines: &[&str]) -> String {
     let url = sink.url();
-    let mut socket = TcpStream::connect(url.strip_prefix("smtp://").unwrap()).await.unwrap();
+    let mut socket = TcpStream::connect(url.strip_prefix("smtp://").unwrap())
+        .await
+        .unwrap();
     let text: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     socket.write_all(text.as_bytes()).await.unwrap();
     let mut said = String::new();
@@ -54,7 +56,11 @@ async fn refuses_on_demand() {
 #[tokio::test]
 async fn reset_forgets_the_recipients() {
     let sink = Smtp::start().await;
-    let said = talk(&sink, &["MAIL FROM:<a@b>", "RCPT TO:<c@d>", "RSET", "DATA", "QUIT"]).await;
+    let said = talk(
+        &sink,
+        &["MAIL FROM:<a@b>", "RCPT TO:<c@d>", "RSET", "DATA", "QUIT"],
+    )
+    .await;
     assert!(said.contains("503 "), "{said}");
     assert_eq!(sink.messages(), []);
 }

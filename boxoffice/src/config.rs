@@ -1,0 +1,59 @@
+//! The settings of the all-in-one. Those of the single services pass through: each service reads
+//! its own from the environment, and gets from here only what holds them together.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use base::Secret;
+
+/// The whole box office in one process: five services, on a private PostgreSQL and NATS unless
+/// told otherwise.
+///
+/// Every setting of a single service works here too, for example HOLD_TTL_SECS or
+/// PAYMENT_PROVIDERS; `cargo run --bin ticket-svc -- --help` lists those of ticket-svc.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "boxoffice", version)]
+pub struct Config {
+    /// Where the shop and the REST API are served.
+    #[arg(long, env, default_value = "127.0.0.1:8080")]
+    pub http_addr: SocketAddr,
+
+    /// The address guests see, in links and mails. Unset: where HTTP is served.
+    #[arg(long, env)]
+    pub public_url: Option<String>,
+
+    /// Everything that is kept lives in this folder.
+    #[arg(long, env = "BOXOFFICE_DATA_DIR", default_value = "./.boxoffice")]
+    pub data_dir: PathBuf,
+
+    /// A PostgreSQL server (15 or newer) with a role that may make roles and databases. Unset: a
+    /// private one.
+    #[arg(long, env, hide_env_values = true)]
+    pub database_url: Option<Secret>,
+
+    /// A nats-server (2.11 or newer) with JetStream. Unset: a private one.
+    #[arg(long, env, hide_env_values = true)]
+    pub nats_url: Option<Secret>,
+
+    /// A mail server. Unset: mails are written into the data folder as `.eml` files.
+    #[arg(long, env, hide_env_values = true)]
+    pub smtp_url: Option<Secret>,
+
+    /// Create a small programme of concerts on the first start.
+    #[arg(long, env = "DEMO_PROGRAMME", default_value_t = true, action = clap::ArgAction::Set)]
+    pub demo_programme: bool,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Start everything (the default).
+    Run,
+    /// Delete the data folder: every event, order and mail.
+    Reset {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}

@@ -1,0 +1,72 @@
+//! What a start tells: lines for people, and the same as JSON for programs.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use serde::Serialize;
+
+use crate::OPERATOR_CREDENTIAL;
+
+/// The contents of `run.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Facts {
+    pub http: String,
+    pub grpc: GrpcAddrs,
+    /// The address of the metrics; none yet.
+    pub metrics: Option<String>,
+    /// Makes the first superadmin; none once there is one.
+    pub setup_token: Option<String>,
+    /// Where mails are written; none with a mail server.
+    pub mail_dir: Option<String>,
+    pub database_url: String,
+    pub nats_url: String,
+    pub pid: u32,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct GrpcAddrs {
+    pub user: SocketAddr,
+    pub ticket: SocketAddr,
+    pub payment: SocketAddr,
+    pub notify: SocketAddr,
+}
+
+impl Facts {
+    /// Writes `run.json`, whole or not at all, readable by the owner only: it holds credentials.
+    pub fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let unfinished = data_dir.join("run.json.tmp");
+        let mut options = fs::File::options();
+        options.create(true).write(true).truncate(true).mode(0o600);
+        serde_json::to_writer_pretty(options.open(&unfinished)?, self)?;
+        fs::rename(unfinished, data_dir.join("run.json"))?;
+        Ok(())
+    }
+
+    /// Prints what a person needs first.
+    pub fn print(&self, data_dir: &Path) {
+        let ticket = self.grpc.ticket;
+        println!("\nThe box office is open.\n");
+        println!("  Shop          {}", self.http);
+        println!("  API           {}/openapi.json", self.http);
+        match &self.setup_token {
+            Some(token) => println!("  Setup token   {token}   (makes the first superadmin, once)"),
+            None => println!("  Setup         done"),
+        }
+        match &self.mail_dir {
+            Some(folder) => println!("  Mails         {folder}/*.eml"),
+            None => println!("  Mails         go to the mail server"),
+        }
+        println!("  Data          {}   (see run.json)", data_dir.display());
+        let credential = data_dir.join("secrets").join(OPERATOR_CREDENTIAL);
+        println!("\nAsk the services themselves:\n");
+        println!("  grpcurl -plaintext {ticket} list");
+        println!(
+            "  grpcurl -plaintext -d '{{\"service\": \"boxoffice.ticket.v1.HoldService\"}}' {ticket} grpc.health.v1.Health/Check"
+        );
+        println!(
+            "  grpcurl -plaintext -H 'x-boxoffice-peer: operator' -H \"x-boxoffice-credential: $(cat '{}')\" {ticket} boxoffice.ticket.v1.CatalogService/ListEvents",
+            credential.display()
+        );
+        println!("\nCtrl-C stops it. Nothing is lost; the next start goes on from here.\n");
+    }
+}

@@ -1,0 +1,54 @@
+//! The random keys of one installation, made at its first start.
+
+use base::Secret;
+use embedded::{Secrets, random_secret};
+use kit::MeshKey;
+use proto::Peer;
+
+/// What the services are given. Each is a setting of the service that uses it.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    pub mesh: MeshKey,
+    pub mesh_setting: Secret,
+    pub setup_token: Secret,
+    pub password_pepper: Secret,
+    pub signing_seal: Secret,
+    pub holds: Secret,
+    pub ticket_codes: Secret,
+    pub orders: Secret,
+    pub guest_hash: Secret,
+    pub link_seal: Secret,
+    pub sandbox_webhook: Secret,
+}
+
+impl Keys {
+    /// Reads the keys, and makes those that are not there yet.
+    pub fn open(secrets: &Secrets) -> anyhow::Result<Self> {
+        let random = |name: &str| secrets.get_or_create(name, random_secret).map(Secret::new);
+        let ring = |name: &str| {
+            let first = || format!("k1:{}", random_secret());
+            secrets.get_or_create(name, first).map(Secret::new)
+        };
+        let mesh_setting = random("mesh-key")?;
+        let mesh: MeshKey = mesh_setting.expose().parse()?;
+        // People use grpcurl with this; see the lines that a start prints.
+        let operator = mesh.identity(Peer::Operator).credential().to_owned();
+        secrets.get_or_create(OPERATOR_CREDENTIAL, || operator)?;
+        Ok(Self {
+            mesh,
+            mesh_setting,
+            setup_token: random("setup-token")?,
+            password_pepper: ring("password-pepper")?,
+            signing_seal: random("signing-seal-key")?,
+            holds: ring("hold-keys")?,
+            ticket_codes: ring("ticket-code-keys")?,
+            orders: ring("order-keys")?,
+            guest_hash: ring("guest-hash-keys")?,
+            link_seal: random("link-seal-key")?,
+            sandbox_webhook: random("sandbox-webhook-secret")?,
+        })
+    }
+}
+
+/// Name of the secret with which a person may call what the contracts open to operators.
+pub const OPERATOR_CREDENTIAL: &str = "operator-credential";

@@ -1,0 +1,248 @@
+//! Five services in one process, each exactly as it is alone: its own settings, its own listener,
+//! calls to the others over loopback gRPC.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+use base::{Secret, Sources};
+use clap::Parser as _;
+use kit::{Bind, Shutdown};
+use proto::Peer;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{Keys, facts::GrpcAddrs};
+
+/// Where each service is when it is alone; in one process it takes another port if need be.
+const USUAL_PORTS: [(Peer, u16); 4] =
+    [(Peer::User, 50051), (Peer::Ticket, 50052), (Peer::Payment, 50053), (Peer::Notify, 50054)];
+/// A purchase drains through all of them, so the edge stops first and what it needs last.
+const STOP_ORDER: [Peer; 5] =
+    [Peer::Gateway, Peer::Payment, Peer::Notify, Peer::Ticket, Peer::User];
+
+/// One database per service.
+#[derive(Clone, Debug)]
+pub struct Databases {
+    pub users: Secret,
+    pub tickets: Secret,
+    pub payments: Secret,
+    pub notifications: Secret,
+}
+
+#[derive(Clone, Debug)]
+pub struct MeshConfig {
+    /// Port 0 takes any.
+    pub http_addr: SocketAddr,
+    /// Unset: where HTTP is served.
+    pub public_url: Option<String>,
+    pub databases: Databases,
+    pub nats_url: Secret,
+    pub smtp_url: Option<Secret>,
+    pub mail_dir: Option<PathBuf>,
+    pub keys: Keys,
+    pub sources: Sources,
+    /// Settings of single services that go before everything else, by member and flag.
+    pub settings: Vec<(Peer, &'static str, String)>,
+}
+
+/// The running services.
+pub struct Mesh {
+    config: MeshConfig,
+    addrs: BTreeMap<&'static str, SocketAddr>,
+    members: BTreeMap<&'static str, Member>,
+}
+
+struct Member {
+    shutdown: Shutdown,
+    serving: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Mesh {
+    /// Applies the migrations of every service, side by side.
+    pub async fn migrate(databases: &Databases) -> anyhow::Result<()> {
+        tokio::try_join!(
+            db::migrate(databases.users.expose(), &user_svc::MIGRATOR),
+            db::migrate(databases.tickets.expose(), &ticket_svc::MIGRATOR),
+            db::migrate(databases.payments.expose(), &payment_svc::MIGRATOR),
+            db::migrate(databases.notifications.expose(), &notify_svc::MIGRATOR),
+        )?;
+        Ok(())
+    }
+
+    /// Starts all five. Every port is bound before a service is built, because they need each
+    /// other's addresses.
+    pub async fn start(config: MeshConfig) -> anyhow::Result<Self> {
+        let http = TcpListener::bind(config.http_addr)
+            .await
+            .with_context(|| format!("HTTP_ADDR {} cannot be used", config.http_addr))?;
+        let mut binds = BTreeMap::new();
+        let mut addrs = BTreeMap::new();
+        addrs.insert(Peer::Gateway.name(), http.local_addr()?);
+        binds.insert(Peer::Gateway.name(), http);
+        for (peer, port) in USUAL_PORTS {
+            let listener = usual_or_any(port).await?;
+            addrs.insert(peer.name(), listener.local_addr()?);
+            binds.insert(peer.name(), listener);
+        }
+        let mut mesh = Self { config, addrs, members: BTreeMap::new() };
+        // Whatever is called comes before its callers; the loop is as short as five.
+        for peer in STOP_ORDER.into_iter().rev() {
+            let listener = binds.remove(peer.name()).context("every service has a listener")?;
+            mesh.start_on(peer, Bind::Listener(listener)).await?;
+        }
+        Ok(mesh)
+    }
+
+    /// Starts one service again, where it was.
+    pub async fn start_member(&mut self, peer: Peer) -> anyhow::Result<()> {
+        let addr = self.addr(peer);
+        self.start_on(peer, Bind::Addr(addr)).await
+    }
+
+    /// Drains and stops one service, as a rolling deployment does.
+    pub async fn stop_member(&mut self, peer: Peer) -> anyhow::Result<()> {
+        let Some(member) = self.members.remove(peer.name()) else { return Ok(()) };
+        member.shutdown.begin();
+        member.serving.await?.with_context(|| format!("{} failed", peer.name()))
+    }
+
+    /// Stops all five, the edge first.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        for peer in STOP_ORDER {
+            self.stop_member(peer).await?;
+        }
+        Ok(())
+    }
+
+    /// Resolves when a service ended that was not told to, with its name.
+    pub async fn failed(&mut self) -> &'static str {
+        loop {
+            let ended = self.members.iter().find(|(_, member)| member.serving.is_finished());
+            if let Some((name, _)) = ended {
+                return name;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+
+    pub fn addr(&self, peer: Peer) -> SocketAddr {
+        self.addrs[peer.name()]
+    }
+
+    pub fn grpc_addrs(&self) -> GrpcAddrs {
+        GrpcAddrs {
+            user: self.addr(Peer::User),
+            ticket: self.addr(Peer::Ticket),
+            payment: self.addr(Peer::Payment),
+            notify: self.addr(Peer::Notify),
+        }
+    }
+
+    /// Where guests find the shop.
+    pub fn public_url(&self) -> String {
+        let served = || format!("http://{}", self.addr(Peer::Gateway));
+        self.config.public_url.clone().unwrap_or_else(served)
+    }
+
+    async fn start_on(&mut self, peer: Peer, bind: Bind) -> anyhow::Result<()> {
+        let sources = self.config.sources.clone();
+        let shutdown = Shutdown::new();
+        let (on, flags) = (shutdown.clone(), self.flags(peer));
+        let serving = match peer {
+            Peer::User => {
+                let config = user_svc::Config::try_parse_from(flags)?;
+                tokio::spawn(user_svc::build(&config, bind, sources).await?.serve(on))
+            }
+            Peer::Ticket => {
+                let config = ticket_svc::Config::try_parse_from(flags)?;
+                tokio::spawn(ticket_svc::build(&config, bind, sources).await?.serve(on))
+            }
+            Peer::Payment => {
+                let config = payment_svc::Config::try_parse_from(flags)?;
+                tokio::spawn(payment_svc::build(&config, bind, sources).await?.serve(on))
+            }
+            Peer::Notify => {
+                let config = notify_svc::Config::try_parse_from(flags)?;
+                tokio::spawn(notify_svc::build(&config, bind, sources).await?.serve(on))
+            }
+            Peer::Gateway => {
+                let config = gateway::Config::try_parse_from(flags)?;
+                tokio::spawn(gateway::build(&config, bind, sources).await?.serve(on))
+            }
+            Peer::Operator => anyhow::bail!("an operator is a person"),
+        };
+        self.members.insert(peer.name(), Member { shutdown, serving });
+        Ok(())
+    }
+
+    /// What holds the services together, as flags; all else each service reads from the
+    /// environment by itself.
+    fn flags(&self, peer: Peer) -> Vec<String> {
+        let keys = &self.config.keys;
+        let databases = &self.config.databases;
+        let mut flags: BTreeMap<&str, String> = BTreeMap::new();
+        let mut set = |flag, value: &str| drop(flags.insert(flag, value.to_owned()));
+        set("mesh-key", keys.mesh_setting.expose());
+        let url = |peer: Peer| format!("http://{}", self.addr(peer));
+        if peer != Peer::Gateway {
+            set("grpc-reflection", "true");
+        }
+        match peer {
+            Peer::User => {
+                set("database-url", databases.users.expose());
+                set("setup-token", keys.setup_token.expose());
+                set("password-pepper", keys.password_pepper.expose());
+                set("signing-seal-key", keys.signing_seal.expose());
+            }
+            Peer::Ticket => {
+                set("database-url", databases.tickets.expose());
+                set("user-svc-url", &url(Peer::User));
+                set("hold-keys", keys.holds.expose());
+                set("ticket-code-keys", keys.ticket_codes.expose());
+            }
+            Peer::Payment => {
+                set("database-url", databases.payments.expose());
+                set("nats-url", self.config.nats_url.expose());
+                set("ticket-svc-url", &url(Peer::Ticket));
+                set("notify-svc-url", &url(Peer::Notify));
+                set("public-url", &self.public_url());
+                set("order-keys", keys.orders.expose());
+                set("guest-hash-keys", keys.guest_hash.expose());
+                set("link-seal-key", keys.link_seal.expose());
+                set("sandbox-webhook-secret", keys.sandbox_webhook.expose());
+                let hook = format!("{}/api/v1/webhooks/sandbox", url(Peer::Gateway));
+                set("sandbox-webhook-url", &hook);
+            }
+            Peer::Notify => {
+                set("database-url", databases.notifications.expose());
+                set("nats-url", self.config.nats_url.expose());
+                set("public-url", &self.public_url());
+                set("link-seal-key", keys.link_seal.expose());
+                if let Some(smtp) = &self.config.smtp_url {
+                    set("smtp-url", smtp.expose());
+                }
+                if let Some(folder) = &self.config.mail_dir {
+                    set("mail-dir", &folder.to_string_lossy());
+                }
+            }
+            Peer::Gateway | Peer::Operator => {
+                set("public-url", &self.public_url());
+                set("user-svc-url", &url(Peer::User));
+                set("ticket-svc-url", &url(Peer::Ticket));
+                set("payment-svc-url", &url(Peer::Payment));
+                set("notify-svc-url", &url(Peer::Notify));
+            }
+        }
+        for (_, flag, value) in self.config.settings.iter().filter(|(member, ..)| *member == peer) {
+            set(flag, value);
+        }
+        let flags = flags.into_iter().map(|(flag, value)| format!("--{flag}={value}"));
+        std::iter::once(peer.name().to_owned()).chain(flags).collect()
+    }
+}
+
+async fn usual_or_any(port: u16) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(("127.0.0.1", port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await,
+    }
+}

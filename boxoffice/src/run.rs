@@ -1,0 +1,93 @@
+//! From nothing to an open box office, and back to nothing running.
+
+use anyhow::Context as _;
+use base::{Secret, Sources};
+use embedded::{DatabaseSpec, Stack, StackConfig};
+use kit::Shutdown;
+
+use crate::{Config, Databases, Facts, Keys, Mesh, MeshConfig};
+
+const DATABASES: [&str; 4] = ["users", "tickets", "payments", "notifications"];
+
+/// Starts everything, says so, and waits. Stops in order: services, NATS, PostgreSQL.
+pub async fn run(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let stack = tokio::select! {
+        stack = Stack::start(stack_config(config)) => stack?,
+        // An interrupted start has nothing to drain.
+        () = shutdown.begun() => return Ok(()),
+    };
+    let outcome = serve(config, &stack, &shutdown).await;
+    stack.stop().await;
+    outcome
+}
+
+fn stack_config(config: &Config) -> StackConfig {
+    let specs = DATABASES.map(|name| DatabaseSpec::new(name, name));
+    let mut stack = StackConfig::new(&config.data_dir, specs.to_vec());
+    stack.postgres = config.database_url.as_ref().map(|url| url.expose().to_owned());
+    stack.nats = config.nats_url.as_ref().map(|url| url.expose().to_owned());
+    stack
+}
+
+async fn serve(config: &Config, stack: &Stack, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let secrets = stack.secrets()?;
+    let keys = Keys::open(&secrets)?;
+    let databases = databases(stack)?;
+    Mesh::migrate(&databases).await?;
+
+    let mail_dir = config.smtp_url.is_none().then(|| stack.data_dir().join("mails"));
+    let setup_token = keys.setup_token.clone();
+    let mut mesh = Mesh::start(MeshConfig {
+        http_addr: config.http_addr,
+        public_url: config.public_url.clone(),
+        databases: databases.clone(),
+        nats_url: Secret::new(stack.nats_url()),
+        smtp_url: config.smtp_url.clone(),
+        mail_dir: mail_dir.clone(),
+        keys,
+        sources: Sources::system(),
+        settings: Vec::new(),
+    })
+    .await?;
+    if config.demo_programme {
+        secrets.get_or_create("demo-programme", || "offered".to_owned())?;
+    }
+
+    let setup_open = user_svc::setup_is_open(databases.users.expose()).await?;
+    let facts = Facts {
+        http: mesh.public_url(),
+        grpc: mesh.grpc_addrs(),
+        metrics: None,
+        setup_token: setup_open.then(|| setup_token.expose().to_owned()),
+        mail_dir: mail_dir.map(|folder| folder.display().to_string()),
+        database_url: stack.admin_url().to_owned(),
+        nats_url: stack.nats_url().to_owned(),
+        pid: std::process::id(),
+    };
+    facts.write(stack.data_dir())?;
+    facts.print(stack.data_dir());
+
+    let failed = tokio::select! {
+        () = shutdown.begun() => None,
+        name = mesh.failed() => Some(name),
+    };
+    println!("Stopping …");
+    let stopped = mesh.stop().await;
+    match failed {
+        Some(name) => stopped.with_context(|| format!("{name} ended by itself")),
+        None => stopped,
+    }
+}
+
+fn databases(stack: &Stack) -> anyhow::Result<Databases> {
+    let url = |name: &str| {
+        let url = stack.database_url(name).with_context(|| format!("no database `{name}`"))?;
+        anyhow::Ok(Secret::new(url))
+    };
+    Ok(Databases {
+        users: url("users")?,
+        tickets: url("tickets")?,
+        payments: url("payments")?,
+        notifications: url("notifications")?,
+    })
+}

@@ -1,0 +1,166 @@
+//! Starts a box office for one test, with an admin and an event, and ends it with the checks.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use base::{Secret, Sources};
+use boxoffice::{Databases, Keys, Mesh, MeshConfig};
+use proto::Peer;
+use serde_json::{Value, json};
+use testkit::{NatsServer, Smtp, TestDb};
+use tokio::sync::Mutex;
+
+use crate::{guest::Guest, invariants};
+
+pub const PATIENCE: Duration = Duration::from_secs(30);
+const ADMIN_EMAIL: &str = "boss@example.org";
+const ADMIN_PASSWORD: &str = "a long enough password";
+
+/// One box office.
+pub struct BoxOffice {
+    pub mesh: Mutex<Mesh>,
+    pub smtp: Arc<Smtp>,
+    pub nats: NatsServer,
+    pub databases: TestDatabases,
+    pub http: String,
+    pub client: reqwest::Client,
+    setup_token: Secret,
+}
+
+pub struct TestDatabases {
+    pub users: TestDb,
+    pub tickets: TestDb,
+    pub payments: TestDb,
+    pub notifications: TestDb,
+}
+
+/// An event that a test made, with its one ticket type.
+pub struct OnSale {
+    pub event_id: String,
+    pub ticket_type_id: String,
+}
+
+impl BoxOffice {
+    /// With NATS running.
+    pub async fn open() -> Self {
+        Self::open_with(NatsServer::start_private().await, &[]).await
+    }
+
+    /// `settings` are flags of single services.
+    pub async fn open_with(nats: NatsServer, settings: &[(Peer, &'static str, String)]) -> Self {
+        Self::open_at("127.0.0.1:0".parse().unwrap(), nats, settings).await
+    }
+
+    /// With HTTP at a port that is known before.
+    pub async fn open_at(
+        http_addr: SocketAddr,
+        nats: NatsServer,
+        settings: &[(Peer, &'static str, String)],
+    ) -> Self {
+        testkit::logs();
+        let databases = TestDatabases {
+            users: testkit::database("users", &user_svc::MIGRATOR).await,
+            tickets: testkit::database("tickets", &ticket_svc::MIGRATOR).await,
+            payments: testkit::database("payments", &payment_svc::MIGRATOR).await,
+            notifications: testkit::database("notifications", &notify_svc::MIGRATOR).await,
+        };
+        let smtp = Arc::new(Smtp::start().await);
+        let folder = std::env::temp_dir().join(format!("boxoffice-keys-{}", testkit::keys::idempotency_key()));
+        let keys = Keys::open(&embedded::Secrets::open(&folder).unwrap()).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+        let setup_token = keys.setup_token.clone();
+        let mut settings = settings.to_vec();
+        // The password hash is not what these tests are about.
+        settings.push((Peer::User, "bcrypt-cost", "4".to_owned()));
+        let mesh = Mesh::start(MeshConfig {
+            http_addr,
+            public_url: None,
+            databases: Databases {
+                users: Secret::new(&databases.users.url),
+                tickets: Secret::new(&databases.tickets.url),
+                payments: Secret::new(&databases.payments.url),
+                notifications: Secret::new(&databases.notifications.url),
+            },
+            nats_url: Secret::new(nats.url()),
+            smtp_url: Some(Secret::new(smtp.url())),
+            mail_dir: None,
+            keys,
+            sources: Sources::system(),
+            settings,
+        })
+        .await
+        .unwrap();
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(PATIENCE)
+            .build()
+            .unwrap();
+        let http = mesh.public_url();
+        Self { mesh: Mutex::new(mesh), smtp, nats, databases, http, client, setup_token }
+    }
+
+    /// Makes the first superadmin, signs in, and puts an event with one ticket type on sale.
+    pub async fn put_on_sale(&self, stock: i64, price_minor: i64) -> OnSale {
+        let token = self.sign_in().await;
+        let event = self
+            .admin(&token, "/api/v1/admin/events", &json!({
+                "title": "Nightjar – Žižkov",
+                "description": "Two sets and a break.",
+                "location": "Palác Akropolis, Praha",
+                "date_time": "2031-06-12T18:00:00Z",
+                "timezone": "Europe/Prague",
+                "currency": "EUR",
+                "status": "active",
+            }))
+            .await;
+        let event_id = event["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/admin/events/{event_id}/ticket-types");
+        let ticket_type = self
+            .admin(&token, &path, &json!({
+                "category": "Standing",
+                "price": {"amount_minor": price_minor, "currency": "EUR"},
+                "total_stock": stock,
+            }))
+            .await;
+        let ticket_type_id = ticket_type["id"].as_str().unwrap().to_owned();
+        OnSale { event_id, ticket_type_id }
+    }
+
+    async fn sign_in(&self) -> String {
+        let setup = json!({
+            "setup_token": self.setup_token.expose(),
+            "email": ADMIN_EMAIL,
+            "password": ADMIN_PASSWORD,
+        });
+        let made = self.client.post(self.url("/api/v1/admin/setup")).json(&setup).send().await;
+        assert!(made.unwrap().status().is_success());
+        let login = json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD});
+        let answer = self.client.post(self.url("/api/v1/auth/login")).json(&login).send().await;
+        let answer: Value = answer.unwrap().json().await.unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn admin(&self, token: &str, path: &str, body: &Value) -> Value {
+        let request = self.client.post(self.url(path)).bearer_auth(token).json(body);
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(status.as_u16(), 201, "{path}: {body}");
+        body
+    }
+
+    /// Somebody with a browser.
+    pub fn guest(&self) -> Guest {
+        Guest::new(self.client.clone(), self.http.clone())
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.http)
+    }
+
+    /// Waits until no work is left, checks every invariant, stops everything.
+    pub async fn close(self) {
+        invariants::check(&self).await;
+        self.mesh.into_inner().stop().await.unwrap();
+        self.nats.stop().await;
+    }
+}
