@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use base::Secret;
 
+use crate::doctor;
+
 /// The whole box office in one process: five services, on a private PostgreSQL and NATS unless
 /// told otherwise.
 ///
@@ -46,7 +48,7 @@ pub struct Config {
     pub command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Debug, clap::Subcommand)]
+#[derive(Clone, Debug, clap::Subcommand)]
 pub enum Command {
     /// Start everything (the default).
     Run,
@@ -56,4 +58,6 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Check that everything is as it must be: 0 healthy, 1 something is broken, 2 could not check.
+    Doctor(doctor::Arguments),
 }

@@ -16,7 +16,6 @@ pub struct Keys {
     pub holds: Secret,
     pub ticket_codes: Secret,
     pub orders: Secret,
-    pub guest_hash: Secret,
     pub link_seal: Secret,
     pub sandbox_webhook: Secret,
 }
@@ -43,7 +42,6 @@ impl Keys {
             holds: ring("hold-keys")?,
             ticket_codes: ring("ticket-code-keys")?,
             orders: ring("order-keys")?,
-            guest_hash: ring("guest-hash-keys")?,
             link_seal: random("link-seal-key")?,
             sandbox_webhook: random("sandbox-webhook-secret")?,
         })

@@ -1,6 +1,7 @@
 //! The whole box office in one process.
 
 mod config;
+pub mod doctor;
 mod facts;
 mod keys;
 mod mesh;

@@ -1,12 +1,16 @@
-use boxoffice::{Command, Config, reset, run};
+use std::process::ExitCode;
+
+use boxoffice::{Command, Config, doctor::doctor, reset, run};
 use kit::{Shutdown, config::parse_or_exit};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let config: Config = parse_or_exit();
     kit::init_logs();
-    match config.command {
-        None | Some(Command::Run) => run(&config, Shutdown::on_signals()?).await,
-        Some(Command::Reset { yes }) => reset(&config, yes),
+    match &config.command {
+        None | Some(Command::Run) => run(&config, Shutdown::on_signals()?).await?,
+        Some(Command::Reset { yes }) => reset(&config, *yes)?,
+        Some(Command::Doctor(arguments)) => return Ok(doctor(&config, arguments).await),
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -87,7 +87,8 @@ impl Mesh {
         // Whatever is called comes before its callers; the loop is as short as five.
         for peer in STOP_ORDER.into_iter().rev() {
             let listener = binds.remove(peer.name()).context("every service has a listener")?;
-            mesh.start_on(peer, Bind::Listener(listener)).await?;
+            // Each holds the whole start of a service: boxed, so that the caller's future stays small.
+            Box::pin(mesh.start_on(peer, Bind::Listener(listener))).await?;
         }
         Ok(mesh)
     }
@@ -95,7 +96,13 @@ impl Mesh {
     /// Starts one service again, where it was.
     pub async fn start_member(&mut self, peer: Peer) -> anyhow::Result<()> {
         let addr = self.addr(peer);
-        self.start_on(peer, Bind::Addr(addr)).await
+        Box::pin(self.start_on(peer, Bind::Addr(addr))).await
+    }
+
+    /// Puts a small programme of concerts on sale.
+    pub async fn offer_demo_programme(&self) -> anyhow::Result<()> {
+        let config = ticket_svc::Config::try_parse_from(self.flags(Peer::Ticket))?;
+        ticket_svc::demo_programme(&config, self.config.sources.clone()).await
     }
 
     /// Drains and stops one service, as a rolling deployment does.
@@ -206,7 +213,6 @@ impl Mesh {
                 set("notify-svc-url", &url(Peer::Notify));
                 set("public-url", &self.public_url());
                 set("order-keys", keys.orders.expose());
-                set("guest-hash-keys", keys.guest_hash.expose());
                 set("link-seal-key", keys.link_seal.expose());
                 set("sandbox-webhook-secret", keys.sandbox_webhook.expose());
                 let hook = format!("{}/api/v1/webhooks/sandbox", url(Peer::Gateway));

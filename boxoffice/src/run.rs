@@ -16,7 +16,7 @@ pub async fn run(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         // An interrupted start has nothing to drain.
         () = shutdown.begun() => return Ok(()),
     };
-    let outcome = serve(config, &stack, &shutdown).await;
+    let outcome = Box::pin(serve(config, &stack, &shutdown)).await;
     stack.stop().await;
     outcome
 }
@@ -49,9 +49,7 @@ async fn serve(config: &Config, stack: &Stack, shutdown: &Shutdown) -> anyhow::R
         settings: Vec::new(),
     })
     .await?;
-    if config.demo_programme {
-        secrets.get_or_create("demo-programme", || "offered".to_owned())?;
-    }
+    offer_demo_programme_once(config, stack, &mesh).await?;
 
     let setup_open = user_svc::setup_is_open(databases.users.expose()).await?;
     let facts = Facts {
@@ -77,6 +75,23 @@ async fn serve(config: &Config, stack: &Stack, shutdown: &Shutdown) -> anyhow::R
         Some(name) => stopped.with_context(|| format!("{name} ended by itself")),
         None => stopped,
     }
+}
+
+/// On the first start only. A crash in between repeats it, and it makes nothing twice.
+async fn offer_demo_programme_once(
+    config: &Config,
+    stack: &Stack,
+    mesh: &Mesh,
+) -> anyhow::Result<()> {
+    let offered = stack.data_dir().join("demo-programme-offered");
+    if offered.exists() {
+        return Ok(());
+    }
+    if config.demo_programme {
+        mesh.offer_demo_programme().await?;
+    }
+    std::fs::write(offered, "")?;
+    Ok(())
 }
 
 fn databases(stack: &Stack) -> anyhow::Result<Databases> {

@@ -1,1 +1,17 @@
-fn main() {}
+//! The REST edge and the shop as a process of their own.
+
+use anyhow::Context as _;
+use base::Sources;
+use gateway::Config;
+use kit::{Bind, Shutdown};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = kit::config::parse_or_exit();
+    kit::init_logs();
+    let bind = Bind::from(config.http_addr);
+    let server = gateway::build(&config, bind, Sources::system())
+        .await
+        .context("gateway")?;
+    server.serve(Shutdown::on_signals()?).await
+}

@@ -22,7 +22,12 @@ pub struct Config {
     pub database_max_connections: u32,
 
     /// NATS with JetStream, 2.11 or newer. It may be away at any time.
-    #[arg(long, env, hide_env_values = true, default_value = "nats://127.0.0.1:4222")]
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "nats://127.0.0.1:4222"
+    )]
     pub nats_url: Secret,
 
     /// The installation's key, from which each service has its credential.
@@ -38,7 +43,12 @@ pub struct Config {
     pub public_url: String,
 
     /// Mail server: `smtp://user:pass@host:port` or `smtps://…`.
-    #[arg(long, env, hide_env_values = true, required_unless_present = "mail_dir")]
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        required_unless_present = "mail_dir"
+    )]
     pub smtp_url: Option<Secret>,
 
     /// Without a mail server: mails are written here as `.eml` files.

@@ -2,6 +2,7 @@
 
 use db::DbError;
 use kit::{Failure, FieldProblem};
+use tokio::task::JoinError;
 
 use crate::render::RenderError;
 
@@ -11,6 +12,8 @@ pub(crate) enum Error {
     Field(FieldProblem),
     #[error("rendering: {0}")]
     Render(#[from] RenderError),
+    #[error("rendering: {0}")]
+    Panic(#[from] JoinError),
     #[error("database: {0}")]
     Db(#[from] DbError),
 }
@@ -24,6 +27,7 @@ impl Error {
         match self {
             Self::Field(problem) => kit::fields(vec![problem]),
             Self::Render(error) => Failure::internal(error),
+            Self::Panic(error) => Failure::internal(error),
             Self::Db(error) => Failure::from(error),
         }
     }
@@ -33,7 +37,7 @@ impl db::AsDbError for Error {
     fn as_db_error(&self) -> Option<&DbError> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Field(_) | Self::Render(_) => None,
+            Self::Field(_) | Self::Render(_) | Self::Panic(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From the message to what is rendered. The message is checked once, here.
 
-use base::Sealer;
+use base::{EmailAddress, Sealer};
 use proto::{ConvertError, event::OrderPaid};
 
 use crate::{
@@ -34,7 +34,9 @@ impl Facts {
             event: self.event(paid)?,
             lines: paid.lines.iter().map(line).collect::<Result<_, _>>()?,
             tickets: paid.tickets.iter().map(ticket).collect::<Result<_, _>>()?,
-            seller: Seller { name: self.seller_name.clone() },
+            seller: Seller {
+                name: self.seller_name.clone(),
+            },
         })
     }
 
@@ -49,7 +51,9 @@ impl Facts {
         Ok(Order {
             id: parse("order_id", &paid.order_id)?,
             number: paid.number.clone(),
-            email: paid.email.clone(),
+            email: parse::<EmailAddress>("email", &paid.email)?
+                .as_str()
+                .to_owned(),
             name: (!paid.name.is_empty()).then(|| paid.name.clone()),
             phone: paid.phone_number.clone(),
             paid_at: paid_at.map_err(|rule| Error::field("paid_at", rule))?,
@@ -96,6 +100,9 @@ fn money(field: &str, money: Option<&proto::common::Money>) -> Result<base::Mone
     proto::money_from(money).map_err(|rule| Error::field(field, rule))
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &str) -> Result<T, Error> {
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    field: &str,
+    text: &str,
+) -> Result<T, Error> {
     text.parse().map_err(|rule| Error::field(field, rule))
 }

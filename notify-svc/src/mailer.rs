@@ -3,13 +3,15 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, message::Mailbox,
-    transport::smtp,
+    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
+    message::Mailbox,
+    transport::smtp::{self, response::Category},
 };
 
 use crate::Config;
 
-const SMTP_TIMEOUT: Duration = Duration::from_secs(60);
+/// For one command and its answer.
+const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Mailer {
     pub from: Mailbox,
@@ -47,13 +49,20 @@ impl Mailer {
             }
             (None, None) => anyhow::bail!("one of SMTP_URL and MAIL_DIR is needed"),
         };
-        Ok(Self { from: config.mail_from.clone(), way })
+        Ok(Self {
+            from: config.mail_from.clone(),
+            way,
+        })
     }
 
     /// `name` is the same for the same mail, so that writing it again leaves one file.
     pub async fn send(&self, name: &str, mail: Message) -> Result<(), MailError> {
         match &self.way {
-            Way::Smtp(transport) => transport.send(mail).await.map(drop).map_err(MailError::from),
+            Way::Smtp(transport) => transport
+                .send(mail)
+                .await
+                .map(drop)
+                .map_err(MailError::from),
             Way::Folder(folder) => write(folder.join(format!("{name}.eml")), mail.formatted())
                 .await
                 .map_err(|error| MailError::Temporary(error.to_string())),
@@ -70,7 +79,11 @@ async fn write(path: PathBuf, bytes: Vec<u8>) -> io::Result<()> {
 
 impl From<smtp::Error> for MailError {
     fn from(error: smtp::Error) -> Self {
-        if error.is_permanent() {
+        // 53x is about our account at the server, and says nothing about the mail.
+        let account = error
+            .status()
+            .is_some_and(|code| code.category == Category::Unspecified3);
+        if error.is_permanent() && !account {
             Self::Permanent(error.to_string())
         } else {
             Self::Temporary(error.to_string())

@@ -1,1 +1,16 @@
-fn main() {}
+use anyhow::Context as _;
+use ticket_svc::{Command, Config, MIGRATOR, build};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = kit::config::parse_or_exit();
+    kit::init_logs();
+    if config.command == Some(Command::Migrate) {
+        return db::migrate(config.database_url.expose(), &MIGRATOR)
+            .await
+            .context("migrating");
+    }
+    let shutdown = kit::Shutdown::on_signals()?;
+    let server = build(&config, config.grpc_addr.into(), base::Sources::system()).await?;
+    server.serve(shutdown).await
+}

@@ -1,1 +1,15 @@
-fn main() {}
+use base::Sources;
+use kit::{Bind, Shutdown, config::parse_or_exit};
+use user_svc::{Command, Config, MIGRATOR, build};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = parse_or_exit();
+    kit::init_logs();
+    if let Some(Command::Migrate) = config.command {
+        return Ok(db::migrate(config.database_url.expose(), &MIGRATOR).await?);
+    }
+    let shutdown = Shutdown::on_signals()?;
+    let server = build(&config, Bind::Addr(config.grpc_addr), Sources::system()).await?;
+    server.serve(shutdown).await
+}

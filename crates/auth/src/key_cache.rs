@@ -50,7 +50,12 @@ struct LastFetch {
 
 impl KeyCache {
     pub(crate) fn new(source: Arc<dyn KeySource>, sources: Sources) -> Self {
-        Self { source, sources, snapshot: RwLock::new(None), last_fetch: Mutex::new(None) }
+        Self {
+            source,
+            sources,
+            snapshot: RwLock::new(None),
+            last_fetch: Mutex::new(None),
+        }
     }
 
     pub(crate) async fn find(&self, key_id: &str) -> Lookup {
@@ -80,10 +85,16 @@ impl KeyCache {
         }
         let fetched = self.fetch().await;
         if let Err(error) = &fetched {
-            tracing::warn!(error = error as &dyn std::error::Error, "token keys not refreshed");
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "token keys not refreshed"
+            );
         }
         let succeeded = fetched.is_ok();
-        *last = Some(LastFetch { ended: Instant::now(), succeeded });
+        *last = Some(LastFetch {
+            ended: Instant::now(),
+            succeeded,
+        });
         succeeded
     }
 
@@ -97,7 +108,10 @@ impl KeyCache {
             // Despite its name, this constructor takes the raw 32 bytes, not a DER structure.
             .map(|key| (key.key_id, DecodingKey::from_ed_der(&key.public_key)))
             .collect();
-        let mut snapshot = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let mut snapshot = self
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         *snapshot = Some(Arc::new(Snapshot { keys, fetched_at }));
         Ok(())
     }
@@ -107,7 +121,11 @@ impl KeyCache {
     }
 
     fn snapshot_younger_than(&self, limit: Duration) -> Option<Arc<Snapshot>> {
-        let snapshot = self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let snapshot = self
+            .snapshot
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
         let age = self.sources.now() - snapshot.fetched_at;
         // A clock that was set back must not keep keys for ever.
         (!age.is_negative() && age < limit).then_some(snapshot)

@@ -37,7 +37,9 @@ impl RemoteKeys {
         identity: MeshIdentity,
     ) -> Result<Self, tonic::transport::Error> {
         let channel = kit::client::channel(user_svc_url, identity)?;
-        Ok(Self { client: KeyServiceClient::new(channel) })
+        Ok(Self {
+            client: KeyServiceClient::new(channel),
+        })
     }
 }
 
@@ -46,7 +48,9 @@ impl KeySource for RemoteKeys {
         let mut client = self.client.clone();
         Box::pin(async move {
             let answer = client.list_keys(ListKeysRequest {}).await;
-            let answer = answer.map_err(|status| KeysUnavailable(Box::new(status)))?.into_inner();
+            let answer = answer
+                .map_err(|status| KeysUnavailable(Box::new(status)))?
+                .into_inner();
             Ok(answer.keys.into_iter().filter_map(from_wire).collect())
         })
     }
@@ -55,5 +59,8 @@ impl KeySource for RemoteKeys {
 /// A key of another size is of an algorithm this version does not know; its tokens fail as unknown.
 fn from_wire(key: proto::user::VerificationKey) -> Option<VerificationKey> {
     let public_key = key.public_key.try_into().ok()?;
-    Some(VerificationKey { key_id: key.key_id, public_key })
+    Some(VerificationKey {
+        key_id: key.key_id,
+        public_key,
+    })
 }

@@ -60,7 +60,9 @@ impl Verifier {
     }
 
     fn check(&self, token: &str, key: &DecodingKey) -> Option<Claims> {
-        let presented = decode::<Presented>(token, key, &self.validation).ok()?.claims;
+        let presented = decode::<Presented>(token, key, &self.validation)
+            .ok()?
+            .claims;
         let Presented { claims, nbf } = presented;
         let now = self.sources.now().unix_timestamp();
         let begun = now.saturating_add(LEEWAY_SECS);
@@ -78,7 +80,10 @@ impl VerifyToken for Verifier {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admin, Failure>> {
         Box::pin(async move {
             let claims = self.claims(token).await?;
-            Ok(Admin { id: claims.sub, superadmin: claims.role == Role::Superadmin })
+            Ok(Admin {
+                id: claims.sub,
+                superadmin: claims.role == Role::Superadmin,
+            })
         })
     }
 }
@@ -111,7 +116,9 @@ fn key_id(token: &str) -> Option<String> {
     if header.alg != Algorithm::EdDSA || header.crit.is_some() {
         return None;
     }
-    header.kid.filter(|key_id| (1..=MAX_KEY_ID_BYTES).contains(&key_id.len()))
+    header
+        .kid
+        .filter(|key_id| (1..=MAX_KEY_ID_BYTES).contains(&key_id.len()))
 }
 
 /// One answer for every cause: which check failed is of use to a forger only.

@@ -1,6 +1,6 @@
 //! PostgreSQL refuses to run as root. For root this finds a way to run it as somebody else.
 
-use crate::command::{argv, is_root, on_path, run, succeeds};
+use crate::command::{Argv, is_root, on_path};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -16,8 +16,6 @@ pub(crate) enum Jail {
     Account { uid: u32, gid: u32 },
 }
 
-const NAMESPACE: [&str; 4] = ["unshare", "--user", "--map-user=1000", "--map-group=1000"];
-
 impl Jail {
     /// A way to run programs that may write `home`, which exists and is inside `data_dir`.
     pub(crate) async fn choose(data_dir: &Path, home: &Path) -> Result<Self> {
@@ -27,14 +25,16 @@ impl Jail {
         if on_path("unshare").is_some() && Self::UserNamespace.can_write(home).await {
             return Ok(Self::UserNamespace);
         }
-        for account in ["postgres", "nobody"] {
-            if let Some(jail) = Self::account(account).await {
-                // The account has to pass through the data folder; what lies in it stays closed.
-                fs::set_permissions(data_dir, fs::Permissions::from_mode(0o711))?;
-                jail.give(home)?;
-                if jail.can_write(home).await {
-                    return Ok(jail);
-                }
+        for name in ["postgres", "nobody"] {
+            let (Some(uid), Some(gid)) = (id("-u", name).await, id("-g", name).await) else {
+                continue;
+            };
+            // The account has to pass through the data folder; what lies in it stays closed.
+            fs::set_permissions(data_dir, fs::Permissions::from_mode(0o711))?;
+            let jail = Self::Account { uid, gid };
+            jail.give(home)?;
+            if jail.can_write(home).await {
+                return Ok(jail);
             }
         }
         bail!(
@@ -45,48 +45,34 @@ impl Jail {
         )
     }
 
-    /// What stands before a command line.
-    pub(crate) fn prefix(&self) -> Vec<String> {
+    /// The beginning of a command line: each program in it replaces itself by the next, so the pid stays.
+    pub(crate) fn argv(&self) -> Argv {
+        let namespace = "unshare --user --map-user=1000 --map-group=1000";
         match self {
-            Self::Plain => Vec::new(),
-            Self::UserNamespace => argv(NAMESPACE),
-            Self::Account { uid, gid } => vec![
-                "setpriv".to_owned(),
-                format!("--reuid={uid}"),
-                format!("--regid={gid}"),
-                "--clear-groups".to_owned(),
-            ],
+            Self::Plain => Argv::default(),
+            Self::UserNamespace => Argv::default().words(namespace),
+            Self::Account { uid, gid } => Argv::default().words(&format!(
+                "setpriv --reuid={uid} --regid={gid} --clear-groups"
+            )),
         }
     }
 
     /// Gives one file or folder to whom the programs run as.
     pub(crate) fn give(&self, path: &Path) -> Result<()> {
-        if let Self::Account { uid, gid } = self {
-            chown(path, Some(*uid), Some(*gid))
-                .with_context(|| format!("giving {} to user {uid}", path.display()))?;
-        }
-        Ok(())
-    }
-
-    async fn account(name: &str) -> Option<Self> {
-        let id = async |flag| {
-            run(&argv(["id", flag, name]), &[])
-                .await
-                .ok()?
-                .trim()
-                .parse()
-                .ok()
+        let Self::Account { uid, gid } = self else {
+            return Ok(());
         };
-        Some(Self::Account {
-            uid: id("-u").await?,
-            gid: id("-g").await?,
-        })
+        let given = chown(path, Some(*uid), Some(*gid));
+        given.with_context(|| format!("giving {} to user {uid}", path.display()))
     }
 
     async fn can_write(&self, dir: &Path) -> bool {
-        let mut probe = self.prefix();
-        probe.extend(argv(["sh", "-c", r#"cd "$1" && test -w ."#, "sh"]));
-        probe.push(dir.display().to_string());
-        succeeds(&probe).await
+        let probe = self.argv().words("sh -c").arg(r#"cd "$1" && test -w ."#);
+        probe.arg("sh").arg(dir).succeeds().await
     }
+}
+
+async fn id(flag: &str, account: &str) -> Option<u32> {
+    let said = Argv::new("id").arg(flag).arg(account).run().await.ok()?;
+    said.trim().parse().ok()
 }

@@ -1,9 +1,10 @@
 //! A private nats-server with JetStream.
 
+use crate::command::Argv;
 use crate::layout::DataDir;
 use crate::nats_bin;
 use crate::secrets::random_secret;
-use crate::supervise::{Launch, Server};
+use crate::supervise::{Launch, Server, dies_with_us};
 use crate::tools::Tools;
 use crate::{orphan, ports};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -11,7 +12,7 @@ use async_nats::{ConnectOptions, ServerAddr};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const USER: &str = "boxoffice";
@@ -31,7 +32,11 @@ impl Nats {
     /// # Errors
     /// When the data folder cannot be written or no port is free.
     pub fn planned_url(data: &DataDir) -> Result<String> {
-        url(data, ports::remembered(&data.port_file("nats")?)?)
+        let port = ports::remembered(&data.port_file("nats")?)?;
+        let password = data
+            .secrets()?
+            .get_or_create("nats.password", random_secret)?;
+        Ok(format!("nats://{USER}:{password}@127.0.0.1:{port}"))
     }
 
     /// Starts the server of this data folder and returns when JetStream answers.
@@ -44,27 +49,21 @@ impl Nats {
         let config = home.join("nats.conf");
         orphan::end(&home.join("nats.pid"), &config, &["TERM", "KILL"]).await?;
 
-        let port_file = data.port_file("nats")?;
-        let mut port = ports::remembered(&port_file)?;
-        for _ in 0..3 {
-            let url = url(data, port)?;
-            write_config(&config, &home, &url)?;
-            let launch = launch(&program, &config, home.clone(), data.log_file("nats")?);
-            let server = Server::start(launch)?;
-            if ready(&server, &url).await? {
-                server.keep_alive();
-                return Ok(Self { server, url });
-            }
-            if ports::is_free(port) {
-                bail!(
-                    "nats-server ended while starting. Its log says:\n{}",
-                    server.last_words()
-                );
-            }
-            // Somebody took the port between our look and the start.
-            port = ports::renew(&port_file)?;
-        }
-        bail!("nats-server found three ports taken in a row")
+        let url = Self::planned_url(data)?;
+        write_config(&config, &home, &url)?;
+        let server = Server::start(Launch {
+            name: "nats-server",
+            argv: dies_with_us(Argv::default(), "TERM")
+                .arg(program)
+                .arg("--config")
+                .arg(config),
+            dir: home,
+            log: data.log_file("nats")?,
+            stop_signals: &["TERM"],
+        })?;
+        ready(&server, &url).await?;
+        server.keep_alive();
+        Ok(Self { server, url })
     }
 
     /// `nats://user:password@127.0.0.1:port`. async-nats takes no credentials from a URL by itself.
@@ -112,13 +111,6 @@ async fn connect(url: &str) -> Result<async_nats::Client> {
     Ok(options.connect(addr).await?)
 }
 
-fn url(data: &DataDir, port: u16) -> Result<String> {
-    let password = data
-        .secrets()?
-        .get_or_create("nats.password", random_secret)?;
-    Ok(format!("nats://{USER}:{password}@127.0.0.1:{port}"))
-}
-
 /// Written anew at each start; it holds the password.
 fn write_config(path: &Path, home: &Path, url: &str) -> Result<()> {
     let addr: ServerAddr = url.parse()?;
@@ -132,48 +124,27 @@ fn write_config(path: &Path, home: &Path, url: &str) -> Result<()> {
         pid_file = home.join("nats.pid"),
         password = addr.password().unwrap_or_default(),
     );
-    let mut file = OpenOptions::new()
+    let mut options = OpenOptions::new();
+    let file = options
         .create(true)
         .truncate(true)
         .write(true)
         .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("writing {}", path.display()))
+        .open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("writing {}", path.display()))
 }
 
-fn launch(program: &Path, config: &Path, home: PathBuf, log: PathBuf) -> Launch {
-    Launch {
-        name: "nats-server",
-        argv: vec![
-            program.display().to_string(),
-            "--config".to_owned(),
-            config.display().to_string(),
-        ],
-        prefix: Vec::new(),
-        dir: home,
-        log,
-        stop_signals: &["TERM"],
-    }
-}
-
-/// `false` when the server ended before it was ready.
-async fn ready(server: &Server, url: &str) -> Result<bool> {
+async fn ready(server: &Server, url: &str) -> Result<()> {
     let started = Instant::now();
-    let mut last = None;
-    while started.elapsed() < READY_LIMIT {
-        if server.pid().is_none() {
-            return Ok(false);
-        }
-        match jetstream_answers(url).await {
-            Ok(()) => return Ok(true),
-            Err(error) => last = Some(error),
+    while server.pid().is_some() && started.elapsed() < READY_LIMIT {
+        if jetstream_answers(url).await.is_ok() {
+            return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     bail!(
-        "nats-server is not ready after {READY_LIMIT:?} ({}). Its log says:\n{}",
-        last.map_or_else(String::new, |error| error.to_string()),
+        "nats-server does not become ready. Its log says:\n{}",
         server.last_words()
     )
 }

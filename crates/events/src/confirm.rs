@@ -44,7 +44,10 @@ async fn listen(db: &Db, nats: &Nats, service: &'static str) {
 
 /// Closes these rows; ids of other services match nothing here.
 pub(crate) async fn confirm(db: &Db, message_ids: &[String]) -> Result<(), DbError> {
-    let ids: Vec<Uuid> = message_ids.iter().filter_map(|id| id.parse().ok()).collect();
+    let ids: Vec<Uuid> = message_ids
+        .iter()
+        .filter_map(|id| id.parse().ok())
+        .collect();
     if ids.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, PullConsumer, pull},
 };
 use base::MessageId;
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use futures::{StreamExt as _, future::BoxFuture};
 use kit::Tasks;
 use prost::Message as _;
 use proto::event::{Envelope, NotifyAccepted};
@@ -71,20 +71,22 @@ async fn consume(
         .heartbeat(PULL_HEARTBEAT)
         .messages()
         .await
-        .map_err(jetstream)?;
+        .map_err(jetstream)?
+        .ready_chunks(BATCH_MESSAGES);
     loop {
-        let Ok(first) = tokio::time::timeout(WATCHDOG, messages.next()).await else {
+        let Ok(chunk) = tokio::time::timeout(WATCHDOG, messages.next()).await else {
             return Ok(());
         };
-        let mut batch = vec![first.ok_or(NatsError::NotConnected)?.map_err(jetstream)?];
-        while batch.len() < BATCH_MESSAGES {
-            match messages.next().now_or_never() {
-                Some(Some(Ok(message))) => batch.push(message),
-                // Nothing more is here now; an error comes again at the next wait.
-                _ => break,
+        let mut batch = Vec::new();
+        let mut broken = Ok(());
+        for message in chunk.ok_or(NatsError::NotConnected)? {
+            match message {
+                Ok(message) => batch.push(message),
+                Err(error) => broken = Err(jetstream(error)),
             }
         }
         receive(nats, receiver, batch).await;
+        broken?;
     }
 }
 
@@ -98,7 +100,11 @@ async fn consumer(nats: &Nats, durable: &str) -> Result<PullConsumer, NatsError>
         max_ack_pending: MAX_IN_FLIGHT,
         ..pull::Config::default()
     };
-    nats.stream().await?.get_or_create_consumer(durable, config).await.map_err(jetstream)
+    nats.stream()
+        .await?
+        .get_or_create_consumer(durable, config)
+        .await
+        .map_err(jetstream)
 }
 
 async fn receive(nats: &Nats, receiver: &dyn AcceptMessages, batch: Vec<Message>) {
@@ -117,6 +123,9 @@ async fn receive(nats: &Nats, receiver: &dyn AcceptMessages, batch: Vec<Message>
             }
         }
     }
+    if envelopes.is_empty() {
+        return;
+    }
     match receiver.accept(envelopes).await {
         Ok(accepted) => {
             for message in &messages {
@@ -125,7 +134,10 @@ async fn receive(nats: &Nats, receiver: &dyn AcceptMessages, batch: Vec<Message>
             confirm(nats, &accepted).await;
         }
         Err(error) => {
-            tracing::warn!(error = format!("{error:#}"), "messages not accepted, they come again");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "messages not accepted, they come again"
+            );
             for message in &messages {
                 settle(message, AckKind::Nak(Some(RETRY_DELAY))).await;
             }
@@ -141,9 +153,16 @@ async fn settle(message: &Message, kind: AckKind) {
 }
 
 async fn confirm(nats: &Nats, accepted: &[MessageId]) {
+    if accepted.is_empty() {
+        return;
+    }
     let message_ids = accepted.iter().map(ToString::to_string).collect();
     let payload = NotifyAccepted { message_ids }.encode_to_vec();
-    if let Err(error) = nats.client().publish(ACCEPTED_SUBJECT, payload.into()).await {
+    if let Err(error) = nats
+        .client()
+        .publish(ACCEPTED_SUBJECT, payload.into())
+        .await
+    {
         tracing::debug!(%error, "confirmation not sent, the sender asks again");
     }
 }

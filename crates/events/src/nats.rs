@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{
-    Client, ConnectOptions,
+    Client, ConnectOptions, Event, ServerAddr,
     connection::State,
     jetstream::{self, Context, stream},
 };
@@ -41,7 +41,13 @@ pub struct Nats {
 impl Nats {
     /// Returns at once, connected or not.
     pub async fn connect(url: &Secret, name: &str) -> Result<Self, NatsError> {
-        let client = ConnectOptions::new()
+        let address: ServerAddr = url.expose().parse().map_err(|_| NatsError::Url)?;
+        let mut options = ConnectOptions::new();
+        // The library takes no credentials from the address by itself.
+        if let (Some(user), Some(password)) = (address.username(), address.password()) {
+            options = options.user_and_password(user.to_owned(), password.to_owned());
+        }
+        let client = options
             .name(name)
             .retry_on_initial_connect()
             .connection_timeout(CONNECT_TIMEOUT)
@@ -49,7 +55,14 @@ impl Nats {
                 let exponent = u32::try_from(attempt.min(6)).unwrap_or(6);
                 (Duration::from_millis(50) * 2_u32.pow(exponent)).min(RECONNECT_MAX_DELAY)
             })
-            .connect(url.expose())
+            .event_callback(|event| async move {
+                match event {
+                    Event::Connected | Event::Disconnected => tracing::info!(%event, "NATS"),
+                    // Each failed attempt is one.
+                    _ => tracing::debug!(%event, "NATS"),
+                }
+            })
+            .connect(address)
             .await
             .map_err(|_| NatsError::Url)?;
         let mut jetstream = jetstream::new(client.clone());
@@ -91,8 +104,14 @@ impl Nats {
 
     fn check_version(&self) -> Result<(), NatsError> {
         let found = self.client.server_info().version;
-        let mut numbers = found.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+        let mut numbers = found
+            .split(['.', '-'])
+            .map_while(|part| part.parse::<u32>().ok());
         let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        if version < MIN_SERVER { Err(NatsError::TooOld { found }) } else { Ok(()) }
+        if version < MIN_SERVER {
+            Err(NatsError::TooOld { found })
+        } else {
+            Ok(())
+        }
     }
 }

@@ -13,7 +13,7 @@ use proto::{
     event::{Envelope, envelope::Payload},
     notify::{AcceptRequest, accept_service_client::AcceptServiceClient},
 };
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -53,21 +53,33 @@ pub async fn enqueue(
         message_id: id.to_string(),
         generation: 0,
         occurred_at: Some(proto::timestamp(occurred_at)),
-        traceparent: kit::current().trace.map(|trace| trace.traceparent()).unwrap_or_default(),
+        traceparent: kit::current()
+            .trace
+            .map(|trace| trace.traceparent())
+            .unwrap_or_default(),
         payload: Some(payload),
     };
-    sqlx::query("INSERT INTO outbox (id, kind, envelope) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING")
-        .bind(id.uuid())
-        .bind(kind)
-        .bind(envelope.encode_to_vec())
-        .execute(tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO outbox (id, kind, envelope) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(id.uuid())
+    .bind(kind)
+    .bind(envelope.encode_to_vec())
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
 /// Starts publishing what is open and listening for confirmations.
 pub fn start_outbox(config: OutboxConfig) {
-    let OutboxConfig { tasks, db, nats, accept, nudge, service } = config;
+    let OutboxConfig {
+        tasks,
+        db,
+        nats,
+        accept,
+        nudge,
+        service,
+    } = config;
     confirm::start(&tasks, db.clone(), nats.clone(), service);
     tasks.job("outbox", POLL_INTERVAL, nudge, move || {
         let (db, nats, accept) = (db.clone(), nats.clone(), accept.clone());
@@ -90,8 +102,9 @@ async fn deliver_round(
 ) -> anyhow::Result<bool> {
     let rows = claim(db).await?;
     let full = rows.len() as i64 == BATCH_ROWS;
-    let (publish, mut call): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| row.generation <= MAX_PUBLISHES && nats.is_connected());
+    let (publish, mut call): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|row| row.generation <= MAX_PUBLISHES && nats.is_connected());
     let outcomes = join_all(publish.iter().map(|row| self::publish(nats, row))).await;
     for (row, outcome) in publish.into_iter().zip(outcomes) {
         if let Err(error) = outcome {
@@ -116,12 +129,12 @@ async fn claim(db: &Db) -> Result<Vec<OpenRow>, DbError> {
                      SET generation = generation + 1,
                          next_attempt_at = clock_timestamp()
                              + make_interval(secs => least(60, $2 * (generation + 1)))
-                     WHERE id IN (
+                     WHERE id = ANY (ARRAY(
                          SELECT id FROM outbox
                          WHERE confirmed_at IS NULL AND next_attempt_at <= clock_timestamp()
                          ORDER BY next_attempt_at
                          LIMIT $1
-                         FOR UPDATE SKIP LOCKED)
+                         FOR UPDATE SKIP LOCKED))
                      RETURNING id, kind, generation, envelope",
                 )
                 .bind(BATCH_ROWS)
@@ -132,16 +145,29 @@ async fn claim(db: &Db) -> Result<Vec<OpenRow>, DbError> {
             })
         })
         .await?;
-    rows.into_iter().map(|row| open_row(&row)).collect()
+    let rows: Vec<Option<OpenRow>> = rows.iter().map(open_row).collect::<Result<_, _>>()?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
-fn open_row(row: &sqlx::postgres::PgRow) -> Result<OpenRow, DbError> {
+/// None if the row cannot be read. It stays open, and harms no other.
+fn open_row(row: &PgRow) -> Result<Option<OpenRow>, sqlx::Error> {
+    let id: Uuid = row.try_get("id")?;
     let generation: i32 = row.try_get("generation")?;
-    let bytes: Vec<u8> = row.try_get("envelope")?;
-    let mut envelope = Envelope::decode(bytes.as_slice())
-        .map_err(|error| DbError::from(sqlx::Error::Decode(Box::new(error))))?;
-    envelope.generation = generation.unsigned_abs();
-    Ok(OpenRow { id: row.try_get("id")?, kind: row.try_get("kind")?, generation, envelope })
+    match Envelope::decode(row.try_get::<&[u8], _>("envelope")?) {
+        Ok(mut envelope) => {
+            envelope.generation = generation.unsigned_abs();
+            Ok(Some(OpenRow {
+                id,
+                kind: row.try_get("kind")?,
+                generation,
+                envelope,
+            }))
+        }
+        Err(error) => {
+            tracing::error!(message_id = %id, %error, "outbox row is not an envelope");
+            Ok(None)
+        }
+    }
 }
 
 async fn publish(nats: &Nats, row: &OpenRow) -> Result<(), String> {
@@ -167,7 +193,10 @@ async fn call_receiver(
     rows: Vec<OpenRow>,
 ) -> anyhow::Result<()> {
     let envelopes = rows.into_iter().map(|row| row.envelope).collect();
-    let accepted = accept.accept(AcceptRequest { envelopes }).await?.into_inner();
+    let accepted = accept
+        .accept(AcceptRequest { envelopes })
+        .await?
+        .into_inner();
     confirm::confirm(db, &accepted.accepted_message_ids).await?;
     Ok(())
 }

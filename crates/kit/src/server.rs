@@ -24,6 +24,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
 /// How long open calls may go on after the shutdown began.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
+const HEALTH_SERVICE: &str = "grpc.health.v1.Health";
+
 /// The account that a verified access token speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admin {
@@ -104,14 +106,9 @@ impl ServerBuilder {
         }
         self.routes.add_service(health_service);
         if self.reflection {
-            let reflection = || {
-                tonic_reflection::server::Builder::configure()
-                    .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                    .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-            };
-            self.routes.add_service(reflection().build_v1()?);
-            self.routes.add_service(reflection().build_v1alpha()?);
+            self.routes.add_service(self.described().build_v1()?);
+            // Older tools still ask for this version.
+            self.routes.add_service(self.described().build_v1alpha()?);
         }
         Ok(Server {
             peer: self.peer,
@@ -123,6 +120,18 @@ impl ServerBuilder {
             health,
             tasks: self.tasks,
         })
+    }
+}
+
+impl ServerBuilder {
+    /// All messages of the contracts, but only the services that are served here.
+    fn described(&self) -> tonic_reflection::server::Builder<'static> {
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name(HEALTH_SERVICE);
+        self.services.iter().fold(builder, |builder, name| builder.with_service_name(*name))
     }
 }
 

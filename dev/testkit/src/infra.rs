@@ -16,7 +16,7 @@ const PREFIX: &str = "boxoffice-test-";
 #[derive(Debug)]
 pub struct Infra {
     data: DataDir,
-    /// Outlives every test; connections shared by tests live in it.
+    /// Outlives every test.
     runtime: Runtime,
     postgres: OnceLock<Postgres>,
     private_dirs: AtomicU32,
@@ -59,10 +59,6 @@ impl Infra {
 
     pub(crate) fn data(&self) -> &DataDir {
         &self.data
-    }
-
-    pub(crate) fn runtime(&self) -> &Runtime {
-        &self.runtime
     }
 
     /// An empty folder for one test's own server.

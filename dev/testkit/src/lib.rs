@@ -1,20 +1,27 @@
 //! What every test of the workspace uses: a private PostgreSQL and nats-server per test binary, a database per
-//! test, an SMTP sink, and one way to wait. Depends on no service and never ships.
+//! test, an SMTP sink, faults to order, and one way to wait. Depends on no service and never ships.
 //!
 //! Everything starts lazily on first use and works from any number of `#[tokio::test]` functions, each with a
 //! runtime of its own. Helpers panic with a readable message: a test that cannot get its server has failed.
 
 mod database;
 mod eventually;
+mod fault_proxy;
+mod hang_up;
 mod infra;
 pub mod keys;
 mod logs;
 mod nats;
+mod postgres;
+mod process;
 mod smtp;
 
 pub use database::{TestDb, database};
 pub use eventually::eventually;
+pub use fault_proxy::{Direction, FaultProxy};
+pub use hang_up::hang_up;
 pub use infra::Infra;
 pub use logs::logs;
-pub use nats::{NatsServer, nats};
+pub use nats::{NatsServer, StoreSnapshot, nats};
+pub use postgres::PostgresServer;
 pub use smtp::{Message, Smtp};

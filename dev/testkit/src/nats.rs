@@ -1,6 +1,8 @@
 use crate::Infra;
+use crate::process::{Frozen, signal};
 use async_nats::{ConnectOptions, ServerAddr};
 use embedded::{DataDir, Nats, Tools};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tokio::sync::Mutex;
 
@@ -8,6 +10,8 @@ use tokio::sync::Mutex;
 #[derive(Debug)]
 pub struct NatsServer {
     url: String,
+    // Dropped before the server: a stopped process could not end.
+    frozen: Mutex<Option<Frozen>>,
     running: Mutex<Option<Nats>>,
     /// `None` for the shared server, which no test may stop.
     data: Option<DataDir>,
@@ -27,6 +31,7 @@ pub(crate) fn shared() -> &'static NatsServer {
             .unwrap_or_else(|error| panic!("no nats-server for the tests: {error:#}"));
         NatsServer {
             url: nats.url().to_owned(),
+            frozen: Mutex::default(),
             running: Mutex::new(Some(nats)),
             data: None,
         }
@@ -47,6 +52,7 @@ impl NatsServer {
         let url = Nats::planned_url(&data).expect("a port for a nats-server");
         Self {
             url,
+            frozen: Mutex::default(),
             running: Mutex::new(None),
             data: Some(data),
         }
@@ -85,24 +91,69 @@ impl NatsServer {
 
     /// Stops a private server in order; its store stays.
     pub async fn stop(&self) {
+        self.take().await.stop().await;
+    }
+
+    /// kill -9. What it had acknowledged and not yet written is gone; it stays down until `start`.
+    pub async fn kill(&self) {
+        let nats = self.take().await;
+        signal(
+            "KILL",
+            &[nats.pid().expect("this nats-server does not run")],
+        );
+        // Not started again: to its keeper this is a stop.
+        nats.stop().await;
+    }
+
+    /// Stops the process where it stands: sockets stay open, nobody answers, until `thaw`.
+    pub async fn freeze(&self) {
         let _ = self.own();
-        let nats = self.running.lock().await.take();
-        nats.expect("this nats-server does not run").stop().await;
+        let pid = self.running.lock().await.as_ref().and_then(Nats::pid);
+        let pid = pid.expect("this nats-server does not run");
+        self.frozen
+            .lock()
+            .await
+            .get_or_insert_with(|| Frozen::new(pid));
+    }
+
+    /// Lets a frozen server go on.
+    pub async fn thaw(&self) {
+        drop(self.frozen.lock().await.take());
     }
 
     /// Forgets everything a stopped private server had stored.
     pub async fn wipe(&self) {
-        assert!(
-            self.running.lock().await.is_none(),
-            "stop the nats-server before you wipe its store"
-        );
-        let store = self.own().path().join("nats/jetstream");
-        match std::fs::remove_dir_all(&store) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                panic!("wiping {}: {error}", store.display())
-            }
-            _ => {}
+        let store = self.stopped_store().await;
+        if store.exists() {
+            std::fs::remove_dir_all(&store)
+                .unwrap_or_else(|error| panic!("wiping {}: {error}", store.display()));
         }
+    }
+
+    /// A copy of what a stopped private server has stored.
+    pub async fn snapshot(&self) -> StoreSnapshot {
+        let copy = Infra::get().private_dir();
+        copy_tree(&self.stopped_store().await, &copy);
+        StoreSnapshot(copy)
+    }
+
+    /// Puts the store of a stopped private server back to what it was: a disk restored from a backup.
+    pub async fn rollback(&self, to: &StoreSnapshot) {
+        self.wipe().await;
+        copy_tree(&to.0, &self.stopped_store().await);
+    }
+
+    async fn take(&self) -> Nats {
+        let _ = self.own();
+        self.thaw().await;
+        let nats = self.running.lock().await.take();
+        nats.expect("this nats-server does not run")
+    }
+
+    async fn stopped_store(&self) -> PathBuf {
+        let runs = self.running.lock().await.is_some();
+        assert!(!runs, "stop the nats-server before you touch its store");
+        self.own().path().join("nats/jetstream")
     }
 
     fn own(&self) -> &DataDir {
@@ -110,4 +161,25 @@ impl NatsServer {
             .as_ref()
             .expect("the shared nats-server belongs to all tests: use start_private")
     }
+}
+
+/// What a nats-server had stored at some moment.
+#[derive(Debug)]
+pub struct StoreSnapshot(PathBuf);
+
+fn copy_tree(from: &Path, to: &Path) {
+    let copy = || -> std::io::Result<()> {
+        std::fs::create_dir_all(to)?;
+        for entry in std::fs::read_dir(from)? {
+            let entry = entry?;
+            let target = to.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                copy_tree(&entry.path(), &target);
+            } else {
+                std::fs::copy(entry.path(), target)?;
+            }
+        }
+        Ok(())
+    };
+    copy().unwrap_or_else(|error| panic!("copying {}: {error}", from.display()));
 }

@@ -1,10 +1,11 @@
 use crate::eventually;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Split};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
@@ -30,8 +31,17 @@ pub struct Smtp {
 #[derive(Debug, Default)]
 struct State {
     messages: Vec<Message>,
-    /// Answers to the next messages in place of 250.
-    refusals: VecDeque<u16>,
+    /// What happens to the next messages at the end of their data.
+    faults: VecDeque<Fault>,
+    /// While greylisting: who has been sent away once.
+    greylist: Option<HashSet<String>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Refuse(u16),
+    Delay(Duration),
+    Cut,
 }
 
 impl Smtp {
@@ -76,9 +86,29 @@ impl Smtp {
 
     /// Refuses the next `times` messages at the end of DATA with this code (451 temporary, 550 final).
     pub fn refuse_next(&self, code: u16, times: usize) {
-        lock(&self.state)
-            .refusals
-            .extend(std::iter::repeat_n(code, times));
+        self.plan(Fault::Refuse(code), times);
+    }
+
+    /// Takes the next `times` messages, and says so only after this long.
+    pub fn delay_next(&self, by: Duration, times: usize) {
+        self.plan(Fault::Delay(by), times);
+    }
+
+    /// Takes the next `times` messages and ends the connection in place of the answer: the mail is on its way, and its
+    /// sender cannot know.
+    pub fn cut_next(&self, times: usize) {
+        self.plan(Fault::Cut, times);
+    }
+
+    /// While on, the first mail to each recipient is refused for now (450), as servers do that wait whether a sender
+    /// comes again.
+    pub fn greylist(&self, on: bool) {
+        lock(&self.state).greylist = on.then(HashSet::new);
+    }
+
+    fn plan(&self, fault: Fault, times: usize) {
+        let faults = std::iter::repeat_n(fault, times);
+        lock(&self.state).faults.extend(faults);
     }
 }
 
@@ -108,6 +138,7 @@ async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
                 (from, to) = (address(&line), Vec::new());
                 "250 ok".to_owned()
             }
+            "RCPT" if is_greylisted(&state, &address(&line)) => "450 come again".to_owned(),
             "RCPT" => {
                 to.push(address(&line));
                 "250 ok".to_owned()
@@ -119,25 +150,18 @@ async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
             "DATA" if to.is_empty() => "503 no recipient".to_owned(),
             "DATA" => {
                 writer.write_all(b"354 go on\r\n").await?;
-                let mut data = String::new();
-                loop {
-                    let Some(line) = lines.next_segment().await? else {
-                        return Ok(());
-                    };
-                    let line = String::from_utf8_lossy(&line);
-                    let line = line.strip_suffix('\r').unwrap_or(&line);
-                    if line == "." {
-                        break;
-                    }
-                    data += line.strip_prefix('.').unwrap_or(line);
-                    data += "\r\n";
-                }
+                let Some(data) = read_data(&mut lines).await? else {
+                    return Ok(());
+                };
                 let message = Message {
                     from: std::mem::take(&mut from),
                     to: std::mem::take(&mut to),
                     data,
                 };
-                keep(&state, message)
+                let Some(answer) = end_of_data(&state, message).await else {
+                    return Ok(());
+                };
+                answer
             }
             "QUIT" => {
                 writer.write_all(b"221 bye\r\n").await?;
@@ -150,15 +174,43 @@ async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
     Ok(())
 }
 
-fn keep(state: &Mutex<State>, message: Message) -> String {
-    let mut state = lock(state);
-    match state.refusals.pop_front() {
-        Some(code) => format!("{code} refused by the test"),
-        None => {
-            state.messages.push(message);
-            "250 kept".to_owned()
+/// Everything up to the line with one dot; `None` when the client breaks off.
+async fn read_data(lines: &mut Split<BufReader<OwnedReadHalf>>) -> io::Result<Option<String>> {
+    let mut data = String::new();
+    while let Some(line) = lines.next_segment().await? {
+        let line = String::from_utf8_lossy(&line);
+        let line = line.strip_suffix('\r').unwrap_or(&line);
+        if line == "." {
+            return Ok(Some(data));
         }
+        data += line.strip_prefix('.').unwrap_or(line);
+        data += "\r\n";
     }
+    Ok(None)
+}
+
+/// The answer to a message; `None` ends the connection without one.
+async fn end_of_data(state: &Mutex<State>, message: Message) -> Option<String> {
+    let fault = lock(state).faults.pop_front();
+    if let Some(Fault::Refuse(code)) = fault {
+        return Some(format!("{code} refused by the test"));
+    }
+    lock(state).messages.push(message);
+    match fault {
+        Some(Fault::Cut) => None,
+        Some(Fault::Delay(by)) => {
+            tokio::time::sleep(by).await;
+            Some("250 kept, after a while".to_owned())
+        }
+        _ => Some("250 kept".to_owned()),
+    }
+}
+
+/// Whether this recipient is to be sent away, this once.
+fn is_greylisted(state: &Mutex<State>, recipient: &str) -> bool {
+    let mut state = lock(state);
+    let seen = state.greylist.as_mut();
+    seen.is_some_and(|seen| seen.insert(recipient.to_owned()))
 }
 
 /// `MAIL FROM:<a@b> SIZE=1` → `a@b`.

@@ -1,1 +1,14 @@
+//! The gateway over real HTTP. Its upstreams are small servers on the real contracts that answer
+//! what a test wants; the real services are met in dev/e2e.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod admin;
+mod documents;
+mod edge;
+mod errors;
+mod facts;
+mod guest;
+mod harness;
+mod openapi;
+mod shop;
+mod stub;

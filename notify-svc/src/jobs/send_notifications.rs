@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use db::DbError;
-use futures::{StreamExt as _, stream};
-use kit::Tasks;
+use futures::future::join_all;
+use kit::{Shutdown, Tasks};
 use prost::Message as _;
 use proto::event::OrderPaid;
 use uuid::Uuid;
@@ -13,21 +13,33 @@ use uuid::Uuid;
 use crate::{app::App, error::Error, mailer::MailError, render};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-const BATCH_ROWS: i64 = 16;
-/// Mails on their way at once.
-const CONCURRENCY: usize = 4;
-/// Longer than a mail server may take for the whole dialogue.
-const LEASE_SECS: f64 = 180.0;
+/// Mails on their way at once. No more are leased, because a lease must not run out in a queue.
+const BATCH_ROWS: i64 = 8;
+/// For the whole dialogue with the mail server.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// For a mail under way when the service stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than sending and recording together, or two would send the same mail.
+const LEASE_SECS: f64 = 90.0;
 /// After a temporary failure: 1 min, 5 min, 30 min, 2 h, then every 12 h.
 const BACKOFF_SECS: [f64; 5] = [60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
 /// About 72 hours of tries.
-const MAX_ATTEMPTS: i32 = 10;
+const MAX_ATTEMPTS: i32 = 11;
+/// A mail that went out is sent again if that is not written down, so this is tried for a while.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(20);
+const RECORD_DELAY: Duration = Duration::from_secs(1);
 
 pub(crate) fn start(tasks: &Tasks, app: Arc<App>) {
-    tasks.job("send_notifications", POLL_INTERVAL, app.accepted.clone(), move || {
-        let app = app.clone();
-        async move { Ok(round(&app).await?) }
-    });
+    let shutdown = tasks.shutdown().clone();
+    tasks.job(
+        "send_notifications",
+        POLL_INTERVAL,
+        app.accepted.clone(),
+        move || {
+            let (app, shutdown) = (app.clone(), shutdown.clone());
+            async move { Ok(round(&app, &shutdown).await?) }
+        },
+    );
 }
 
 struct Due {
@@ -37,18 +49,10 @@ struct Due {
 }
 
 /// True if there may be more.
-async fn round(app: &App) -> Result<bool, Error> {
+async fn round(app: &Arc<App>, shutdown: &Shutdown) -> Result<bool, Error> {
     let due = lease(app).await?;
     let full = due.len() as i64 == BATCH_ROWS;
-    let mut outcomes = stream::iter(due)
-        .map(|row| async move {
-            let outcome = send(app, &row).await;
-            record(app, &row, outcome).await
-        })
-        .buffer_unordered(CONCURRENCY);
-    while let Some(recorded) = outcomes.next().await {
-        recorded?;
-    }
+    join_all(due.into_iter().map(|row| deliver(app, shutdown, row))).await;
     Ok(full)
 }
 
@@ -61,13 +65,13 @@ async fn lease(app: &App) -> Result<Vec<Due>, Error> {
                     "UPDATE notifications
                      SET status = 'sending', attempts = attempts + 1,
                          next_attempt_at = clock_timestamp() + make_interval(secs => $1)
-                     WHERE id IN (
+                     WHERE id = ANY (ARRAY(
                          SELECT id FROM notifications
                          WHERE status IN ('queued', 'sending')
                            AND next_attempt_at <= clock_timestamp()
                          ORDER BY next_attempt_at
                          LIMIT $2
-                         FOR UPDATE SKIP LOCKED)
+                         FOR UPDATE SKIP LOCKED))
                      RETURNING id, attempts, content",
                     LEASE_SECS,
                     BATCH_ROWS,
@@ -81,50 +85,102 @@ async fn lease(app: &App) -> Result<Vec<Due>, Error> {
         .await
 }
 
-async fn send(app: &App, row: &Due) -> Result<(), MailError> {
-    let mail = mail(app, row).map_err(|error| MailError::Permanent(error.to_string()))?;
-    app.mailer.send(&row.id.to_string(), mail).await
+async fn deliver(app: &Arc<App>, shutdown: &Shutdown, row: Due) {
+    let outcome = Outcome::of(&row, send(app, shutdown, &row).await);
+    let record = async {
+        while let Err(error) = record(app, outcome.clone()).await {
+            tracing::warn!(notification_id = %row.id, %error, "outcome not stored yet");
+            tokio::time::sleep(RECORD_DELAY).await;
+        }
+    };
+    if tokio::time::timeout(RECORD_TIMEOUT, record).await.is_err() {
+        tracing::error!(notification_id = %row.id, "outcome not stored, the mail is sent again");
+    }
 }
 
-fn mail(app: &App, row: &Due) -> Result<lettre::Message, Error> {
+async fn send(app: &Arc<App>, shutdown: &Shutdown, row: &Due) -> Result<(), MailError> {
+    let mail = mail(app, row)
+        .await
+        .map_err(|error| MailError::Permanent(error.to_string()))?;
+    let stopped = async {
+        shutdown.begun().await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
+    };
+    let name = row.id.to_string();
+    let why = tokio::select! {
+        outcome = app.mailer.send(&name, mail) => return outcome,
+        () = tokio::time::sleep(SEND_TIMEOUT) => "the mail server took too long",
+        () = stopped => "the service stopped before the mail server answered",
+    };
+    Err(MailError::Temporary(why.to_owned()))
+}
+
+/// On a thread of its own: drawing takes a while, and a panic there is the end of this mail only.
+async fn mail(app: &Arc<App>, row: &Due) -> Result<lettre::Message, Error> {
     let paid = OrderPaid::decode(row.content.as_slice())
         .map_err(|_| Error::field("content", "is not an OrderPaid"))?;
     let receipt = app.facts.receipt(&paid)?;
     // A mailbox recognises a mail that comes twice by this.
     let message_id = format!("{}@boxoffice", row.id);
-    Ok(render::email_message(&receipt, app.mailer.from.clone(), &message_id)?)
+    let from = app.mailer.from.clone();
+    let render = move || render::email_message(&receipt, from, &message_id);
+    Ok(tokio::task::spawn_blocking(render).await??)
 }
 
-async fn record(app: &App, row: &Due, outcome: Result<(), MailError>) -> Result<(), Error> {
-    let (status, wait_secs, error) = match outcome {
-        Ok(()) => ("sent", 0.0, None),
-        Err(MailError::Temporary(error)) if row.attempts < MAX_ATTEMPTS => {
-            let step = usize::try_from(row.attempts - 1).unwrap_or(0).min(BACKOFF_SECS.len() - 1);
-            tracing::warn!(notification_id = %row.id, error, "mail not accepted yet");
-            ("queued", BACKOFF_SECS[step], Some(error))
+/// How an attempt ended, as its row says it.
+#[derive(Clone)]
+struct Outcome {
+    id: Uuid,
+    attempts: i32,
+    status: &'static str,
+    wait_secs: f64,
+    error: Option<String>,
+}
+
+impl Outcome {
+    fn of(row: &Due, sent: Result<(), MailError>) -> Self {
+        let (status, wait_secs, error) = match sent {
+            Ok(()) => ("sent", 0.0, None),
+            Err(MailError::Temporary(error)) if row.attempts < MAX_ATTEMPTS => {
+                let step = usize::try_from(row.attempts - 1).unwrap_or(0);
+                let wait_secs = BACKOFF_SECS[step.min(BACKOFF_SECS.len() - 1)];
+                tracing::warn!(notification_id = %row.id, error, "mail not accepted yet");
+                ("queued", wait_secs, Some(error))
+            }
+            Err(MailError::Temporary(error) | MailError::Permanent(error)) => {
+                tracing::error!(notification_id = %row.id, error, "mail cannot be sent");
+                ("failed", 0.0, Some(error))
+            }
+        };
+        Self {
+            id: row.id,
+            attempts: row.attempts,
+            status,
+            wait_secs,
+            error,
         }
-        Err(MailError::Temporary(error) | MailError::Permanent(error)) => {
-            tracing::error!(notification_id = %row.id, error, "mail cannot be sent");
-            ("failed", 0.0, Some(error))
-        }
-    };
-    // Whose lease ran out meanwhile writes nothing: the attempt that took over decides.
-    let outcome = (row.id, row.attempts, status, wait_secs, error);
+    }
+}
+
+/// Whose lease ran out meanwhile writes nothing: the attempt that took over decides.
+async fn record(app: &App, outcome: Outcome) -> Result<(), Error> {
     app.db
-        .run(outcome, |tx, (id, attempts, status, wait_secs, error)| {
+        .run(outcome, |tx, outcome| {
             Box::pin(async move {
+                // Waits differ a little, so that what failed together does not come back together.
                 sqlx::query!(
                     "UPDATE notifications
                      SET status = $3,
-                         next_attempt_at = clock_timestamp() + make_interval(secs => $4),
+                         next_attempt_at = clock_timestamp()
+                             + make_interval(secs => $4 * (0.9 + 0.2 * random())),
                          last_error = $5,
                          sent_at = CASE WHEN $3 = 'sent' THEN clock_timestamp() END
                      WHERE id = $1 AND attempts = $2 AND status = 'sending'",
-                    *id,
-                    *attempts,
-                    *status,
-                    *wait_secs,
-                    error.as_deref(),
+                    outcome.id,
+                    outcome.attempts,
+                    outcome.status,
+                    outcome.wait_secs,
+                    outcome.error.as_deref(),
                 )
                 .execute(tx)
                 .await

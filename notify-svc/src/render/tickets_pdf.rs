@@ -26,7 +26,7 @@ const CODE_SIZE: f32 = 6.5;
 type Rgb = (u8, u8, u8);
 const INK: Rgb = (22, 24, 35);
 const SOFT: Rgb = (98, 103, 121);
-const ACCENT: Rgb = (67, 56, 202);
+const ACCENT: Rgb = (122, 46, 77);
 
 /// The tickets of one order as a PDF, one page per ticket in the receipt's order.
 ///

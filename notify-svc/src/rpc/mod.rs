@@ -20,7 +20,9 @@ pub(crate) struct Rpc {
 #[tonic::async_trait]
 impl AcceptService for Rpc {
     async fn accept(&self, r: Request<AcceptRequest>) -> Result<Response<AcceptResponse>, Status> {
-        Ok(Response::new(internal::accept::accept_request(&self.app, r.into_inner()).await?))
+        Ok(Response::new(
+            internal::accept::accept_request(&self.app, r.into_inner()).await?,
+        ))
     }
 }
 
@@ -30,6 +32,8 @@ impl DocumentService for Rpc {
         &self,
         r: Request<RenderDocumentRequest>,
     ) -> Result<Response<RenderDocumentResponse>, Status> {
-        Ok(Response::new(internal::render_document::render_document(&self.app, r.into_inner())?))
+        Ok(Response::new(
+            internal::render_document::render_document(&self.app, r.into_inner()).await?,
+        ))
     }
 }

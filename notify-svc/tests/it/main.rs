@@ -1,1 +1,10 @@
+//! The service as its neighbours see it, and the documents as a guest sees them.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod accept;
+mod config;
+mod documents;
+mod harness;
+mod jetstream;
 mod render;
+mod send;

@@ -1,1 +1,14 @@
+//! The real server, generated clients, a real PostgreSQL. Every test ends with the invariants.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod admin;
+mod begin_payment;
+mod catalog;
+mod commit;
+mod config;
+mod expiry;
+mod holds;
+mod invariants;
+mod races;
+mod shop;

@@ -21,12 +21,18 @@ pub struct Signer {
 
 impl Signer {
     pub fn new(key_id: &str) -> Self {
-        Self { key_id: key_id.to_owned(), pair: Ed25519KeyPair::generate().unwrap() }
+        Self {
+            key_id: key_id.to_owned(),
+            pair: Ed25519KeyPair::generate().unwrap(),
+        }
     }
 
     pub fn public(&self) -> VerificationKey {
         let public_key = self.pair.public_key().as_ref().try_into().unwrap();
-        VerificationKey { key_id: self.key_id.clone(), public_key }
+        VerificationKey {
+            key_id: self.key_id.clone(),
+            public_key,
+        }
     }
 
     pub fn header(&self) -> Value {
@@ -90,7 +96,13 @@ impl KeySource for FakeKeys {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let down = *self.down.lock().unwrap();
         let keys = self.keys.lock().unwrap().clone();
-        Box::pin(async move { if down { Err(KeysUnavailable("down".into())) } else { Ok(keys) } })
+        Box::pin(async move {
+            if down {
+                Err(KeysUnavailable("down".into()))
+            } else {
+                Ok(keys)
+            }
+        })
     }
 }
 
@@ -109,7 +121,13 @@ impl Bench {
         let (sources, clock) = Sources::for_tests(1);
         let now = sources.now().unix_timestamp();
         let verifier = Verifier::new(Arc::new(keys.clone()), sources);
-        Self { signer, keys, verifier, clock, now }
+        Self {
+            signer,
+            keys,
+            verifier,
+            clock,
+            now,
+        }
     }
 
     pub fn good(&self) -> String {
@@ -118,12 +136,18 @@ impl Bench {
 
     /// A good token but for one claim; null takes it out.
     pub fn with_claim(&self, name: &str, value: Value) -> String {
-        self.signer.token(&self.signer.header(), &changed(payload(self.now), name, value))
+        self.signer.token(
+            &self.signer.header(),
+            &changed(payload(self.now), name, value),
+        )
     }
 
     /// A good token but for one field of the header; null takes it out.
     pub fn with_header(&self, name: &str, value: Value) -> String {
-        self.signer.token(&changed(self.signer.header(), name, value), &payload(self.now))
+        self.signer.token(
+            &changed(self.signer.header(), name, value),
+            &payload(self.now),
+        )
     }
 }
 

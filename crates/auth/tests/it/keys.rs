@@ -35,10 +35,17 @@ async fn made_up_key_ids_are_not_load() {
     let started = Instant::now();
     for n in 0..200 {
         let token = bench.with_header("kid", json!(format!("made-up-{n}")));
-        assert_eq!(bench.verifier.claims(&token).await.unwrap_err().code, Code::Unauthenticated);
+        assert_eq!(
+            bench.verifier.claims(&token).await.unwrap_err().code,
+            Code::Unauthenticated
+        );
     }
     let seconds = usize::try_from(started.elapsed().as_secs()).unwrap();
-    assert!(bench.keys.fetches() <= 1 + seconds, "{} fetches", bench.keys.fetches());
+    assert!(
+        bench.keys.fetches() <= 1 + seconds,
+        "{} fetches",
+        bench.keys.fetches()
+    );
 }
 
 #[tokio::test]
@@ -53,7 +60,9 @@ async fn a_new_key_is_found_within_the_pause() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), found).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), found)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -62,7 +71,10 @@ async fn without_keys_nobody_is_called_a_stranger() {
     bench.keys.set_down(true);
     for token in [bench.good(), bench.with_header("kid", json!("key-2"))] {
         let failure = bench.verifier.claims(&token).await.unwrap_err();
-        assert_eq!((failure.code, failure.reason), (Code::Unavailable, ErrorReason::Unavailable));
+        assert_eq!(
+            (failure.code, failure.reason),
+            (Code::Unavailable, ErrorReason::Unavailable)
+        );
         assert!(failure.retry_after.is_some());
     }
 }
@@ -73,7 +85,10 @@ async fn known_keys_bridge_an_outage_for_minutes() {
     let verify = async |at: i64| {
         let mut payload = payload(at);
         payload["exp"] = json!(at + 600);
-        bench.verifier.claims(&bench.signer.token(&bench.signer.header(), &payload)).await
+        bench
+            .verifier
+            .claims(&bench.signer.token(&bench.signer.header(), &payload))
+            .await
     };
     verify(bench.now).await.unwrap();
     bench.keys.set_down(true);

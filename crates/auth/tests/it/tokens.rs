@@ -32,7 +32,10 @@ async fn good_tokens_pass() {
         bench.verifier.claims(&good).await.unwrap();
     }
     let admin = bench.verifier.verify(&bench.good()).await.unwrap();
-    assert_eq!((admin.id.to_string().as_str(), admin.superadmin), (SUBJECT, false));
+    assert_eq!(
+        (admin.id.to_string().as_str(), admin.superadmin),
+        (SUBJECT, false)
+    );
     let token = bench.with_claim("role", json!("superadmin"));
     assert!(bench.verifier.verify(&token).await.unwrap().superadmin);
 }
@@ -102,7 +105,9 @@ fn bad_claims(bench: &Bench) -> Vec<Row> {
         ("role in capitals", "role", json!("SUPERADMIN")),
         ("no sid", "sid", Value::Null),
     ];
-    cases.map(|(what, name, value)| (what, bench.with_claim(name, value))).into()
+    cases
+        .map(|(what, name, value)| (what, bench.with_claim(name, value)))
+        .into()
 }
 
 fn bad_headers(bench: &Bench) -> Vec<Row> {
@@ -123,7 +128,9 @@ fn bad_headers(bench: &Bench) -> Vec<Row> {
         ("no kid", "kid", Value::Null),
         ("crit", "crit", json!(["exp"])),
     ];
-    cases.map(|(what, name, value)| (what, bench.with_header(name, value))).into()
+    cases
+        .map(|(what, name, value)| (what, bench.with_header(name, value)))
+        .into()
 }
 
 fn bad_signatures(bench: &Bench) -> Vec<Row> {
@@ -140,13 +147,28 @@ fn bad_signatures(bench: &Bench) -> Vec<Row> {
     let hmac_tag = encode(hmac::sign(&public, hmac_message.as_bytes()));
     let none_header = part(&json!({"typ": "JWT", "alg": "none", "kid": signer.key_id}));
     vec![
-        ("another key under our kid", stranger.token(&signer.header(), &payload(now))),
-        ("payload swapped", format!("{header}.{}.{signature}", part(&raised))),
-        ("HS256 with the public key", format!("{hmac_message}.{hmac_tag}")),
+        (
+            "another key under our kid",
+            stranger.token(&signer.header(), &payload(now)),
+        ),
+        (
+            "payload swapped",
+            format!("{header}.{}.{signature}", part(&raised)),
+        ),
+        (
+            "HS256 with the public key",
+            format!("{hmac_message}.{hmac_tag}"),
+        ),
         ("alg none, no signature", format!("{none_header}.{body}.")),
         ("signature empty", format!("{message}.")),
-        ("signature of zeros", format!("{message}.{}", encode([0; 64]))),
-        ("signature cut", format!("{message}.{}", &signature[..signature.len() - 4])),
+        (
+            "signature of zeros",
+            format!("{message}.{}", encode([0; 64])),
+        ),
+        (
+            "signature cut",
+            format!("{message}.{}", &signature[..signature.len() - 4]),
+        ),
         ("signature with padding", format!("{good}==")),
         ("signature of another token", {
             let other = bench.with_claim("iat", json!(now - 1));
@@ -172,16 +194,30 @@ fn bad_shapes(bench: &Bench) -> Vec<Row> {
         ("a line feed behind", format!("{good}\n")),
         ("the scheme left in", format!("Bearer {good}")),
         ("unicode", "ä.é.🎫".to_owned()),
-        ("unicode in the signature", format!("{message}.{signature}ß")),
+        (
+            "unicode in the signature",
+            format!("{message}.{signature}ß"),
+        ),
         ("NUL", format!("{header}.{body}\0.{signature}")),
-        ("oversized, properly signed", bench.with_claim("padding", json!(padding))),
-        ("payload no JSON", bench.signer.sign(header, &encode("hello"))),
+        (
+            "oversized, properly signed",
+            bench.with_claim("padding", json!(padding)),
+        ),
+        (
+            "payload no JSON",
+            bench.signer.sign(header, &encode("hello")),
+        ),
         ("payload null", bench.signer.sign(header, &encode("null"))),
         ("payload a list", bench.signer.sign(header, &encode("[]"))),
-        ("payload in plain text", bench.signer.sign(header, &payload(bench.now).to_string())),
+        (
+            "payload in plain text",
+            bench.signer.sign(header, &payload(bench.now).to_string()),
+        ),
         ("header no JSON", bench.signer.sign(&encode("hello"), body)),
         ("role twice", {
-            let twice = payload(bench.now).to_string().replace('}', r#","role":"superadmin"}"#);
+            let twice = payload(bench.now)
+                .to_string()
+                .replace('}', r#","role":"superadmin"}"#);
             bench.signer.sign(header, &encode(twice))
         }),
     ]

@@ -65,12 +65,11 @@ async fn an_expired_hold_is_dead_at_once() {
     let guest = office.guest();
     let (_, hold) = guest.hold(&on_sale, 1).await;
     testkit::eventually("the hold to expire", PATIENCE, async || {
-        let path = format!("/api/v1/orders");
         let body = json!({
             "hold_id": hold["id"], "hold_secret": hold["secret"], "email": "slow@example.org",
             "phone_number": "+420123456789", "expected_total": {"amount_minor": 1, "currency": "EUR"},
         });
-        let (status, answer) = guest.post(&path, &idempotency_key(), &body).await;
+        let (status, answer) = guest.post("/api/v1/orders", &idempotency_key(), &body).await;
         // Before it expires the wrong total is what is wrong.
         assert_eq!(status, StatusCode::CONFLICT, "{answer}");
         (answer["reason"] == "HOLD_EXPIRED").then_some(())

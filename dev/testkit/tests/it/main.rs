@@ -4,5 +4,7 @@
 
 mod database;
 mod eventually;
+mod fault_proxy;
 mod nats;
+mod postgres;
 mod smtp;

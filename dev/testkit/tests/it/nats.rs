@@ -1,5 +1,7 @@
 use async_nats::jetstream::{self, stream};
+use std::time::Duration;
 use testkit::NatsServer;
+use tokio::time::timeout;
 
 async fn stream_exists(server: &NatsServer) -> bool {
     jetstream::new(server.client().await)
@@ -68,4 +70,45 @@ async fn a_url_alone_does_not_log_in() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn a_killed_server_starts_again_with_its_store() {
+    let server = NatsServer::start_private().await;
+    make_stream(&server).await;
+    server.kill().await;
+    assert!(async_nats::connect(server.url()).await.is_err());
+    server.start().await;
+    assert!(stream_exists(&server).await);
+}
+
+#[tokio::test]
+async fn a_frozen_server_is_silent_until_it_thaws() {
+    let server = NatsServer::start_private().await;
+    let jetstream = jetstream::new(server.client().await);
+    server.freeze().await;
+    let silent = timeout(Duration::from_millis(200), jetstream.query_account()).await;
+    assert!(silent.is_err(), "a frozen server answered");
+    server.thaw().await;
+    jetstream.query_account().await.unwrap();
+    server.freeze().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_goes_back_to_its_snapshot() {
+    let server = NatsServer::start_private().await;
+    server.stop().await;
+    let empty = server.snapshot().await;
+    server.start().await;
+    make_stream(&server).await;
+    server.stop().await;
+    let with_stream = server.snapshot().await;
+    server.rollback(&empty).await;
+    server.start().await;
+    assert!(!stream_exists(&server).await);
+    server.stop().await;
+    server.rollback(&with_stream).await;
+    server.start().await;
+    assert!(stream_exists(&server).await);
 }

@@ -64,3 +64,31 @@ async fn reset_forgets_the_recipients() {
     assert!(said.contains("503 "), "{said}");
     assert_eq!(sink.messages(), []);
 }
+
+#[tokio::test]
+async fn keeps_a_mail_whose_answer_it_swallows() {
+    let sink = Smtp::start().await;
+    sink.cut_next(1);
+    let said = talk(&sink, &MAIL).await;
+    assert!(said.ends_with("354 go on\r\n"), "{said}");
+    assert_eq!(sink.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn keeps_a_mail_and_says_so_late() {
+    let sink = Smtp::start().await;
+    sink.delay_next(Duration::from_millis(200), 1);
+    let started = std::time::Instant::now();
+    assert!(talk(&sink, &MAIL).await.contains("\r\n250 kept"));
+    assert!(started.elapsed() >= Duration::from_millis(200));
+}
+
+#[tokio::test]
+async fn sends_a_recipient_away_once() {
+    let sink = Smtp::start().await;
+    sink.greylist(true);
+    assert!(talk(&sink, &MAIL).await.contains("\r\n450 "));
+    assert_eq!(sink.messages(), []);
+    talk(&sink, &MAIL).await;
+    assert_eq!(sink.messages().len(), 1);
+}

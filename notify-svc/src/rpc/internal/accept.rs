@@ -23,7 +23,10 @@ pub(crate) async fn accept_request(
     request: AcceptRequest,
 ) -> Result<AcceptResponse, Error> {
     if request.envelopes.is_empty() || request.envelopes.len() > MAX_ENVELOPES {
-        return Err(Error::field("envelopes", format!("must be 1 to {MAX_ENVELOPES}")));
+        return Err(Error::field(
+            "envelopes",
+            format!("must be 1 to {MAX_ENVELOPES}"),
+        ));
     }
     let accepted = accept(app, request.envelopes).await?;
     Ok(AcceptResponse {
@@ -32,21 +35,19 @@ pub(crate) async fn accept_request(
 }
 
 /// The ids that are committed rows now, those of before included.
-pub(crate) async fn accept(
-    app: &App,
-    envelopes: Vec<Envelope>,
-) -> Result<Vec<MessageId>, Error> {
-    let messages: Vec<Accepted> = envelopes
+pub(crate) async fn accept(app: &App, envelopes: Vec<Envelope>) -> Result<Vec<MessageId>, Error> {
+    let mut messages: Vec<Accepted> = envelopes
         .into_iter()
-        .filter_map(|envelope| match Accepted::check(app, envelope) {
-            Ok(message) => Some(message),
-            Err(error) => {
+        .filter_map(|envelope| {
+            let message_id = envelope.message_id.clone();
+            Accepted::check(app, envelope)
                 // Not confirmed: the sender's row stays open, and shows that something is wrong.
-                tracing::error!(%error, "message refused");
-                None
-            }
+                .inspect_err(|error| tracing::error!(message_id, %error, "message refused"))
+                .ok()
         })
         .collect();
+    // The same batch may come by both ways at once; in one order they wait for each other.
+    messages.sort_by_key(|message| message.id);
     let ids = messages.iter().map(|message| message.id).collect();
     app.db
         .run(messages, |tx, messages| {
@@ -67,6 +68,7 @@ struct Accepted {
     id: MessageId,
     notification_id: NotificationId,
     order_id: Uuid,
+    recipient: String,
     paid: OrderPaid,
 }
 
@@ -77,13 +79,17 @@ impl Accepted {
             .parse()
             .map_err(|rule| Error::field("message_id", rule))?;
         let Some(Payload::OrderPaid(paid)) = envelope.payload else {
-            return Err(Error::field("payload", "is of a kind unknown to this version"));
+            return Err(Error::field(
+                "payload",
+                "is of a kind unknown to this version",
+            ));
         };
         let receipt = app.facts.receipt(&paid)?;
         Ok(Self {
             id,
             notification_id: NotificationId::new(&app.sources),
             order_id: receipt.order.id.uuid(),
+            recipient: receipt.order.email,
             paid,
         })
     }
@@ -108,7 +114,7 @@ async fn insert(tx: &mut PgConnection, message: &Accepted) -> Result<(), Error> 
         message.order_id,
         KIND_RECEIPT,
         CHANNEL_EMAIL,
-        message.paid.email,
+        message.recipient,
         message.paid.encode_to_vec(),
     )
     .execute(tx)

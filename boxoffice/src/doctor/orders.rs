@@ -1,0 +1,277 @@
+//! Rules about an order that no single database can answer. The three databases are walked side by
+//! side in the order of the orders' ids, a batch of each at a time.
+
+use std::collections::VecDeque;
+
+use sqlx::{FromRow, PgConnection, postgres::PgRow};
+use uuid::Uuid;
+
+use super::{Report, Snapshots, Verdict, rule::Weight};
+
+const BATCH_ROWS: i64 = 1_000;
+
+/// What payment-svc knows of an order.
+#[derive(Clone, Debug, FromRow)]
+struct Order {
+    id: Uuid,
+    status: String,
+    total_minor: i64,
+    currency: String,
+    /// Units by ticket type, as text that can be compared.
+    units: String,
+    /// It has been what it is for longer than things have to settle.
+    settled: bool,
+}
+
+const ORDERS: &str = "
+    SELECT o.id, o.status, o.total_amount_minor AS total_minor, o.currency,
+           o.updated_at < now() - make_interval(secs => $1) AS settled,
+           coalesce((SELECT string_agg(l.quantity || ' of ' || l.ticket_type_id, ', '
+                                       ORDER BY l.ticket_type_id)
+                     FROM order_lines l WHERE l.order_id = o.id), 'none') AS units
+    FROM orders o WHERE o.id > $2 ORDER BY o.id LIMIT $3";
+
+/// What ticket-svc answered about an order.
+#[derive(Clone, Debug, FromRow)]
+struct Answer {
+    id: Uuid,
+    answer: String,
+    valid_tickets: i64,
+    /// Tickets by ticket type, void ones too.
+    units: String,
+    /// Total and currency of the hold it was bound to.
+    price: Option<String>,
+    settled: bool,
+}
+
+const ANSWERS: &str = "
+    SELECT a.order_id AS id, a.answer,
+           a.answered_at < now() - make_interval(secs => $1) AS settled,
+           (SELECT count(*) FROM tickets t
+            WHERE t.order_id = a.order_id AND t.status = 'valid') AS valid_tickets,
+           coalesce((SELECT string_agg(t.n || ' of ' || t.ticket_type_id, ', '
+                                       ORDER BY t.ticket_type_id)
+                     FROM (SELECT ticket_type_id, count(*) AS n FROM tickets
+                           WHERE order_id = a.order_id GROUP BY ticket_type_id) t),
+                    'none') AS units,
+           (SELECT h.total_minor || ' ' || h.currency FROM holds h
+            WHERE h.order_id = a.order_id) AS price
+    FROM order_answers a WHERE a.order_id > $2 ORDER BY a.order_id LIMIT $3";
+
+/// The first receipts of an order.
+#[derive(Clone, Debug, FromRow)]
+struct Receipts {
+    id: Uuid,
+    receipts: i64,
+    attempted: i64,
+}
+
+const RECEIPTS: &str = "
+    SELECT order_id AS id, count(*) AS receipts, count(*) FILTER (WHERE attempts > 0) AS attempted
+    FROM notifications
+    WHERE kind = 'receipt' AND revision = 0 AND $1 >= 0.0 AND order_id > $2
+    GROUP BY order_id ORDER BY order_id LIMIT $3";
+
+/// All that is known of one order.
+struct Facts {
+    id: Uuid,
+    order: Option<Order>,
+    answer: Option<Answer>,
+    receipts: Option<Receipts>,
+}
+
+impl Facts {
+    fn status(&self) -> &str {
+        self.order.as_ref().map_or("unknown to payment-svc", |order| &order.status)
+    }
+
+    fn answer(&self) -> &str {
+        self.answer.as_ref().map_or("nothing", |answer| &answer.answer)
+    }
+
+    fn settled(&self) -> bool {
+        self.order.as_ref().is_some_and(|order| order.settled)
+    }
+
+    fn answer_settled(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| answer.settled)
+    }
+
+    fn was_fulfilled(&self) -> bool {
+        ["fulfilled", "partially_refunded"].contains(&self.status())
+    }
+}
+
+struct Rule {
+    name: &'static str,
+    says: &'static str,
+    /// In words, where the rule is broken.
+    broken: fn(&Facts) -> Option<String>,
+}
+
+const RULES: [Rule; 7] = [
+    Rule {
+        name: "tickets-only-if-paid",
+        says: "No unpaid order has a valid ticket.",
+        broken: |facts| {
+            let tickets = facts.answer.as_ref()?.valid_tickets;
+            let paid = facts.was_fulfilled() || facts.status() == "paid";
+            (tickets > 0 && !paid).then(|| format!("has {tickets} valid tickets"))
+        },
+    },
+    Rule {
+        name: "fulfilled-is-committed",
+        says: "An order is fulfilled if, and only if, ticket-svc answered COMMITTED.",
+        broken: |facts| {
+            let committed = facts.answer() == "committed";
+            let fulfilled = facts.was_fulfilled();
+            let without_cause = fulfilled && !committed && facts.settled();
+            let after = fulfilled || facts.status() == "refunded";
+            let without_effect = committed && !after && facts.answer_settled();
+            (without_cause || without_effect).then(|| format!("was answered {}", facts.answer()))
+        },
+    },
+    Rule {
+        name: "unfulfillable-is-refused",
+        says: "An order is given up if, and only if, ticket-svc answered REFUSED.",
+        broken: |facts| {
+            let refused = facts.answer() == "refused";
+            let given_up = facts.status() == "unfulfillable";
+            let without_cause = given_up && !refused && facts.settled();
+            let after = given_up || facts.status() == "refunded";
+            let without_effect = refused && !after && facts.answer_settled();
+            (without_cause || without_effect).then(|| format!("was answered {}", facts.answer()))
+        },
+    },
+    Rule {
+        name: "tickets-match-order",
+        says: "A fulfilled order has the tickets that its lines ask for.",
+        broken: |facts| {
+            let (order, answer) = (facts.order.as_ref()?, facts.answer.as_ref()?);
+            let differ = facts.was_fulfilled() && order.units != answer.units;
+            differ.then(|| format!("ordered {} and has tickets {}", order.units, answer.units))
+        },
+    },
+    Rule {
+        name: "price-as-agreed",
+        says: "A committed order costs what its hold costs.",
+        broken: |facts| {
+            let (order, answer) = (facts.order.as_ref()?, facts.answer.as_ref()?);
+            let asked = format!("{} {}", order.total_minor, order.currency);
+            let held = answer.price.as_ref().filter(|_| answer.answer == "committed")?;
+            (*held != asked).then(|| format!("costs {asked}, its hold {held}"))
+        },
+    },
+    Rule {
+        name: "one-receipt-per-order",
+        says: "Every fulfilled order has exactly one first receipt, and it was tried to be sent.",
+        broken: |facts| {
+            if !facts.was_fulfilled() || !facts.settled() {
+                return None;
+            }
+            let counts = facts.receipts.as_ref().map_or((0, 0), |r| (r.receipts, r.attempted));
+            (counts != (1, 1)).then(|| format!("has {} receipts, {} of them tried", counts.0, counts.1))
+        },
+    },
+    Rule {
+        name: "receipts-only-if-fulfilled",
+        says: "No receipt belongs to an order that was not fulfilled.",
+        broken: |facts| {
+            let receipts = facts.receipts.as_ref()?.receipts;
+            let after = facts.was_fulfilled() || facts.status() == "refunded";
+            (!after).then(|| format!("has {receipts} receipts"))
+        },
+    },
+];
+
+pub(super) fn rules() -> impl Iterator<Item = (&'static str, &'static str)> {
+    RULES.into_iter().map(|rule| (rule.name, rule.says))
+}
+
+pub(super) async fn check(
+    snapshots: &mut Snapshots,
+    report: &mut Report,
+) -> Result<(), sqlx::Error> {
+    let settle_secs = report.settle_secs;
+    let mut orders = Stream::new(&mut snapshots.payments, ORDERS, settle_secs);
+    let mut answers = Stream::new(&mut snapshots.tickets, ANSWERS, settle_secs);
+    let mut receipts = Stream::new(&mut snapshots.notifications, RECEIPTS, settle_secs);
+    let mut verdicts = RULES.map(|_| Verdict::default());
+    loop {
+        let heads = [orders.head().await?, answers.head().await?, receipts.head().await?];
+        let Some(id) = heads.into_iter().flatten().min() else { break };
+        let facts = Facts {
+            id,
+            order: orders.take(id),
+            answer: answers.take(id),
+            receipts: receipts.take(id),
+        };
+        for (rule, verdict) in RULES.iter().zip(&mut verdicts) {
+            if let Some(what) = (rule.broken)(&facts) {
+                verdict.count(format!("order {} is {} and {what}", facts.id, facts.status()));
+            }
+        }
+    }
+    for (rule, verdict) in RULES.iter().zip(verdicts) {
+        report.add("all", (rule.name, rule.says), Weight::Broken, verdict);
+    }
+    Ok(())
+}
+
+trait Row: for<'r> FromRow<'r, PgRow> + Send + Unpin {
+    fn id(&self) -> Uuid;
+}
+
+impl Row for Order {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl Row for Answer {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl Row for Receipts {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+/// The rows of one database, by id. No more than a batch is in memory.
+struct Stream<'s, T> {
+    session: &'s mut PgConnection,
+    query: &'static str,
+    settle_secs: f64,
+    batch: VecDeque<T>,
+    after: Uuid,
+    ended: bool,
+}
+
+impl<'s, T: Row> Stream<'s, T> {
+    fn new(session: &'s mut PgConnection, query: &'static str, settle_secs: f64) -> Self {
+        Self { session, query, settle_secs, batch: VecDeque::new(), after: Uuid::nil(), ended: false }
+    }
+
+    /// The id that comes next; `None` at the end.
+    async fn head(&mut self) -> Result<Option<Uuid>, sqlx::Error> {
+        if self.batch.is_empty() && !self.ended {
+            let query = sqlx::query_as(self.query).bind(self.settle_secs);
+            let rows: Vec<T> =
+                query.bind(self.after).bind(BATCH_ROWS).fetch_all(&mut *self.session).await?;
+            match rows.last() {
+                Some(last) => self.after = last.id(),
+                None => self.ended = true,
+            }
+            self.batch = rows.into();
+        }
+        Ok(self.batch.front().map(Row::id))
+    }
+
+    /// The row of this id, if it is the next one.
+    fn take(&mut self, id: Uuid) -> Option<T> {
+        self.batch.pop_front_if(|row| row.id() == id)
+    }
+}

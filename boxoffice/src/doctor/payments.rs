@@ -1,0 +1,223 @@
+//! Rules of the payments database: orders, money, their history, the outbox.
+
+use sqlx::PgConnection;
+
+use super::rule::{Rule, rule, task};
+
+/// The statuses of an order that has been paid. A text, because SQL has no constants.
+macro_rules! paid {
+    () => {
+        "('paid', 'fulfilled', 'partially_refunded', 'refunded', 'unfulfillable')"
+    };
+}
+
+pub(super) const RULES: &[Rule] = &[
+    rule(
+        "captured-is-paid",
+        "Every captured payment belongs to a paid order, at the order's own total.",
+        concat!(
+            "SELECT format('attempt %s captured %s %s for order %s of %s %s, which is %s', a.id,
+                           a.amount_minor, a.currency, o.id, o.total_amount_minor, o.currency,
+                           o.status)
+             FROM payment_attempts a JOIN orders o ON o.id = a.order_id
+             WHERE a.status = 'succeeded'
+               AND (o.status NOT IN ",
+            paid!(),
+            " OR (a.amount_minor, a.currency) <> (o.total_amount_minor, o.currency))"
+        ),
+    ),
+    rule(
+        "paid-is-captured",
+        "Every paid order that costs something has the captured payment it names.",
+        concat!(
+            "SELECT format('order %s is %s, and no attempt captured its %s %s as %s', o.id, o.status,
+                           o.total_amount_minor, o.currency, coalesce(o.payment_ref, 'nothing'))
+             FROM orders o
+             WHERE o.total_amount_minor > 0 AND o.status IN ",
+            paid!(),
+            " AND NOT EXISTS (SELECT FROM payment_attempts a
+                              WHERE a.order_id = o.id AND a.status = 'succeeded'
+                                AND a.provider_ref = o.payment_ref)"
+        ),
+    ),
+    rule(
+        "charged-once",
+        "No order was charged twice.",
+        "SELECT format('order %s has %s captured payments', order_id, count(*))
+         FROM payment_attempts WHERE status = 'succeeded' GROUP BY order_id HAVING count(*) > 1",
+    ),
+    rule(
+        "ended-orders-take-no-payment",
+        "No payment is open for an order that is paid or over.",
+        concat!(
+            "SELECT format('attempt %s is %s, its order %s is %s', a.id, a.status, o.id, o.status)
+             FROM payment_attempts a JOIN orders o ON o.id = a.order_id, rest
+             WHERE a.status IN ('created', 'requires_action', 'processing')
+               AND (o.status IN ('expired', 'cancelled') OR o.status IN ",
+            paid!(),
+            ") AND o.updated_at < rest.before"
+        ),
+    ),
+    rule(
+        "order-lines-add-up",
+        "The total of every order is the sum of its lines.",
+        "SELECT format('order %s: total %s, lines %s', o.id, o.total_amount_minor,
+                       coalesce(l.total_minor, 0))
+         FROM orders o
+         LEFT JOIN (SELECT order_id, sum(line_total_minor) AS total_minor,
+                           bool_and(line_total_minor = quantity * unit_price_minor) AS multiplied
+                    FROM order_lines GROUP BY order_id) l ON l.order_id = o.id
+         WHERE o.event_id IS NOT NULL
+           AND (o.total_amount_minor IS DISTINCT FROM l.total_minor OR NOT l.multiplied)",
+    ),
+    rule(
+        "one-order-per-hold",
+        "No hold was sold to two orders.",
+        "SELECT format('hold %s has %s orders', hold_id, count(*))
+         FROM orders WHERE event_id IS NOT NULL GROUP BY hold_id HAVING count(*) > 1",
+    ),
+    rule(
+        "orders-keep-their-request",
+        "Every order keeps the hash of the request that made it.",
+        "SELECT format('order %s has a body hash of %s bytes', id, coalesce(octet_length(body_hash), 0))
+         FROM orders WHERE octet_length(body_hash) IS DISTINCT FROM 32",
+    ),
+    rule(
+        "history-ends-at-status",
+        "The history of every order ends where the order is.",
+        "SELECT format('order %s is %s, its history ends at %s', o.id, o.status,
+                       coalesce(e.to_status, 'nothing'))
+         FROM orders o
+         LEFT JOIN (SELECT DISTINCT ON (order_id) order_id, to_status
+                    FROM order_events ORDER BY order_id, id DESC) e ON e.order_id = o.id
+         WHERE o.status IS DISTINCT FROM e.to_status",
+    ),
+    rule(
+        "history-is-legal",
+        "Every step of an order begins where the last one ended and is one that orders may take.",
+        // The same table as payment-svc's domain/order_state.rs.
+        "SELECT format('order %s, step %s: from %s to %s after %s', order_id, id,
+                       coalesce(from_status, 'nothing'), to_status, coalesce(was, 'nothing'))
+         FROM (SELECT id, order_id, from_status, to_status,
+                      lag(to_status) OVER (PARTITION BY order_id ORDER BY id) AS was
+               FROM order_events) e
+         WHERE from_status IS DISTINCT FROM was
+            OR (was IS NULL AND to_status <> 'created')
+            OR (from_status <> to_status AND (from_status, to_status) NOT IN (VALUES
+                ('created', 'awaiting_payment'), ('created', 'paid'), ('created', 'expired'),
+                ('created', 'cancelled'),
+                ('awaiting_payment', 'processing'), ('awaiting_payment', 'paid'),
+                ('awaiting_payment', 'expired'), ('awaiting_payment', 'cancelled'),
+                ('awaiting_payment', 'mismatch'),
+                ('processing', 'awaiting_payment'), ('processing', 'paid'),
+                ('processing', 'mismatch'),
+                ('paid', 'fulfilled'), ('paid', 'unfulfillable'),
+                ('fulfilled', 'partially_refunded'), ('fulfilled', 'refunded'),
+                ('partially_refunded', 'refunded'),
+                ('expired', 'paid'), ('expired', 'mismatch'),
+                ('cancelled', 'paid'), ('cancelled', 'mismatch'),
+                ('mismatch', 'paid'), ('mismatch', 'refunded'), ('mismatch', 'cancelled'),
+                ('unfulfillable', 'refunded')))",
+    ),
+    rule(
+        "orders-move-on",
+        "No order is stuck before its payment is asked for, or after it was paid.",
+        // An order that its guest never completed has a minute of its own.
+        "SELECT format('order %s has been %s since %s', o.id, o.status, o.updated_at)
+         FROM orders o, rest
+         WHERE (o.status = 'paid' AND o.updated_at < rest.before)
+            OR (o.status = 'created' AND o.created_at < rest.before - interval '60 seconds')",
+    ),
+    rule(
+        "unpaid-orders-end",
+        "No order waits for a payment whose time is over.",
+        "SELECT format('order %s is %s, to be paid by %s', o.id, o.status, o.pay_by)
+         FROM orders o, rest WHERE o.status = 'awaiting_payment' AND o.pay_by < rest.before",
+    ),
+    rule(
+        "ended-orders-free-their-stock",
+        "Every order that ended unpaid has given its stock back.",
+        "SELECT format('order %s is %s and ticket-svc was not told', o.id, o.status)
+         FROM orders o, rest
+         WHERE o.status IN ('expired', 'cancelled') AND o.stock_released_at IS NULL
+           AND o.updated_at < rest.before",
+    ),
+    rule(
+        "webhooks-are-applied",
+        "Every webhook about a payment of ours was applied.",
+        "SELECT format('webhook %s of %s about %s, received at %s', e.event_id, e.provider,
+                       e.reference, e.received_at)
+         FROM provider_events e, rest
+         WHERE e.state = 'received' AND e.received_at < rest.before
+           AND EXISTS (SELECT FROM payment_attempts a
+                       WHERE a.provider = e.provider AND a.provider_ref = e.reference)",
+    ),
+    rule(
+        "fulfilled-is-announced",
+        "There is one announcement per fulfilled order.",
+        "SELECT format('%s orders were fulfilled, %s announcements are in the outbox', o.n, a.n)
+         FROM (SELECT count(*) AS n FROM order_events
+               WHERE to_status = 'fulfilled' AND from_status <> to_status) o,
+              (SELECT count(*) AS n FROM outbox WHERE kind = 'order_paid') a
+         WHERE o.n <> a.n",
+    ),
+    rule(
+        "outbox-is-confirmed",
+        "Every announcement was confirmed by its receiver.",
+        "SELECT format('outbox row %s (%s) of %s was published %s times and never confirmed', o.id,
+                       o.kind, o.created_at, o.generation)
+         FROM outbox o, rest WHERE o.confirmed_at IS NULL AND o.created_at < rest.before",
+    ),
+    task(
+        "orders-need-a-person",
+        "No order waits for a person's decision.",
+        "SELECT format('order %s is %s: %s', id, status, coalesce(needs_attention, 'no reason stored'))
+         FROM orders
+         WHERE needs_attention IS NOT NULL OR status IN ('mismatch', 'unfulfillable')",
+    ),
+    task(
+        "outcome-unknown",
+        "No payment's outcome has been unknown for long.",
+        "SELECT format('order %s has been processing since %s', o.id, o.updated_at)
+         FROM orders o, rest WHERE o.status = 'processing' AND o.updated_at < rest.before",
+    ),
+    task(
+        "webhooks-nobody-asked-for",
+        "No webhook was about a payment that nobody asked for.",
+        "SELECT format('webhook %s of %s: %s %s as %s', event_id, provider, amount_minor, currency,
+                       reference)
+         FROM provider_events WHERE state = 'unmatched'",
+    ),
+];
+
+/// The sandbox keeps the books of a provider, so both sides of a payment can be compared.
+pub(super) const SANDBOX_RULES: &[Rule] = &[
+    rule(
+        "sandbox-captures-are-ours",
+        "Every payment that the sandbox collected is captured here, at the same amount.",
+        "SELECT format('session %s collected %s %s for order %s', s.reference, s.amount_minor,
+                       s.currency, s.order_id)
+         FROM sandbox.sessions s, rest
+         WHERE s.status = 'succeeded' AND s.settled_at < rest.before
+           AND NOT EXISTS (SELECT FROM payment_attempts a
+                           WHERE a.provider = 'sandbox' AND a.provider_ref = s.reference
+                             AND a.order_id = s.order_id AND a.status = 'succeeded'
+                             AND (a.amount_minor, a.currency) = (s.amount_minor, s.currency))
+           AND NOT EXISTS (SELECT FROM orders o WHERE o.id = s.order_id AND o.status = 'mismatch')",
+    ),
+    rule(
+        "our-captures-are-the-sandbox-s",
+        "Every payment captured through the sandbox is in its books.",
+        "SELECT format('attempt %s of order %s captured %s %s as %s', a.id, a.order_id,
+                       a.amount_minor, a.currency, coalesce(a.provider_ref, 'nothing'))
+         FROM payment_attempts a
+         WHERE a.provider = 'sandbox' AND a.status = 'succeeded'
+           AND NOT EXISTS (SELECT FROM sandbox.sessions s
+                           WHERE s.reference = a.provider_ref AND s.status = 'succeeded'
+                             AND (s.amount_minor, s.currency) = (a.amount_minor, a.currency))",
+    ),
+];
+
+pub(super) async fn has_sandbox(session: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT to_regclass('sandbox.sessions') IS NOT NULL").fetch_one(session).await
+}

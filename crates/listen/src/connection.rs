@@ -1,0 +1,116 @@
+//! The life of one connection.
+
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{net::TcpStream, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceExt};
+
+use crate::{
+    BoxError, Limits, Protocol, RequestBody,
+    activity::{Activity, Watched},
+    bodies::Answer,
+};
+
+/// Of one connection, shared by all its calls: a small window lets one slow reader stall the rest.
+const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
+/// More calls at once wait on the client's side.
+const STREAMS_MAX: u32 = 2048;
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+const HTTP1_BUFFER_MAX_BYTES: usize = 64 * 1024;
+
+pub(crate) struct Rules {
+    pub(crate) limits: Limits,
+    /// Asks to finish.
+    pub(crate) drain: CancellationToken,
+    /// Closes at once.
+    pub(crate) hard_stop: CancellationToken,
+}
+
+/// Serves one connection until it ends, has used up its time, or is stopped.
+pub(crate) async fn run<S, B>(stream: TcpStream, service: S, rules: &Rules, number: u64)
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    // Without it small answers wait for the peer's acknowledgement. A socket that refuses is gone.
+    drop(stream.set_nodelay(true));
+    let limits = &rules.limits;
+    let activity = Arc::new(Activity::new(limits.protocol));
+    let io = TokioIo::new(Watched { stream, activity: activity.clone() });
+    let body_timeout = (limits.protocol == Protocol::Http1).then_some(limits.body_timeout);
+    let watch = activity.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let busy = watch.begin();
+        let request = request.map(|body| RequestBody::new(body, body_timeout));
+        let answer = service.clone().oneshot(request);
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer::new(body, busy))) }
+    });
+    let builder = builder(limits);
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut end_is_due = pin!(end_is_due(rules, number));
+    let mut leaving_since = None;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection failed");
+                }
+                return;
+            }
+            () = rules.hard_stop.cancelled() => return,
+            () = activity.expired(limits, leaving_since) => {
+                tracing::debug!("connection used up its time");
+                return;
+            }
+            () = end_is_due.as_mut(), if leaving_since.is_none() => {
+                leaving_since = Some(Instant::now());
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// The drain has begun, or the connection is old.
+async fn end_is_due(rules: &Rules, number: u64) {
+    match rules.limits.age_of(number) {
+        None => rules.drain.cancelled().await,
+        // Either outcome is the same: it is due.
+        Some(age) => drop(tokio::time::timeout(age, rules.drain.cancelled()).await),
+    }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    match limits.protocol {
+        Protocol::Http1 => {
+            // Our own timers tell an idle connection from a slow one; the library's do not.
+            builder.http1().header_read_timeout(None).max_buf_size(HTTP1_BUFFER_MAX_BYTES);
+            builder.http1_only()
+        }
+        Protocol::Http2 => {
+            builder
+                .http2()
+                .timer(TokioTimer::new())
+                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+                .max_concurrent_streams(STREAMS_MAX)
+                .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+                .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+                .max_pending_accept_reset_streams(limits.reset_streams_max)
+                .max_local_error_reset_streams(limits.reset_streams_max);
+            builder.http2_only()
+        }
+    }
+}

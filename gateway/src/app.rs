@@ -1,0 +1,138 @@
+//! What every handler shares.
+
+use std::{sync::Arc, time::Duration};
+
+use base::Sources;
+use http::HeaderValue;
+use kit::{
+    MeshKey, Tasks,
+    client::{MeshChannel, channel},
+};
+use proto::{
+    Peer,
+    notify::document_service_client::DocumentServiceClient,
+    payment::{
+        order_service_client::OrderServiceClient,
+        provider_event_service_client::ProviderEventServiceClient,
+        sandbox_service_client::SandboxServiceClient,
+    },
+    ticket::{
+        catalog_admin_service_client::CatalogAdminServiceClient,
+        catalog_service_client::CatalogServiceClient, hold_service_client::HoldServiceClient,
+    },
+    user::{
+        key_service_client::KeyServiceClient, session_service_client::SessionServiceClient,
+        setup_service_client::SetupServiceClient,
+    },
+};
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::{Config, config::PublicUrl, shop::page::Pages};
+
+/// The state of the router.
+pub type Shared = Arc<App>;
+
+pub struct App {
+    pub sources: Sources,
+    pub public_url: PublicUrl,
+    pub handler_timeout: Duration,
+    pub webhook_body_limit_bytes: usize,
+    pub tasks: Tasks,
+    pub upstreams: Upstreams,
+    pub pages: Pages,
+    /// What pages may load and where their forms may lead.
+    pub page_policy: HeaderValue,
+}
+
+impl App {
+    pub fn new(config: &Config, sources: Sources) -> anyhow::Result<Self> {
+        Ok(Self {
+            sources,
+            public_url: config.public_url.clone(),
+            handler_timeout: config.handler_timeout(),
+            webhook_body_limit_bytes: config.webhook_body_limit_bytes,
+            tasks: Tasks::new(),
+            upstreams: Upstreams::connect(config)?,
+            pages: Pages::new()?,
+            page_policy: HeaderValue::from_str(&format!(
+                "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
+                 form-action 'self' {}",
+                config.public_url.origin()
+            ))?,
+        })
+    }
+}
+
+/// The four services. Channels connect on first use and are shared by all requests.
+pub struct Upstreams {
+    user: MeshChannel,
+    ticket: MeshChannel,
+    payment: MeshChannel,
+    notify: MeshChannel,
+}
+
+impl Upstreams {
+    fn connect(config: &Config) -> anyhow::Result<Self> {
+        let key: &MeshKey = &config.mesh_key;
+        let connect = |url: &str| channel(url, key.identity(Peer::Gateway));
+        Ok(Self {
+            user: connect(&config.user_svc_url)?,
+            ticket: connect(&config.ticket_svc_url)?,
+            payment: connect(&config.payment_svc_url)?,
+            notify: connect(&config.notify_svc_url)?,
+        })
+    }
+
+    pub fn setup(&self) -> SetupServiceClient<MeshChannel> {
+        SetupServiceClient::new(self.user.clone())
+    }
+
+    pub fn sessions(&self) -> SessionServiceClient<MeshChannel> {
+        SessionServiceClient::new(self.user.clone())
+    }
+
+    pub fn keys(&self) -> KeyServiceClient<MeshChannel> {
+        KeyServiceClient::new(self.user.clone())
+    }
+
+    pub fn catalog(&self) -> CatalogServiceClient<MeshChannel> {
+        CatalogServiceClient::new(self.ticket.clone())
+    }
+
+    pub fn catalog_admin(&self) -> CatalogAdminServiceClient<MeshChannel> {
+        CatalogAdminServiceClient::new(self.ticket.clone())
+    }
+
+    pub fn holds(&self) -> HoldServiceClient<MeshChannel> {
+        HoldServiceClient::new(self.ticket.clone())
+    }
+
+    pub fn orders(&self) -> OrderServiceClient<MeshChannel> {
+        OrderServiceClient::new(self.payment.clone())
+    }
+
+    pub fn provider_events(&self) -> ProviderEventServiceClient<MeshChannel> {
+        ProviderEventServiceClient::new(self.payment.clone())
+    }
+
+    pub fn sandbox(&self) -> SandboxServiceClient<MeshChannel> {
+        SandboxServiceClient::new(self.payment.clone())
+    }
+
+    pub fn documents(&self) -> DocumentServiceClient<MeshChannel> {
+        DocumentServiceClient::new(self.notify.clone())
+    }
+
+    /// The health service of each, by the service's name.
+    pub fn health(&self) -> [(&'static str, HealthClient<MeshChannel>); 4] {
+        [
+            (Peer::User.name(), HealthClient::new(self.user.clone())),
+            (Peer::Ticket.name(), HealthClient::new(self.ticket.clone())),
+            (
+                Peer::Payment.name(),
+                HealthClient::new(self.payment.clone()),
+            ),
+            (Peer::Notify.name(), HealthClient::new(self.notify.clone())),
+        ]
+    }
+}

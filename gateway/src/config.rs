@@ -1,0 +1,144 @@
+//! Every setting of the gateway.
+
+use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
+
+use kit::MeshKey;
+use url::Url;
+
+/// The REST edge and the shop. It owns no data: every answer comes from the four services.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(name = "gateway", version)]
+pub struct Config {
+    /// Where HTTP is served.
+    #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8080")]
+    pub http_addr: SocketAddr,
+    /// The address that guests see, in links, cookies and error types. With https, cookies are
+    /// Secure and bound to the host.
+    #[arg(long, env = "PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub public_url: PublicUrl,
+    /// Where user-svc answers.
+    #[arg(long, env = "USER_SVC_URL", default_value = "http://127.0.0.1:50051")]
+    pub user_svc_url: String,
+    /// Where ticket-svc answers.
+    #[arg(long, env = "TICKET_SVC_URL", default_value = "http://127.0.0.1:50052")]
+    pub ticket_svc_url: String,
+    /// Where payment-svc answers.
+    #[arg(
+        long,
+        env = "PAYMENT_SVC_URL",
+        default_value = "http://127.0.0.1:50053"
+    )]
+    pub payment_svc_url: String,
+    /// Where notify-svc answers.
+    #[arg(long, env = "NOTIFY_SVC_URL", default_value = "http://127.0.0.1:50054")]
+    pub notify_svc_url: String,
+    /// The installation's key by which services know each other: at least 32 random bytes as
+    /// base64url without padding.
+    #[arg(long, env = "MESH_KEY", hide_env_values = true)]
+    pub mesh_key: MeshKey,
+    /// A request may take this long, in seconds, with all the calls it causes.
+    #[arg(long, env = "HANDLER_TIMEOUT_SECS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub handler_timeout_secs: u64,
+    /// Longest body of a request, in bytes.
+    #[arg(long, env = "BODY_LIMIT_BYTES", default_value_t = 64 * 1024)]
+    pub body_limit_bytes: usize,
+    /// Longest body of a provider's webhook, in bytes.
+    #[arg(long, env = "WEBHOOK_BODY_LIMIT_BYTES", default_value_t = 1024 * 1024)]
+    pub webhook_body_limit_bytes: usize,
+    /// How long open requests may go on after the shutdown began, in seconds.
+    #[arg(long, env = "DRAIN_TIMEOUT_SECS", default_value_t = 20,
+          value_parser = clap::value_parser!(u64).range(0..=30))]
+    pub drain_timeout_secs: u64,
+}
+
+impl Config {
+    pub(crate) fn handler_timeout(&self) -> Duration {
+        Duration::from_secs(self.handler_timeout_secs)
+    }
+
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain_timeout_secs)
+    }
+}
+
+/// An http(s) address without a trailing slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    text: String,
+    origin: String,
+    https: bool,
+}
+
+/// The text is no address that a browser could open.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("must be an http or https address such as https://tickets.example.org")]
+pub struct PublicUrlError;
+
+impl PublicUrl {
+    /// The address of a path, which begins with a slash.
+    pub fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.text)
+    }
+
+    /// Scheme, host and port: what a browser compares.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = PublicUrlError;
+
+    fn from_str(text: &str) -> Result<Self, PublicUrlError> {
+        let url = Url::parse(text).map_err(|_| PublicUrlError)?;
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
+            return Err(PublicUrlError);
+        }
+        Ok(Self {
+            text: url.as_str().trim_end_matches('/').to_owned(),
+            origin: url.origin().ascii_serialization(),
+            https: url.scheme() == "https",
+        })
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_urls() {
+        let url: PublicUrl = "https://tickets.example.org/".parse().unwrap();
+        assert_eq!(
+            url.join("/orders/1"),
+            "https://tickets.example.org/orders/1"
+        );
+        assert!(url.is_https());
+        let url: PublicUrl = "http://127.0.0.1:8080".parse().unwrap();
+        assert_eq!(
+            (url.origin(), url.is_https()),
+            ("http://127.0.0.1:8080", false)
+        );
+        for bad in [
+            "",
+            "tickets.example.org",
+            "ftp://x.org",
+            "https://x.org/?a=1",
+            "https://u@x.org",
+        ] {
+            assert_eq!(bad.parse::<PublicUrl>(), Err(PublicUrlError), "{bad}");
+        }
+    }
+}

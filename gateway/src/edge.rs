@@ -1,0 +1,217 @@
+//! What happens around every request: trace, deadline, a task that outlives its client, the
+//! rendering of problems, security headers, and one log line per failure.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use kit::{CallContext, Failure, TraceId, with_context};
+
+use crate::{
+    app::{App, Shared},
+    problem::{self, Problem},
+    shop,
+};
+
+/// Paths that programs use; everything else is a page.
+const API_PREFIXES: [&str; 5] = [
+    "/api/",
+    "/.well-known/",
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+];
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What must be known of a request after it is gone.
+struct Seen {
+    method: Method,
+    /// The pattern of the route, never the path itself: paths of links carry secrets.
+    route: String,
+    page: bool,
+    trace_id: String,
+}
+
+impl Seen {
+    fn of(request: &Request, trace: &TraceId) -> Self {
+        let path = request.uri().path();
+        let matched = request.extensions().get::<MatchedPath>();
+        let api = API_PREFIXES.iter().any(|prefix| path.starts_with(prefix));
+        let accept = request.headers().get(header::ACCEPT);
+        let accept = accept
+            .and_then(|accept| accept.to_str().ok())
+            .unwrap_or_default();
+        let page_by_path = matched.is_some() && !api && !accept.contains("json");
+        Self {
+            method: request.method().clone(),
+            route: matched.map_or("unmatched", MatchedPath::as_str).to_owned(),
+            page: page_by_path || accept.contains("text/html"),
+            trace_id: trace.to_string(),
+        }
+    }
+
+    fn read_only(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
+    }
+}
+
+/// The outermost layer.
+pub async fn edge(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let trace = TraceId::from_headers(request.headers())
+        .unwrap_or_else(|| TraceId::new(app.sources.bytes()));
+    let seen = Seen::of(&request, &trace);
+    let context = CallContext {
+        deadline: Some(Instant::now() + app.handler_timeout),
+        trace: Some(trace),
+    };
+    let work = with_context(
+        context,
+        tokio::time::timeout(app.handler_timeout, next.run(request)),
+    );
+    // A task of its own: a client that leaves must not cancel a purchase half way, and a panic
+    // must not close the connection.
+    let mut response = match app.tasks.spawn(work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_elapsed)) => Problem::from(Failure::outcome_unknown()).into_response(),
+        Err(panic) => Problem::from(Failure::internal(panic)).into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let problem = if seen.read_only() {
+            problem.of_read()
+        } else {
+            problem
+        };
+        log(&problem, &seen);
+        render(&app, &problem, &seen, &mut response);
+    }
+    add_headers(&app, &seen, response.headers_mut());
+    response
+}
+
+fn log(problem: &Problem, seen: &Seen) {
+    let Seen {
+        method,
+        route,
+        trace_id,
+        ..
+    } = seen;
+    let (reason, status) = (
+        problem.reason().word(),
+        problem::status(problem.reason()).as_u16(),
+    );
+    if let Some(error) = &problem.0.source {
+        tracing::error!(%method, route, status, reason, trace_id, error = %error, "request failed");
+    } else if status >= 500 {
+        tracing::warn!(%method, route, status, reason, trace_id, "request failed");
+    } else {
+        tracing::info!(%method, route, status, reason, trace_id, "request refused");
+    }
+}
+
+/// Fills in the body; headers that the refusing layer set (such as `Allow`) stay.
+fn render(app: &App, problem: &Problem, seen: &Seen, response: &mut Response) {
+    let body = problem.body(&app.public_url, &seen.trace_id);
+    let (content_type, text) = if seen.page {
+        (
+            "text/html; charset=utf-8",
+            shop::problem_page::render(app, &body),
+        )
+    } else {
+        (
+            problem::CONTENT_TYPE,
+            serde_json::to_string(&body).unwrap_or_default(),
+        )
+    };
+    *response.status_mut() = problem::status(problem.reason());
+    *response.body_mut() = Body::from(text);
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if body.status == 401 && !seen.page {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    let wait = problem
+        .0
+        .retry_after
+        .or((matches!(body.status, 429 | 503)).then_some(ONE_SECOND));
+    if let Some(wait) = wait {
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from(wait.as_secs().max(1)),
+        );
+    }
+}
+
+const ONE_SECOND: Duration = Duration::from_secs(1);
+
+fn add_headers(app: &App, seen: &Seen, headers: &mut HeaderMap) {
+    if let Ok(id) = HeaderValue::from_str(&seen.trace_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    let private = HeaderValue::from_static("no-store");
+    headers.entry(header::CACHE_CONTROL).or_insert(private);
+    let html = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let referrer = if html { "same-origin" } else { "no-referrer" };
+    headers
+        .entry(header::REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static(referrer));
+    if html {
+        let policy = || app.page_policy.clone();
+        headers
+            .entry(header::CONTENT_SECURITY_POLICY)
+            .or_insert_with(policy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::{Router, middleware::from_fn_with_state, routing::get};
+    use base::Sources;
+    use clap::Parser as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::Config;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_and_says_nothing_of_its_cause() {
+        let key = format!("--mesh-key={}", testkit::keys::mesh_key());
+        let config = Config::parse_from(["gateway", &key]);
+        let app = Arc::new(App::new(&config, Sources::system()).unwrap());
+        let router: Router = Router::new()
+            .route(
+                "/api/panics",
+                get(async || -> Response { panic!("private detail") }),
+            )
+            .layer(from_fn_with_state(app.clone(), edge))
+            .with_state(app);
+        let request = Request::builder()
+            .uri("/api/panics")
+            .body(Body::empty())
+            .unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(
+            body.contains("INTERNAL") && !body.contains("private detail"),
+            "{body}"
+        );
+    }
+}

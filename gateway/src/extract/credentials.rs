@@ -1,0 +1,144 @@
+//! Proofs and keys that come in headers and cookies.
+
+use std::{fmt::Display, str::FromStr};
+
+use axum::extract::FromRequestParts;
+use base::{HoldId, IdempotencyKey, OrderId};
+use http::{HeaderMap, header, request::Parts};
+use kit::ErrorReason;
+use tonic::metadata::{Ascii, MetadataValue};
+
+use super::Id;
+use crate::{
+    app::Shared,
+    cookies::{self, Kind},
+    problem::Problem,
+};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const TOKEN_MAX_BYTES: usize = 4096;
+
+/// The header `Idempotency-Key`.
+pub struct Key(pub IdempotencyKey);
+
+impl FromRequestParts<Shared> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let missing = || key_refused("The header Idempotency-Key is missing.");
+        idempotency_key(&parts.headers)?
+            .map(Self)
+            .ok_or_else(missing)
+    }
+}
+
+/// The header `Idempotency-Key` where it may be left out.
+pub struct OptionalKey(Option<IdempotencyKey>);
+
+impl OptionalKey {
+    /// Empty where it was left out.
+    pub fn text(&self) -> String {
+        self.0
+            .as_ref()
+            .map_or_else(String::new, |key| key.as_str().to_owned())
+    }
+}
+
+impl FromRequestParts<Shared> for OptionalKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        idempotency_key(&parts.headers).map(Self)
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    // A byte outside ASCII becomes a character that the key's own rule refuses.
+    let text = String::from_utf8_lossy(value.as_bytes());
+    text.parse()
+        .map(Some)
+        .map_err(|error: base::IdempotencyKeyError| key_refused(&format!("{error}.")))
+}
+
+fn key_refused(detail: &str) -> Problem {
+    Problem::refused(ErrorReason::IdempotencyKeyInvalid, detail)
+}
+
+/// An admin's access token. It is only passed on: the services verify it.
+pub struct AdminToken(MetadataValue<Ascii>);
+
+impl AdminToken {
+    /// The call with the token as `authorization` metadata.
+    pub fn request<M>(self, message: M) -> tonic::Request<M> {
+        let mut request = tonic::Request::new(message);
+        request.metadata_mut().insert("authorization", self.0);
+        request
+    }
+}
+
+impl FromRequestParts<Shared> for AdminToken {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let unauthenticated =
+            || Problem::refused(ErrorReason::Unauthenticated, "This needs an access token.");
+        let token = bearer(&parts.headers).filter(|token| token.len() <= TOKEN_MAX_BYTES);
+        let value = token.and_then(|token| format!("Bearer {token}").parse().ok());
+        value.map(Self).ok_or_else(unauthenticated)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The id of a hold or order in the path, with the secret that came along: `Authorization: Bearer`,
+/// or the cookie of exactly this id. Whether they belong together, the owning service says.
+pub struct Access<T> {
+    pub id: T,
+    pub secret: String,
+}
+
+/// Ids that have a secret.
+pub trait Guarded: FromStr + Display {
+    const KIND: Kind;
+}
+
+impl Guarded for HoldId {
+    const KIND: Kind = Kind::Hold;
+}
+
+impl Guarded for OrderId {
+    const KIND: Kind = Kind::Order;
+}
+
+impl<T: Guarded + Send> FromRequestParts<Shared> for Access<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let Id(id) = Id::<T>::from_request_parts(parts, app).await?;
+        let headers = &parts.headers;
+        let secret = match bearer(headers) {
+            Some(secret) => Some(secret.to_owned()),
+            None => cookies::read(headers, &app.public_url, T::KIND, &id.to_string()),
+        };
+        let unauthenticated = || {
+            Problem::refused(
+                ErrorReason::Unauthenticated,
+                "This needs the secret it was made with.",
+            )
+        };
+        secret
+            .map(|secret| Self { id, secret })
+            .ok_or_else(unauthenticated)
+    }
+}

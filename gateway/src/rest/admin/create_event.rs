@@ -1,0 +1,78 @@
+use axum::{
+    Json as Answer,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use http::StatusCode;
+use proto::ticket::CreateEventRequest;
+use serde::Deserialize;
+use time::{OffsetDateTime, serde::rfc3339};
+use utoipa::ToSchema;
+
+use super::version::etag;
+use crate::{
+    app::Shared,
+    extract::{AdminToken, Json, OptionalKey},
+    problem::Problem,
+    rest::{
+        problems::{AdminOnly, BadBody, Faults},
+        types::{AdminEvent, WritableEventStatus, broken},
+    },
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewEvent {
+    /// 1 to 200 characters.
+    title: String,
+    /// Up to 10,000 characters.
+    #[serde(default)]
+    description: String,
+    /// 1 to 200 characters.
+    location: String,
+    #[serde(with = "rfc3339")]
+    date_time: OffsetDateTime,
+    /// An IANA name.
+    #[schema(example = "Europe/Berlin")]
+    timezone: String,
+    /// ISO 4217.
+    #[schema(example = "EUR")]
+    currency: String,
+    /// `inactive` where it is left out.
+    #[serde(default)]
+    status: Option<WritableEventStatus>,
+}
+
+/// Creates a concert; the caller owns it.
+#[utoipa::path(post, path = "/api/v1/admin/events", tag = "admin", request_body = NewEvent,
+    params(("Idempotency-Key" = Option<String>, Header, description = "With it, a repeat makes no second concert")),
+    security(("access_token" = [])),
+    responses(
+        (status = 201, body = AdminEvent, headers(("ETag" = String, description = "The version"))),
+        BadBody, AdminOnly, Faults
+    ))]
+pub async fn create_event(
+    State(app): State<Shared>,
+    token: AdminToken,
+    key: OptionalKey,
+    Json(new): Json<NewEvent>,
+) -> Result<Response, Problem> {
+    let request = token.request(CreateEventRequest {
+        title: new.title,
+        description: new.description,
+        location: new.location,
+        date_time: Some(proto::timestamp(new.date_time)),
+        timezone: new.timezone,
+        currency: new.currency,
+        status: WritableEventStatus::number(new.status),
+        idempotency_key: key.text(),
+    });
+    let made = app
+        .upstreams
+        .catalog_admin()
+        .create_event(request)
+        .await?
+        .into_inner();
+    let event: AdminEvent = made.event.ok_or_else(|| broken("event"))?.try_into()?;
+    Ok((StatusCode::CREATED, etag(event.version), Answer(event)).into_response())
+}

@@ -1,0 +1,89 @@
+use axum::{
+    Json as Answer,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use base::EventId;
+use http::StatusCode;
+use proto::ticket::CreateTicketTypeRequest;
+use serde::Deserialize;
+use time::{OffsetDateTime, serde::rfc3339};
+use utoipa::ToSchema;
+
+use super::version::etag;
+use crate::{
+    app::Shared,
+    extract::{AdminToken, Id, Json, OptionalKey},
+    problem::Problem,
+    rest::{
+        problems::{Absent, AdminOnly, BadBody, Faults},
+        types::{AdminTicketType, Money, broken},
+    },
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTicketType {
+    /// 1 to 100 characters.
+    category: String,
+    /// In the concert's currency; 0 is a free ticket.
+    price: Money,
+    /// 0 to 10,000,000; unlimited where it is left out.
+    #[serde(default)]
+    total_stock: Option<i64>,
+    /// At once where it is left out.
+    #[serde(default, with = "rfc3339::option")]
+    sales_start: Option<OffsetDateTime>,
+    /// Until the concert begins where it is left out.
+    #[serde(default, with = "rfc3339::option")]
+    sales_end: Option<OffsetDateTime>,
+    /// 1 where it is left out.
+    #[serde(default)]
+    min_per_order: u32,
+    /// 1 to 100; 10 where it is left out.
+    #[serde(default)]
+    max_per_order: u32,
+}
+
+/// Adds a ticket type with stock of its own.
+#[utoipa::path(post, path = "/api/v1/admin/events/{id}/ticket-types", tag = "admin",
+    request_body = NewTicketType,
+    params(
+        ("id" = String, Path, format = Uuid),
+        ("Idempotency-Key" = Option<String>, Header, description = "With it, a repeat makes no second ticket type"),
+    ),
+    security(("access_token" = [])),
+    responses(
+        (status = 201, body = AdminTicketType, headers(("ETag" = String, description = "The version"))),
+        BadBody, AdminOnly, Absent, Faults
+    ))]
+pub async fn create_ticket_type(
+    State(app): State<Shared>,
+    token: AdminToken,
+    Id(id): Id<EventId>,
+    key: OptionalKey,
+    Json(new): Json<NewTicketType>,
+) -> Result<Response, Problem> {
+    let request = token.request(CreateTicketTypeRequest {
+        event_id: id.to_string(),
+        category: new.category,
+        price: Some(new.price.into()),
+        total_stock: new.total_stock,
+        sales_start: new.sales_start.map(proto::timestamp),
+        sales_end: new.sales_end.map(proto::timestamp),
+        min_per_order: new.min_per_order,
+        max_per_order: new.max_per_order,
+        idempotency_key: key.text(),
+    });
+    let made = app
+        .upstreams
+        .catalog_admin()
+        .create_ticket_type(request)
+        .await?
+        .into_inner();
+    let kind: AdminTicketType = made
+        .ticket_type
+        .ok_or_else(|| broken("ticket type"))?
+        .try_into()?;
+    Ok((StatusCode::CREATED, etag(kind.version), Answer(kind)).into_response())
+}

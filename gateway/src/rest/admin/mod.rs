@@ -1,0 +1,11 @@
+pub mod create_event;
+pub mod create_ticket_type;
+pub mod get_event;
+pub mod get_me;
+pub mod list_events;
+pub mod list_ticket_types;
+pub mod login;
+pub mod setup;
+pub mod update_event;
+pub mod update_ticket_type;
+mod version;

@@ -1,0 +1,81 @@
+use axum::{
+    Json as Answer,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use base::EventId;
+use proto::ticket::UpdateEventRequest;
+use serde::Deserialize;
+use time::{OffsetDateTime, serde::rfc3339};
+use utoipa::ToSchema;
+
+use super::version::{IfMatch, etag};
+use crate::{
+    app::Shared,
+    extract::{AdminToken, Id, Json},
+    problem::Problem,
+    rest::{
+        problems::{Absent, AdminOnly, BadBody, Faults, Stale},
+        types::{AdminEvent, WritableEventStatus, broken},
+    },
+};
+
+/// What is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventChange {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    title: Option<String>,
+    /// Up to 10,000 characters.
+    #[serde(default)]
+    description: Option<String>,
+    /// 1 to 200 characters.
+    #[serde(default)]
+    location: Option<String>,
+    #[serde(default, with = "rfc3339::option")]
+    date_time: Option<OffsetDateTime>,
+    /// An IANA name.
+    #[serde(default)]
+    timezone: Option<String>,
+    #[serde(default)]
+    status: Option<WritableEventStatus>,
+}
+
+/// Changes a concert.
+#[utoipa::path(patch, path = "/api/v1/admin/events/{id}", tag = "admin", request_body = EventChange,
+    params(
+        ("id" = String, Path, format = Uuid),
+        ("If-Match" = Option<String>, Header, description = "`ETag` of the version that the change is based on"),
+    ),
+    security(("access_token" = [])),
+    responses(
+        (status = 200, body = AdminEvent, headers(("ETag" = String, description = "The version"))),
+        BadBody, AdminOnly, Absent, Stale, Faults
+    ))]
+pub async fn update_event(
+    State(app): State<Shared>,
+    token: AdminToken,
+    Id(id): Id<EventId>,
+    IfMatch(expected_version): IfMatch,
+    Json(change): Json<EventChange>,
+) -> Result<Response, Problem> {
+    let request = token.request(UpdateEventRequest {
+        event_id: id.to_string(),
+        expected_version,
+        title: change.title,
+        description: change.description,
+        location: change.location,
+        date_time: change.date_time.map(proto::timestamp),
+        timezone: change.timezone,
+        status: WritableEventStatus::number(change.status),
+    });
+    let changed = app
+        .upstreams
+        .catalog_admin()
+        .update_event(request)
+        .await?
+        .into_inner();
+    let event: AdminEvent = changed.event.ok_or_else(|| broken("event"))?.try_into()?;
+    Ok((etag(event.version), Answer(event)).into_response())
+}

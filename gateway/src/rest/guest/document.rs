@@ -1,0 +1,74 @@
+//! What the three documents of an order share: stored facts from payment-svc, rendered by
+//! notify-svc.
+
+use axum::response::{IntoResponse as _, Response};
+use base::OrderId;
+use http::{HeaderValue, header};
+use kit::Failure;
+use proto::{
+    notify::{DocumentKind, RenderDocumentRequest},
+    payment::GetReceiptRequest,
+};
+
+use crate::{app::App, extract::Access, problem::Problem};
+
+pub async fn document(
+    app: &App,
+    access: Access<OrderId>,
+    kind: DocumentKind,
+) -> Result<Response, Problem> {
+    let request = GetReceiptRequest {
+        order_id: access.id.to_string(),
+        secret: access.secret,
+    };
+    let facts = app
+        .upstreams
+        .orders()
+        .get_receipt(request)
+        .await?
+        .into_inner()
+        .facts;
+    let request = RenderDocumentRequest {
+        facts,
+        kind: kind.into(),
+    };
+    let rendered = app
+        .upstreams
+        .documents()
+        .render_document(request)
+        .await?
+        .into_inner();
+
+    let media_type = HeaderValue::from_str(&rendered.media_type).map_err(Failure::internal)?;
+    // A receipt is read in the browser, the others are files.
+    let manner = if kind == DocumentKind::ReceiptHtml {
+        "inline"
+    } else {
+        "attachment"
+    };
+    let name = plain(&rendered.file_name);
+    let disposition = HeaderValue::from_str(&format!("{manner}; filename=\"{name}\""))
+        .map_err(Failure::internal)?;
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CONTENT_DISPOSITION, disposition),
+    ];
+    let mut response = (headers, rendered.content).into_response();
+    if kind == DocumentKind::ReceiptHtml {
+        // The page is the mail's: styles stand inside it, and nothing else may load or run.
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+        let policy = HeaderValue::from_static(policy);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
+}
+
+/// Only what needs no quoting in a header.
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
+        .collect()
+}

@@ -1,0 +1,75 @@
+use axum::{Json as Answer, extract::State};
+use http::StatusCode;
+use proto::ticket::{HoldTicketsLine, HoldTicketsRequest};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    app::Shared,
+    extract::{Json, Key},
+    problem::{Problem, ProblemBody},
+    rest::{
+        problems::{BadBody, Faults},
+        types::{Hold, NewLine, broken},
+    },
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewHold {
+    event_id: String,
+    /// 1 to 20 lines, each of another ticket type.
+    lines: Vec<NewLine>,
+}
+
+/// A hold with what only its maker gets.
+#[derive(Serialize, ToSchema)]
+pub struct MadeHold {
+    #[serde(flatten)]
+    hold: Hold,
+    /// Proves that the caller is the one who holds.
+    secret: String,
+}
+
+/// Sets tickets aside for some minutes, all lines or none.
+///
+/// The same `Idempotency-Key` with the same body answers the same hold.
+#[utoipa::path(post, path = "/api/v1/holds", tag = "guest", request_body = NewHold,
+    params(("Idempotency-Key" = String, Header, description = "16 to 255 random characters, new for each intent")),
+    responses(
+        (status = 201, body = MadeHold),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+         description = "`SOLD_OUT`, `HELD_BY_OTHERS`, `SALES_NOT_STARTED`, `SALES_ENDED`, `LIMIT_EXCEEDED`, `EVENT_NOT_ACTIVE`"),
+        BadBody, Faults
+    ))]
+pub async fn hold_tickets(
+    State(app): State<Shared>,
+    Key(key): Key,
+    Json(new): Json<NewHold>,
+) -> Result<(StatusCode, Answer<MadeHold>), Problem> {
+    let lines = new.lines.into_iter();
+    let request = HoldTicketsRequest {
+        event_id: new.event_id,
+        lines: lines
+            .map(|line| HoldTicketsLine {
+                ticket_type_id: line.ticket_type_id,
+                quantity: line.quantity,
+            })
+            .collect(),
+        idempotency_key: key.as_str().to_owned(),
+    };
+    let made = app
+        .upstreams
+        .holds()
+        .hold_tickets(request)
+        .await?
+        .into_inner();
+    let hold = made.hold.ok_or_else(|| broken("hold"))?.try_into()?;
+    Ok((
+        StatusCode::CREATED,
+        Answer(MadeHold {
+            hold,
+            secret: made.secret,
+        }),
+    ))
+}

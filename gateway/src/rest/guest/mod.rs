@@ -1,0 +1,14 @@
+pub mod cancel_order;
+pub mod document;
+pub mod get_availability;
+pub mod get_calendar;
+pub mod get_event;
+pub mod get_hold;
+pub mod get_order;
+pub mod get_receipt;
+pub mod get_tickets_pdf;
+pub mod hold_tickets;
+pub mod list_events;
+pub mod place_order;
+pub mod release_hold;
+pub mod start_payment;

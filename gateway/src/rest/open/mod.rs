@@ -1,0 +1,4 @@
+pub mod health;
+pub mod list_keys;
+pub mod readiness;
+pub mod receive_webhook;

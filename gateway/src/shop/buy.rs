@@ -1,0 +1,75 @@
+use axum::{extract::State, response::Response};
+use base::HoldId;
+use http::HeaderMap;
+use kit::ErrorReason;
+
+use super::{
+    checkout::{again, placed_order},
+    page::{see_other, with_cookie},
+};
+use crate::{
+    app::{App, Shared},
+    cookies::{self, Kind},
+    extract::{Access, Form},
+    problem::Problem,
+    rest::{
+        self, NewOrder,
+        types::{Money, PlacedOrder},
+    },
+};
+
+/// `POST /checkout/{hold}`: places the order and leads to the payment.
+pub async fn buy(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    access: Access<HoldId>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let hold = access.id.to_string();
+    match rest::place_order(&app, new_order(&access, &form), form.text("key")).await {
+        Ok(placed) => lead_on(&app, &hold, &placed),
+        Err(problem) => match problem.reason() {
+            ErrorReason::InvalidRequest | ErrorReason::TotalChanged => {
+                again(&app, access, &form, &problem).await
+            }
+            // Sent again from a page that was opened anew.
+            ErrorReason::PaymentInProgress => match placed_order(&app, &headers, &hold) {
+                Some(order) => see_other(&format!("/orders/{order}")),
+                None => Err(problem),
+            },
+            _ => Err(problem),
+        },
+    }
+}
+
+fn new_order(access: &Access<HoldId>, form: &Form) -> NewOrder {
+    let text = |name: &str| form.text(name).to_owned();
+    NewOrder {
+        hold_id: access.id.to_string(),
+        hold_secret: access.secret.clone(),
+        email: text("email"),
+        phone_number: text("phone_number"),
+        name: Some(text("name")),
+        expected_total: Money {
+            // What is no number is a total nobody saw, and the service refuses it.
+            amount_minor: form.text("total_minor").parse().unwrap_or(-1),
+            currency: text("currency"),
+        },
+        provider: None,
+        locale: Some("en".to_owned()),
+    }
+}
+
+fn lead_on(app: &App, hold: &str, placed: &PlacedOrder) -> Result<Response, Problem> {
+    let order = &placed.order.id;
+    let checkout_url = placed
+        .order
+        .payment
+        .as_ref()
+        .and_then(|pay| pay.checkout_url.as_deref());
+    let own_page = format!("/orders/{order}");
+    let response = see_other(checkout_url.unwrap_or(&own_page))?;
+    let cookie = |kind, id: &str, value: &str| cookies::set(&app.public_url, kind, id, value);
+    let response = with_cookie(response, cookie(Kind::Order, order, &placed.secret));
+    Ok(with_cookie(response, cookie(Kind::Placed, hold, order)))
+}

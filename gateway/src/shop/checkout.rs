@@ -1,0 +1,95 @@
+use axum::{extract::State, response::Response};
+use base::HoldId;
+use http::{HeaderMap, StatusCode};
+use minijinja::{Value, context};
+
+use super::{page::see_other, words};
+use crate::{
+    app::{App, Shared},
+    cookies::{self, Kind},
+    extract::{Access, Form},
+    problem::{self, Problem},
+    rest::{
+        self,
+        types::{Event, Hold, HoldStatus},
+    },
+};
+
+/// `GET /checkout/{hold}`: what is set aside, for how long, and who buys it.
+pub async fn checkout(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    access: Access<HoldId>,
+) -> Result<Response, Problem> {
+    let id = access.id.to_string();
+    let hold = rest::get_hold(&app, access).await?;
+    if hold.status != HoldStatus::Active
+        && let Some(order) = placed_order(&app, &headers, &id)
+    {
+        return see_other(&format!("/orders/{order}"));
+    }
+    let values = view(&app, &hold, None, None).await;
+    app.pages.render("checkout.html", values)
+}
+
+/// The order that this browser placed with the hold.
+pub fn placed_order(app: &App, headers: &HeaderMap, hold: &str) -> Option<String> {
+    cookies::read(headers, &app.public_url, Kind::Placed, hold)
+        .filter(|id| id.parse::<base::OrderId>().is_ok())
+}
+
+/// The form again after a refusal, with what was typed and a word about each field.
+pub async fn again(
+    app: &App,
+    access: Access<HoldId>,
+    form: &Form,
+    problem: &Problem,
+) -> Result<Response, Problem> {
+    let hold = rest::get_hold(app, access).await?;
+    let values = view(app, &hold, Some(form), Some(problem)).await;
+    let status: StatusCode = problem::status(problem.reason());
+    app.pages.refuse(status, "checkout.html", values)
+}
+
+async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Problem>) -> Value {
+    // Only decoration: the checkout works while the programme does not answer.
+    let event = match rest::get_event(app, hold.event_id.clone()).await {
+        Ok(found) => found.event.and_then(|event| Event::try_from(event).ok()),
+        Err(_) => None,
+    };
+    let typed = |name: &str| form.map_or("", |form| form.text(name)).to_owned();
+    let rule = |name: &str| {
+        let fields = problem.map_or(&[][..], |problem| &problem.0.fields);
+        fields
+            .iter()
+            .find(|problem| problem.field == name)
+            .map(|problem| words::rule(&problem.rule))
+    };
+    let field = |name: &str| context! { value => typed(name), rule => rule(name) };
+    // The same form sent twice is one order; a form that was refused made none.
+    let key = Some(typed("key")).filter(|key| !key.is_empty());
+    context! {
+        id => &hold.id,
+        event_id => &hold.event_id,
+        event => event.as_ref().map(|event| context! {
+            title => &event.title,
+            slug => &event.slug,
+            location => &event.location,
+            when => words::when(event.date_time, &event.timezone),
+        }),
+        is_active => hold.status == HoldStatus::Active,
+        is_paying => hold.status == HoldStatus::Paying,
+        now => words::machine_time(app.sources.now()),
+        expires_at => words::machine_time(hold.expires_at),
+        expires_text => words::when(hold.expires_at, event.as_ref().map_or("UTC", |e| &e.timezone)),
+        lines => words::lines(&hold.lines),
+        total => words::amount(&hold.total),
+        total_minor => hold.total.amount_minor,
+        currency => &hold.total.currency,
+        name => field("name"),
+        email => field("email"),
+        phone_number => field("phone_number"),
+        notice => problem.map(words::refusal),
+        key => key.unwrap_or_else(|| app.sources.token()),
+    }
+}

@@ -1,0 +1,76 @@
+//! Rendering of pages, and answers that lead elsewhere.
+
+use anyhow::Context as _;
+use axum::response::{Html, IntoResponse as _, Response};
+use http::{HeaderValue, StatusCode, header};
+use kit::Failure;
+use minijinja::{Environment, Value};
+
+use super::assets;
+use crate::problem::Problem;
+
+const TEMPLATES: [(&str, &str); 9] = [
+    ("layout.html", include_str!("../../shop/layout.html")),
+    ("programme.html", include_str!("../../shop/programme.html")),
+    ("event.html", include_str!("../../shop/event.html")),
+    ("checkout.html", include_str!("../../shop/checkout.html")),
+    ("order.html", include_str!("../../shop/order.html")),
+    ("sandbox.html", include_str!("../../shop/sandbox.html")),
+    ("problem.html", include_str!("../../shop/problem.html")),
+    (
+        "error_page.html",
+        include_str!("../../shop/error_page.html"),
+    ),
+    ("lines.html", include_str!("../../shop/lines.html")),
+];
+
+/// The templates, parsed once. Names end in `.html`, so every value is escaped.
+pub struct Pages(Environment<'static>);
+
+impl Pages {
+    pub fn new() -> anyhow::Result<Self> {
+        let mut environment = Environment::new();
+        for (name, source) in TEMPLATES {
+            environment
+                .add_template(name, source)
+                .with_context(|| format!("template {name}"))?;
+        }
+        let assets = base::digest([assets::STYLE, assets::SCRIPT].concat().as_bytes());
+        environment.add_global("assets_version", base::hex(&assets[..4]));
+        Ok(Self(environment))
+    }
+
+    pub fn text(&self, name: &str, values: Value) -> Result<String, minijinja::Error> {
+        self.0.get_template(name)?.render(values)
+    }
+
+    pub fn render(&self, name: &str, values: Value) -> Result<Response, Problem> {
+        let text = self.text(name, values).map_err(Failure::internal)?;
+        Ok(Html(text).into_response())
+    }
+
+    /// A page that is a refusal: a form with a word about what to change.
+    pub fn refuse(
+        &self,
+        status: StatusCode,
+        name: &str,
+        values: Value,
+    ) -> Result<Response, Problem> {
+        let mut response = self.render(name, values)?;
+        *response.status_mut() = status;
+        Ok(response)
+    }
+}
+
+/// Leads the browser on by GET.
+pub fn see_other(location: &str) -> Result<Response, Problem> {
+    let location = HeaderValue::from_str(location).map_err(Failure::internal)?;
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
+}
+
+pub fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}

@@ -1,0 +1,38 @@
+use axum::{extract::State, response::Response};
+use base::OrderId;
+use kit::ErrorReason;
+
+use super::page::see_other;
+use crate::{
+    app::Shared,
+    extract::{Access, Form},
+    problem::Problem,
+    rest::{self, NewPayment},
+};
+
+/// `POST /orders/{id}/pay`: another try, after a decline.
+pub async fn pay(
+    State(app): State<Shared>,
+    access: Access<OrderId>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let own_page = format!("/orders/{}", access.id);
+    match rest::start_payment(&app, access, NewPayment::default(), form.text("key")).await {
+        Ok(order) => {
+            let checkout_url = order.payment.and_then(|payment| payment.checkout_url);
+            see_other(&checkout_url.unwrap_or(own_page))
+        }
+        // The order's page says how it stands.
+        Err(problem) if says_the_order(problem.reason()) => see_other(&own_page),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Refusals that mean: look at the order, it is no longer what the page showed.
+pub fn says_the_order(reason: ErrorReason) -> bool {
+    use ErrorReason as R;
+    matches!(
+        reason,
+        R::OrderNotOpen | R::PaymentInProgress | R::HoldExpired
+    )
+}

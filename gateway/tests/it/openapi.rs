@@ -1,0 +1,149 @@
+//! The OpenAPI document against rest.md and against the router.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::harness::edge;
+
+/// What this release serves of rest.md.
+const OPERATIONS: [&str; 28] = [
+    "GET /.well-known/jwks.json",
+    "GET /api/v1/admin/events",
+    "GET /api/v1/admin/events/{id}",
+    "GET /api/v1/admin/events/{id}/ticket-types",
+    "GET /api/v1/auth/me",
+    "GET /api/v1/events",
+    "GET /api/v1/events/{id}",
+    "GET /api/v1/events/{id}/availability",
+    "GET /api/v1/holds/{id}",
+    "GET /api/v1/orders/{id}",
+    "GET /api/v1/orders/{id}/calendar.ics",
+    "GET /api/v1/orders/{id}/receipt",
+    "GET /api/v1/orders/{id}/tickets.pdf",
+    "GET /healthz",
+    "GET /readyz",
+    "DELETE /api/v1/holds/{id}",
+    "PATCH /api/v1/admin/events/{id}",
+    "PATCH /api/v1/admin/ticket-types/{id}",
+    "POST /api/v1/admin/events",
+    "POST /api/v1/admin/events/{id}/ticket-types",
+    "POST /api/v1/admin/setup",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/holds",
+    "POST /api/v1/orders",
+    "POST /api/v1/orders/{id}/cancel",
+    "POST /api/v1/orders/{id}/payments",
+    "POST /api/v1/webhooks/{provider}",
+    "GET /openapi.json",
+];
+
+async fn document(edge: &crate::harness::Edge) -> Value {
+    edge.get("/openapi.json")
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap();
+            methods
+                .iter()
+                .map(move |(method, about)| (format!("{} {path}", method.to_uppercase()), about))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_document_lists_every_operation() {
+    edge(async |edge| {
+        let document = document(edge).await;
+        assert_eq!(document["openapi"], "3.1.0");
+        let listed: BTreeSet<String> = operations(&document)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        let expected = OPERATIONS
+            .iter()
+            .filter(|name| **name != "GET /openapi.json");
+        assert_eq!(listed, expected.map(|name| (*name).to_owned()).collect());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_operation_is_routed() {
+    edge(async |edge| {
+        for operation in OPERATIONS {
+            let (method, path) = operation.split_once(' ').unwrap();
+            let path = path
+                .replace("{id}", "moonlight-sessions")
+                .replace("{provider}", "sandbox");
+            let method: Method = method.parse().unwrap();
+            let status = edge.request(method, &path).send().await.unwrap().status();
+            assert_ne!(status, 405, "{operation}");
+            if !operation.contains('{') {
+                assert_ne!(status, 404, "{operation}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_operation_says_what_it_does_and_how_it_refuses() {
+    edge(async |edge| {
+        let document = document(edge).await;
+        assert!(document["components"]["schemas"]["Problem"].is_object());
+        for (name, about) in operations(&document) {
+            assert!(
+                !about["summary"].as_str().unwrap_or_default().is_empty(),
+                "{name}"
+            );
+            let responses = about["responses"].as_object().unwrap();
+            for (status, response) in responses
+                .iter()
+                .filter(|(status, _)| status.as_str() >= "400")
+            {
+                let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                let own_form = name == "GET /readyz";
+                assert!(
+                    own_form || problem == "#/components/schemas/Problem",
+                    "{name} {status}"
+                );
+            }
+            let open = ["GET /healthz", "GET /readyz"].contains(&name.as_str());
+            assert!(open || responses.contains_key("503"), "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    edge(async |edge| {
+        let document = document(edge).await;
+        let text = document.to_string();
+        let references: BTreeSet<&str> = text
+            .split("\"#/components/schemas/")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        assert!(references.len() > 20);
+        for name in references {
+            assert!(
+                document["components"]["schemas"][name].is_object(),
+                "{name}"
+            );
+        }
+    })
+    .await;
+}

@@ -1,0 +1,612 @@
+//! The shop's pages, as a browser without scripts uses them.
+
+use kit::{Code, ErrorReason, Failure};
+use proto::{payment, ticket};
+use reqwest::{Method, RequestBuilder, Response};
+
+use crate::{
+    facts::{self, CODE, EVENT, HOLD, HOLD_SECRET, ORDER, ORDER_SECRET, REFERENCE, STANDING},
+    harness::{Edge, edge, edge_with, header},
+};
+
+fn submit(edge: &Edge, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+    edge.request(Method::POST, path)
+        .form(fields)
+        .header("accept", "text/html")
+}
+
+fn cookies(response: &Response) -> Vec<String> {
+    let cookies = response.headers().get_all("set-cookie").iter();
+    cookies
+        .map(|value| value.to_str().unwrap().to_owned())
+        .collect()
+}
+
+fn hold_cookie() -> String {
+    format!("hold_{HOLD}={HOLD_SECRET}")
+}
+
+fn order_cookie() -> String {
+    format!("order_{ORDER}={ORDER_SECRET}")
+}
+
+async fn order_page(edge: &Edge) -> String {
+    let request = edge
+        .get(&format!("/orders/{ORDER}"))
+        .header("cookie", order_cookie());
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_programme() {
+    edge(async |edge| {
+        let page = edge.page("/").await;
+        assert!(
+            page.contains("Moonlight Sessions") && page.contains("from 25.00 EUR"),
+            "{page}"
+        );
+        // In the concert's own zone.
+        assert!(page.contains("Saturday 12 June 2027, 20:00 CEST"), "{page}");
+        edge.stub.programme.lock().unwrap().clear();
+        assert!(
+            edge.page("/")
+                .await
+                .contains("no concert in the programme yet")
+        );
+        let found = edge.page("/?q=%3Cb%3Ejazz").await;
+        assert!(
+            found.contains("Nothing found for “&lt;b&gt;jazz”"),
+            "{found}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_title_cannot_become_markup() {
+    edge(async |edge| {
+        let nasty = "<script>alert(1)</script>\"'";
+        edge.stub.event.lock().unwrap().title = nasty.to_owned();
+        edge.stub.programme.lock().unwrap()[0].title = nasty.to_owned();
+        edge.stub.order.lock().unwrap().event_title = nasty.to_owned();
+        edge.stub.session.lock().unwrap().description = nasty.to_owned();
+        let pages = [
+            edge.page("/").await,
+            edge.page("/events/moonlight-sessions").await,
+            edge.page(&format!("/pay/sandbox/{REFERENCE}")).await,
+            order_page(edge).await,
+        ];
+        for page in pages {
+            assert!(!page.contains("<script>alert"), "{page}");
+            assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pages_have_nothing_inline() {
+    edge(async |edge| {
+        *edge.stub.order.lock().unwrap() = facts::fulfilled_order();
+        let checkout = edge
+            .get(&format!("/checkout/{HOLD}"))
+            .header("cookie", hold_cookie());
+        let pages = [
+            edge.page("/").await,
+            edge.page("/events/moonlight-sessions").await,
+            checkout.send().await.unwrap().text().await.unwrap(),
+            order_page(edge).await,
+            edge.page("/nothing").await,
+        ];
+        for page in pages {
+            for inline in [
+                "style=",
+                "<style",
+                "onclick",
+                "onload",
+                "javascript:",
+                "http://",
+                "https://",
+            ] {
+                // The namespace of a page's own svg would be no outside asset, but is not needed either.
+                assert!(!page.contains(inline), "{inline} in {page}");
+            }
+            let scripts = page.matches("<script").count();
+            assert_eq!(
+                scripts,
+                page.matches("<script type=\"module\" src=\"/shop/").count()
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tickets_are_chosen_with_honest_words() {
+    edge(async |edge| {
+        let page = edge.page("/events/moonlight-sessions").await;
+        assert!(page.contains("Only 7 left"), "{page}");
+        assert!(page.contains("All taken at the moment. Some may come back within minutes."));
+        assert!(page.contains(&format!("name=\"q_{STANDING}\"")));
+        assert!(page.contains("<option value=\"4\">4</option>") && !page.contains("value=\"5\""));
+        // A key of its own for each page.
+        let key = |page: &str| page.split("name=\"key\" value=\"").nth(1).unwrap()[..43].to_owned();
+        assert_ne!(
+            key(&page),
+            key(&edge.page("/events/moonlight-sessions").await)
+        );
+
+        let quantity = format!("q_{STANDING}");
+        let fields = [
+            ("event_id", EVENT),
+            ("key", "a-key-of-sixteen-characters"),
+            (&quantity, "2"),
+        ];
+        let chosen = submit(edge, "/events/moonlight-sessions", &fields)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(chosen.status(), 303);
+        assert_eq!(header(&chosen, "location"), format!("/checkout/{HOLD}"));
+        let cookie =
+            format!("hold_{HOLD}={HOLD_SECRET}; Path=/; HttpOnly; SameSite=Lax; Max-Age=7200");
+        assert_eq!(cookies(&chosen), [cookie]);
+        assert!(
+            edge.stub
+                .last_asked()
+                .contains("a-key-of-sixteen-characters")
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_choice_is_the_page_with_a_sentence() {
+    edge(async |edge| {
+        let path = "/events/moonlight-sessions";
+        let none = submit(edge, path, &[("event_id", EVENT)])
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(none.status(), 422);
+        assert!(
+            none.text()
+                .await
+                .unwrap()
+                .contains("Please choose at least one ticket.")
+        );
+
+        let quantity = format!("q_{STANDING}");
+        let huge = [
+            ("event_id", EVENT),
+            ("key", "0123456789abcdef"),
+            (quantity.as_str(), "99999999999"),
+        ];
+        let huge = submit(edge, path, &huge).send().await.unwrap();
+        assert_eq!(huge.status(), 409);
+        assert!(huge.text().await.unwrap().contains("At most 10 per order."));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_checkout_shows_what_is_held_and_places_the_order() {
+    edge(async |edge| {
+        let path = format!("/checkout/{HOLD}");
+        let page = edge
+            .get(&path)
+            .header("cookie", hold_cookie())
+            .send()
+            .await
+            .unwrap();
+        let page = page.text().await.unwrap();
+        for part in [
+            "2 × Standing",
+            "50.00 EUR",
+            "data-countdown=\"",
+            "Moonlight Sessions",
+        ] {
+            assert!(page.contains(part), "{part} in {page}");
+        }
+        let fields = [
+            ("key", "0123456789abcdef"),
+            ("total_minor", "5000"),
+            ("currency", "EUR"),
+            ("name", "Ada"),
+            ("email", "ada@example.org"),
+            ("phone_number", "+49 30 123456"),
+        ];
+        let buy = submit(edge, &path, &fields).header("cookie", hold_cookie());
+        let bought = buy.send().await.unwrap();
+        assert_eq!(bought.status(), 303);
+        assert!(header(&bought, "location").ends_with(&format!("/pay/sandbox/{REFERENCE}")));
+        let set = cookies(&bought);
+        assert!(set[0].starts_with(&format!(
+            "order_{ORDER}={ORDER_SECRET}; Path=/; HttpOnly; SameSite=Lax"
+        )));
+        assert!(set[1].starts_with(&format!("placed_{HOLD}={ORDER}; Path=/; HttpOnly")));
+        let asked = edge.stub.last_asked();
+        assert!(
+            asked.contains(HOLD_SECRET) && asked.contains("amount_minor: 5000"),
+            "{asked}"
+        );
+
+        // A guest who goes back is led to the order.
+        edge.stub.hold.lock().unwrap().status = ticket::HoldStatus::Paying.into();
+        let back = format!("{}; placed_{HOLD}={ORDER}", hold_cookie());
+        let back = edge.get(&path).header("cookie", back).send().await.unwrap();
+        assert_eq!(header(&back, "location"), format!("/orders/{ORDER}"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_address_is_the_form_again_with_what_was_typed() {
+    edge(async |edge| {
+        let fields = [
+            ("key", "0123456789abcdef"),
+            ("total_minor", "5000"),
+            ("currency", "EUR"),
+            ("name", "Ada \"Countess\""),
+            ("email", "nobody"),
+            ("phone_number", "123456"),
+        ];
+        let buy =
+            submit(edge, &format!("/checkout/{HOLD}"), &fields).header("cookie", hold_cookie());
+        let refused = buy.send().await.unwrap();
+        assert_eq!(refused.status(), 422);
+        let page = refused.text().await.unwrap();
+        for part in [
+            "This must have exactly one @.",
+            "value=\"nobody\"",
+            "aria-invalid",
+            "Countess&quot;",
+        ] {
+            assert!(page.contains(part), "{part} in {page}");
+        }
+        // The refused form made nothing, so its key is still good.
+        assert!(page.contains("value=\"0123456789abcdef\""));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hold_that_ran_out_leads_back() {
+    edge(async |edge| {
+        edge.stub.hold.lock().unwrap().status = ticket::HoldStatus::Expired.into();
+        let path = format!("/checkout/{HOLD}");
+        let page = edge
+            .get(&path)
+            .header("cookie", hold_cookie())
+            .send()
+            .await
+            .unwrap();
+        let page = page.text().await.unwrap();
+        assert!(
+            page.contains("The time to buy has run out")
+                && page.contains(&format!("/events/{EVENT}"))
+        );
+        edge.stub.fail(|| {
+            let (code, reason) = (Code::FailedPrecondition, ErrorReason::HoldExpired);
+            Failure::refused(code, reason, "The hold has expired.").into()
+        });
+        let fields = [("email", "a@b.org"), ("key", "0123456789abcdef")];
+        let late = submit(edge, &path, &fields)
+            .header("cookie", hold_cookie())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (late.status().as_u16(), header(&late, "content-type")),
+            (409, "text/html; charset=utf-8".into())
+        );
+        assert!(
+            late.text()
+                .await
+                .unwrap()
+                .contains("The time to buy has run out")
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hold_is_given_back() {
+    edge(async |edge| {
+        let path = format!("/checkout/{HOLD}/release");
+        let given = submit(edge, &path, &[])
+            .header("cookie", hold_cookie())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(header(&given, "location"), format!("/events/{EVENT}"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_link_in_the_mail_becomes_a_cookie() {
+    edge(async |edge| {
+        let opened = edge
+            .get(&format!("/o/{ORDER}/{ORDER_SECRET}"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(opened.status(), 303);
+        let location = header(&opened, "location");
+        assert_eq!(location, format!("/orders/{ORDER}"));
+        assert!(!location.contains(ORDER_SECRET));
+        assert_eq!(header(&opened, "referrer-policy"), "no-referrer");
+        assert_eq!(header(&opened, "cache-control"), "no-store");
+        let cookie = &cookies(&opened)[0];
+        assert!(cookie.starts_with(&format!(
+            "order_{ORDER}={ORDER_SECRET}; Path=/; HttpOnly; SameSite=Lax"
+        )));
+        assert!(!cookie.contains("Secure"));
+        for wrong in [
+            format!("/o/{ORDER}/wrong"),
+            format!("/o/1/{ORDER_SECRET}"),
+            format!("/o/{ORDER}/a%00b"),
+        ] {
+            let refused = edge
+                .get(&wrong)
+                .header("accept", "text/html")
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(refused.status(), 404, "{wrong}");
+            assert!(cookies(&refused).is_empty());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_https_cookies_are_bound_to_the_host() {
+    let https = |config: &mut gateway::Config| {
+        config.public_url = "https://tickets.example.org".parse().unwrap();
+    };
+    edge_with(https, async |edge| {
+        let opened = edge
+            .get(&format!("/o/{ORDER}/{ORDER_SECRET}"))
+            .send()
+            .await
+            .unwrap();
+        let cookie = &cookies(&opened)[0];
+        assert!(
+            cookie.starts_with(&format!("__Host-order_{ORDER}=")) && cookie.ends_with("; Secure")
+        );
+        let own = edge.get(&format!("/orders/{ORDER}"));
+        let own = own
+            .header("cookie", format!("__Host-order_{ORDER}={ORDER_SECRET}"))
+            .send()
+            .await;
+        assert_eq!(own.unwrap().status(), 200);
+        let plain = edge
+            .get(&format!("/orders/{ORDER}"))
+            .header("cookie", order_cookie());
+        assert_eq!(plain.send().await.unwrap().status(), 401);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_order_page_goes_with_the_order() {
+    edge(async |edge| {
+        let open = order_page(edge).await;
+        for part in [
+            "Not paid yet",
+            "Pay 50.00 EUR",
+            "Cancel and give",
+            "data-poll=\"/api/v1/orders/",
+        ] {
+            assert!(open.contains(part), "{part} in {open}");
+        }
+        assert!(edge.stub.last_asked().contains("refresh: true"));
+
+        {
+            let mut order = edge.stub.order.lock().unwrap();
+            let attempt = order.payment.as_mut().unwrap();
+            attempt.status = payment::AttemptStatus::Failed.into();
+            attempt.checkout_url.clear();
+        }
+        let declined = order_page(edge).await;
+        assert!(
+            declined.contains("was declined") && declined.contains("Try to pay again"),
+            "{declined}"
+        );
+
+        *edge.stub.order.lock().unwrap() = facts::fulfilled_order();
+        let paid = order_page(edge).await;
+        for part in [
+            "Your tickets",
+            CODE,
+            "<svg class=\"qr\"",
+            "/tickets.pdf",
+            "/calendar.ics",
+            "/receipt",
+        ] {
+            assert!(paid.contains(part), "{part} in {paid}");
+        }
+        assert!(!paid.contains("data-poll") && !paid.contains("Cancel and give"));
+        assert!(!paid.contains(ORDER_SECRET));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_waiting_page_looks_again_without_a_script() {
+    edge(async |edge| {
+        edge.stub.order.lock().unwrap().status = payment::OrderStatus::Paid.into();
+        edge.stub.order.lock().unwrap().payment = None;
+        let page = order_page(edge).await;
+        let reload = format!("<noscript><meta http-equiv=\"refresh\" content=\"4; url=/orders/{ORDER}?wait=1\"></noscript>");
+        assert!(page.contains(&reload), "{page}");
+        let again = edge.get(&format!("/orders/{ORDER}?wait=1")).header("cookie", order_cookie());
+        again.send().await.unwrap();
+        assert!(edge.stub.last_asked().contains("refresh: false"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_page_without_its_cookie_explains_itself() {
+    edge(async |edge| {
+        let stranger = edge
+            .get(&format!("/orders/{ORDER}"))
+            .header("accept", "text/html")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(stranger.status(), 401);
+        let page = stranger.text().await.unwrap();
+        assert!(
+            page.contains("open it by the link in your mail") && page.contains("href=\"/\""),
+            "{page}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn paying_again_and_cancelling_lead_back_to_the_order() {
+    edge(async |edge| {
+        let fields = [("key", "0123456789abcdef")];
+        let pay =
+            submit(edge, &format!("/orders/{ORDER}/pay"), &fields).header("cookie", order_cookie());
+        assert!(header(&pay.send().await.unwrap(), "location").contains(REFERENCE));
+        let cancel = || {
+            submit(edge, &format!("/orders/{ORDER}/cancel"), &[]).header("cookie", order_cookie())
+        };
+        let own_page = format!("/orders/{ORDER}");
+        assert_eq!(
+            header(&cancel().send().await.unwrap(), "location"),
+            own_page
+        );
+        edge.stub.fail(|| {
+            let (code, reason) = (Code::FailedPrecondition, ErrorReason::OrderNotOpen);
+            Failure::refused(code, reason, "The order is paid.").into()
+        });
+        assert_eq!(
+            header(&cancel().send().await.unwrap(), "location"),
+            own_page
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_sandbox_pays_and_declines() {
+    edge(async |edge| {
+        let path = format!("/pay/sandbox/{REFERENCE}");
+        let page = edge.get(&path).send().await.unwrap();
+        assert_eq!(header(&page, "referrer-policy"), "no-referrer");
+        let page = page.text().await.unwrap();
+        for field in [
+            "name=\"card_number\"",
+            "name=\"exp\"",
+            "name=\"cvc\"",
+            "Pay 50.00 EUR",
+        ] {
+            assert!(page.contains(field), "{field} in {page}");
+        }
+        let card = |number: &'static str, cvc: &'static str| {
+            submit(
+                edge,
+                &path,
+                &[("card_number", number), ("exp", "12/34"), ("cvc", cvc)],
+            )
+            .send()
+        };
+        let own_page = format!("http://127.0.0.1:1/orders/{ORDER}");
+        let paid = card("4242424242424242", "123").await.unwrap();
+        assert_eq!(
+            (paid.status().as_u16(), header(&paid, "location")),
+            (303, own_page.clone())
+        );
+        let declined = card("4000000000000002", "123").await.unwrap();
+        assert_eq!(declined.status(), 303);
+        assert_eq!(
+            header(&declined, "location"),
+            format!("{own_page}?payment=declined")
+        );
+        let wrong = card("4242424242424242", "1").await.unwrap();
+        assert_eq!(wrong.status(), 422);
+        let page = wrong.text().await.unwrap();
+        assert!(page.contains("This must have three digits."), "{page}");
+        assert!(
+            !page.contains("4242424242424242"),
+            "a card number is never sent back"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn errors_of_pages_are_pages() {
+    edge(async |edge| {
+        let absent = edge
+            .get("/events/unknown")
+            .header("accept", "text/html")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(absent.status(), 404);
+        let page = absent.text().await.unwrap();
+        assert!(page.contains("To the programme"), "{page}");
+        edge.stub
+            .fail(|| tonic::Status::unavailable("secret detail"));
+        let down = edge
+            .get("/")
+            .header("accept", "text/html")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (down.status().as_u16(), header(&down, "retry-after")),
+            (503, "1".into())
+        );
+        let trace_id = header(&down, "x-request-id");
+        let page = down.text().await.unwrap();
+        assert!(
+            page.contains("try again shortly") && page.contains(&trace_id),
+            "{page}"
+        );
+        assert!(!page.contains("secret detail"));
+    })
+    .await;
+}
+
+#[test]
+fn the_script_is_small() {
+    assert!(include_str!("../../shop/shop.js").len() < 4096);
+}
+
+#[tokio::test]
+async fn the_two_names_of_this_machine_become_one() {
+    edge(async |edge| {
+        let twin = edge.url.replace("127.0.0.1", "localhost");
+        let host = twin.strip_prefix("http://").unwrap().to_owned();
+        let led = edge
+            .get("/events/moonlight-sessions?a=1")
+            .header("host", &host)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(led.status(), 303);
+        assert_eq!(
+            header(&led, "location"),
+            format!("{}/events/moonlight-sessions?a=1", edge.url)
+        );
+        let api = edge
+            .get("/api/v1/events")
+            .header("host", &host)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(api.status(), 200);
+    })
+    .await;
+}

@@ -1,0 +1,456 @@
+//! All services of the contracts that the gateway calls, each answering a fact, or the failure that
+//! a test asks for. What was asked is written down.
+
+use std::{fmt::Debug, sync::Mutex};
+
+use kit::{Code, ErrorReason, Failure};
+use proto::{notify, payment, ticket, user};
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::facts;
+
+type Reply<T> = Result<Response<T>, Status>;
+
+pub struct Stub {
+    failure: Mutex<Option<fn() -> Status>>,
+    asked: Mutex<Vec<String>>,
+    pub event: Mutex<ticket::Event>,
+    pub programme: Mutex<Vec<ticket::Event>>,
+    pub ticket_types: Mutex<Vec<ticket::TicketType>>,
+    pub hold: Mutex<ticket::Hold>,
+    pub order: Mutex<payment::Order>,
+    pub session: Mutex<payment::SandboxSession>,
+    pub preparing: Mutex<bool>,
+    /// Requests wait here for as long as a test holds it.
+    pub gate: tokio::sync::Mutex<()>,
+}
+
+impl Default for Stub {
+    fn default() -> Self {
+        Self {
+            failure: Mutex::default(),
+            asked: Mutex::default(),
+            event: Mutex::new(facts::event()),
+            programme: Mutex::new(vec![facts::event()]),
+            ticket_types: Mutex::new(facts::ticket_types()),
+            hold: Mutex::new(facts::hold()),
+            order: Mutex::new(facts::order()),
+            session: Mutex::new(facts::session()),
+            preparing: Mutex::default(),
+            gate: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Stub {
+    /// Every call fails like this from now on.
+    pub fn fail(&self, failure: fn() -> Status) {
+        *self.failure.lock().unwrap() = Some(failure);
+    }
+
+    pub fn work_again(&self) {
+        *self.failure.lock().unwrap() = None;
+    }
+
+    /// What was asked last, with the metadata that matters.
+    pub fn last_asked(&self) -> String {
+        self.asked
+            .lock()
+            .unwrap()
+            .last()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    pub fn times_asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    async fn answer<Q: Debug, A>(
+        &self,
+        request: Request<Q>,
+        answer: impl FnOnce(Q) -> A,
+    ) -> Reply<A> {
+        let metadata = request.metadata();
+        let text = |name: &str| {
+            metadata
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or("none")
+        };
+        let asked = format!(
+            "authorization={} traceparent={} timeout={} {:?}",
+            text("authorization"),
+            text("traceparent"),
+            text("grpc-timeout"),
+            request.get_ref()
+        );
+        self.asked.lock().unwrap().push(asked);
+        drop(self.gate.lock().await);
+        let failure = *self.failure.lock().unwrap();
+        match failure {
+            Some(failure) => Err(failure()),
+            None => Ok(Response::new(answer(request.into_inner()))),
+        }
+    }
+}
+
+fn secret_fits(secret: &str, expected: &str) -> Result<(), Status> {
+    if secret == expected {
+        Ok(())
+    } else {
+        Err(Failure::not_found("resource").into())
+    }
+}
+
+#[async_trait]
+impl ticket::catalog_service_server::CatalogService for Stub {
+    async fn list_events(
+        &self,
+        request: Request<ticket::ListEventsRequest>,
+    ) -> Reply<ticket::ListEventsResponse> {
+        self.answer(request, |_| ticket::ListEventsResponse {
+            events: self.programme.lock().unwrap().clone(),
+            next_page_token: String::new(),
+        })
+        .await
+    }
+
+    async fn get_event(
+        &self,
+        request: Request<ticket::GetEventRequest>,
+    ) -> Reply<ticket::GetEventResponse> {
+        let known = [facts::EVENT, "moonlight-sessions"];
+        if !known.contains(&request.get_ref().id_or_slug.as_str()) {
+            return Err(Failure::not_found("concert").into());
+        }
+        self.answer(request, |_| ticket::GetEventResponse {
+            event: Some(self.event.lock().unwrap().clone()),
+            ticket_types: self.ticket_types.lock().unwrap().clone(),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ticket::hold_service_server::HoldService for Stub {
+    async fn hold_tickets(
+        &self,
+        request: Request<ticket::HoldTicketsRequest>,
+    ) -> Reply<ticket::HoldTicketsResponse> {
+        if request
+            .get_ref()
+            .lines
+            .iter()
+            .any(|line| line.quantity > 10)
+        {
+            let (code, reason) = (Code::FailedPrecondition, ErrorReason::LimitExceeded);
+            return Err(Failure::refused(code, reason, "At most 10 per order.").into());
+        }
+        self.answer(request, |_| ticket::HoldTicketsResponse {
+            hold: Some(self.hold.lock().unwrap().clone()),
+            secret: facts::HOLD_SECRET.to_owned(),
+        })
+        .await
+    }
+
+    async fn get_hold(
+        &self,
+        request: Request<ticket::GetHoldRequest>,
+    ) -> Reply<ticket::GetHoldResponse> {
+        secret_fits(&request.get_ref().secret, facts::HOLD_SECRET)?;
+        self.answer(request, |_| ticket::GetHoldResponse {
+            hold: Some(self.hold.lock().unwrap().clone()),
+        })
+        .await
+    }
+
+    async fn release_hold(
+        &self,
+        request: Request<ticket::ReleaseHoldRequest>,
+    ) -> Reply<ticket::ReleaseHoldResponse> {
+        secret_fits(&request.get_ref().secret, facts::HOLD_SECRET)?;
+        self.answer(request, |_| ticket::ReleaseHoldResponse {
+            hold: Some(self.hold.lock().unwrap().clone()),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ticket::catalog_admin_service_server::CatalogAdminService for Stub {
+    async fn create_event(
+        &self,
+        request: Request<ticket::CreateEventRequest>,
+    ) -> Reply<ticket::CreateEventResponse> {
+        self.answer(request, |new| ticket::CreateEventResponse {
+            event: Some(ticket::Event {
+                title: new.title,
+                status: ticket::EventStatus::Inactive.into(),
+                price_from: None,
+                version: 1,
+                ..facts::event()
+            }),
+        })
+        .await
+    }
+
+    async fn update_event(
+        &self,
+        request: Request<ticket::UpdateEventRequest>,
+    ) -> Reply<ticket::UpdateEventResponse> {
+        self.answer(request, |_| ticket::UpdateEventResponse {
+            event: Some(ticket::Event {
+                version: 4,
+                ..facts::event()
+            }),
+        })
+        .await
+    }
+
+    async fn list_own_events(
+        &self,
+        request: Request<ticket::ListOwnEventsRequest>,
+    ) -> Reply<ticket::ListOwnEventsResponse> {
+        self.answer(request, |_| ticket::ListOwnEventsResponse {
+            events: vec![facts::event()],
+            next_page_token: "next".to_owned(),
+        })
+        .await
+    }
+
+    async fn get_own_event(
+        &self,
+        request: Request<ticket::GetOwnEventRequest>,
+    ) -> Reply<ticket::GetOwnEventResponse> {
+        self.answer(request, |_| ticket::GetOwnEventResponse {
+            event: Some(facts::event()),
+            ticket_types: facts::ticket_types(),
+        })
+        .await
+    }
+
+    async fn create_ticket_type(
+        &self,
+        request: Request<ticket::CreateTicketTypeRequest>,
+    ) -> Reply<ticket::CreateTicketTypeResponse> {
+        self.answer(request, |_| ticket::CreateTicketTypeResponse {
+            ticket_type: facts::ticket_types().pop(),
+        })
+        .await
+    }
+
+    async fn update_ticket_type(
+        &self,
+        request: Request<ticket::UpdateTicketTypeRequest>,
+    ) -> Reply<ticket::UpdateTicketTypeResponse> {
+        self.answer(request, |_| ticket::UpdateTicketTypeResponse {
+            ticket_type: facts::ticket_types().pop(),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl payment::order_service_server::OrderService for Stub {
+    async fn place_order(
+        &self,
+        request: Request<payment::PlaceOrderRequest>,
+    ) -> Reply<payment::PlaceOrderResponse> {
+        if !request.get_ref().email.contains('@') {
+            let problem = kit::FieldProblem::new("email", "must have exactly one @");
+            return Err(kit::fields(vec![problem]).into());
+        }
+        self.answer(request, |_| payment::PlaceOrderResponse {
+            order: Some(self.order.lock().unwrap().clone()),
+            secret: facts::ORDER_SECRET.to_owned(),
+            preparing: *self.preparing.lock().unwrap(),
+        })
+        .await
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<payment::GetOrderRequest>,
+    ) -> Reply<payment::GetOrderResponse> {
+        secret_fits(&request.get_ref().secret, facts::ORDER_SECRET)?;
+        self.answer(request, |_| payment::GetOrderResponse {
+            order: Some(self.order.lock().unwrap().clone()),
+        })
+        .await
+    }
+
+    async fn start_payment(
+        &self,
+        request: Request<payment::StartPaymentRequest>,
+    ) -> Reply<payment::StartPaymentResponse> {
+        secret_fits(&request.get_ref().secret, facts::ORDER_SECRET)?;
+        self.answer(request, |_| payment::StartPaymentResponse {
+            order: Some(self.order.lock().unwrap().clone()),
+            preparing: *self.preparing.lock().unwrap(),
+        })
+        .await
+    }
+
+    async fn cancel_order(
+        &self,
+        request: Request<payment::CancelOrderRequest>,
+    ) -> Reply<payment::CancelOrderResponse> {
+        secret_fits(&request.get_ref().secret, facts::ORDER_SECRET)?;
+        self.answer(request, |_| payment::CancelOrderResponse {
+            order: Some(payment::Order {
+                status: payment::OrderStatus::Cancelled.into(),
+                ..facts::order()
+            }),
+        })
+        .await
+    }
+
+    async fn get_receipt(
+        &self,
+        request: Request<payment::GetReceiptRequest>,
+    ) -> Reply<payment::GetReceiptResponse> {
+        secret_fits(&request.get_ref().secret, facts::ORDER_SECRET)?;
+        self.answer(request, |request| payment::GetReceiptResponse {
+            facts: Some(proto::event::OrderPaid {
+                order_id: request.order_id,
+                number: "BX-7K3M9Q".to_owned(),
+                ..Default::default()
+            }),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl payment::provider_event_service_server::ProviderEventService for Stub {
+    async fn receive_event(
+        &self,
+        request: Request<payment::ReceiveEventRequest>,
+    ) -> Reply<payment::ReceiveEventResponse> {
+        self.answer(request, |_| payment::ReceiveEventResponse {
+            duplicate: false,
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl payment::sandbox_service_server::SandboxService for Stub {
+    async fn get_sandbox_session(
+        &self,
+        request: Request<payment::GetSandboxSessionRequest>,
+    ) -> Reply<payment::GetSandboxSessionResponse> {
+        self.answer(request, |_| payment::GetSandboxSessionResponse {
+            session: Some(self.session.lock().unwrap().clone()),
+        })
+        .await
+    }
+
+    async fn submit_sandbox_card(
+        &self,
+        request: Request<payment::SubmitSandboxCardRequest>,
+    ) -> Reply<payment::SubmitSandboxCardResponse> {
+        use payment::SandboxSessionStatus as Outcome;
+        let card = request.get_ref();
+        if card.cvc.len() != 3 {
+            let problem = kit::FieldProblem::new("cvc", "must have three digits");
+            return Err(kit::fields(vec![problem]).into());
+        }
+        let paid = card.card_number == "4242424242424242";
+        let outcome = if paid {
+            Outcome::Succeeded
+        } else {
+            Outcome::Declined
+        };
+        self.answer(request, |_| payment::SubmitSandboxCardResponse {
+            session: Some(payment::SandboxSession {
+                status: outcome.into(),
+                ..facts::session()
+            }),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl notify::document_service_server::DocumentService for Stub {
+    async fn render_document(
+        &self,
+        request: Request<notify::RenderDocumentRequest>,
+    ) -> Reply<notify::RenderDocumentResponse> {
+        self.answer(request, |request| {
+            let number = request.facts.as_ref().map(|facts| facts.number.clone());
+            let (media_type, name) = match request.kind() {
+                notify::DocumentKind::TicketsPdf => ("application/pdf", "tickets.pdf"),
+                notify::DocumentKind::Calendar => ("text/calendar; charset=utf-8", "concert.ics"),
+                _ => ("text/html; charset=utf-8", "receipt.html"),
+            };
+            notify::RenderDocumentResponse {
+                content: format!("rendered {}", number.unwrap_or_default()).into_bytes(),
+                media_type: media_type.to_owned(),
+                file_name: name.to_owned(),
+            }
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl user::setup_service_server::SetupService for Stub {
+    async fn setup_first_admin(
+        &self,
+        request: Request<user::SetupFirstAdminRequest>,
+    ) -> Reply<user::SetupFirstAdminResponse> {
+        self.answer(request, |new| user::SetupFirstAdminResponse {
+            user: Some(root(new.email)),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl user::session_service_server::SessionService for Stub {
+    async fn login(&self, request: Request<user::LoginRequest>) -> Reply<user::LoginResponse> {
+        self.answer(request, |login| user::LoginResponse {
+            access_token: "good".to_owned(),
+            expires_in: 600,
+            refresh_token: "again".to_owned(),
+            user: Some(root(login.email)),
+        })
+        .await
+    }
+
+    async fn get_me(&self, request: Request<user::GetMeRequest>) -> Reply<user::GetMeResponse> {
+        let email = "root@example.org".to_owned();
+        self.answer(request, |_| user::GetMeResponse {
+            user: Some(root(email)),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl user::key_service_server::KeyService for Stub {
+    async fn list_keys(
+        &self,
+        request: Request<user::ListKeysRequest>,
+    ) -> Reply<user::ListKeysResponse> {
+        self.answer(request, |_| user::ListKeysResponse {
+            keys: vec![user::VerificationKey {
+                key_id: "key-1".to_owned(),
+                public_key: vec![7; 32],
+            }],
+        })
+        .await
+    }
+}
+
+fn root(email: String) -> user::User {
+    let id = "0190b6a2-7c1e-7000-8000-000000000009".to_owned();
+    user::User {
+        id,
+        email,
+        role: user::Role::Superadmin.into(),
+    }
+}

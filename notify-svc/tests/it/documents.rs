@@ -1,0 +1,146 @@
+//! What a guest downloads, and who may ask for it.
+
+use kit::{Certainty, Code, ErrorReason, Failure};
+use proto::{
+    Peer,
+    event::OrderPaid,
+    notify::{
+        DocumentKind, RenderDocumentRequest, RenderDocumentResponse,
+        document_service_client::DocumentServiceClient,
+    },
+};
+
+use crate::harness::{Harness, LINK};
+
+fn request(facts: OrderPaid, kind: DocumentKind) -> RenderDocumentRequest {
+    RenderDocumentRequest {
+        facts: Some(facts),
+        kind: kind.into(),
+    }
+}
+
+async fn render(
+    harness: &Harness,
+    peer: Peer,
+    request: RenderDocumentRequest,
+) -> Result<RenderDocumentResponse, Failure> {
+    let answer = harness.documents(peer).render_document(request).await;
+    answer
+        .map(|answer| answer.into_inner())
+        .map_err(|status| Failure::from_status(&status))
+}
+
+#[tokio::test]
+async fn the_three_documents_are_rendered() {
+    let harness = Harness::start().await;
+    let facts = harness.paid();
+    let document = async |kind| {
+        render(&harness, Peer::Gateway, request(facts.clone(), kind))
+            .await
+            .unwrap()
+    };
+
+    let tickets = document(DocumentKind::TicketsPdf).await;
+    assert!(tickets.content.starts_with(b"%PDF-"));
+    assert_eq!(tickets.media_type, "application/pdf");
+    assert_eq!(tickets.file_name, "tickets-BX-7K3M9Q.pdf");
+
+    let calendar = document(DocumentKind::Calendar).await;
+    assert!(calendar.content.starts_with(b"BEGIN:VCALENDAR\r\n"));
+    assert_eq!(calendar.media_type, "text/calendar; charset=utf-8");
+    assert_eq!(calendar.file_name, "event-BX-7K3M9Q.ics");
+
+    let receipt = document(DocumentKind::ReceiptHtml).await;
+    let html = String::from_utf8(receipt.content).unwrap();
+    // The template engine writes slashes as entities.
+    let html = html.replace("&#x2f;", "/");
+    for fact in [LINK, "BX1:FIRST", "Nightjar Concerts", "90.00 EUR"] {
+        assert!(html.contains(fact), "{fact} is missing in:\n{html}");
+    }
+    assert_eq!(receipt.media_type, "text/html; charset=utf-8");
+    assert_eq!(receipt.file_name, "receipt-BX-7K3M9Q.html");
+    assert!(
+        harness.sink.messages().is_empty(),
+        "a download is no message"
+    );
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn a_field_that_is_missing_is_named() {
+    let harness = Harness::start().await;
+    let pdf = DocumentKind::TicketsPdf;
+    let spoilt = |spoil: fn(&mut OrderPaid)| {
+        let mut facts = harness.paid();
+        spoil(&mut facts);
+        request(facts, pdf)
+    };
+    for (request, field) in [
+        (request(harness.paid(), DocumentKind::Unspecified), "kind"),
+        (
+            RenderDocumentRequest {
+                facts: Some(harness.paid()),
+                kind: 99,
+            },
+            "kind",
+        ),
+        (
+            RenderDocumentRequest {
+                facts: None,
+                kind: pdf.into(),
+            },
+            "facts",
+        ),
+        (
+            spoilt(|facts| facts.sealed_order_link.clear()),
+            "sealed_order_link",
+        ),
+        (spoilt(|facts| facts.event = None), "event"),
+        (
+            spoilt(|facts| facts.lines[0].unit_price = None),
+            "lines.unit_price",
+        ),
+        (spoilt(|facts| facts.tickets[0].id.clear()), "tickets.id"),
+    ] {
+        let failure = render(&harness, Peer::Gateway, request).await.unwrap_err();
+        assert_eq!(failure.code, Code::InvalidArgument, "{field}");
+        assert_eq!(failure.reason, ErrorReason::InvalidRequest, "{field}");
+        assert_eq!(failure.certainty, Certainty::NotDone, "{field}");
+        assert_eq!(failure.fields[0].field, field);
+    }
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_drawn_is_our_fault_and_tells_nothing() {
+    let harness = Harness::start().await;
+    let mut facts = harness.paid();
+    facts.tickets[0].code = "x".repeat(5_000);
+    let request = request(facts, DocumentKind::TicketsPdf);
+    let failure = render(&harness, Peer::Gateway, request).await.unwrap_err();
+    assert_eq!(
+        (failure.code, failure.reason),
+        (Code::Internal, ErrorReason::Internal)
+    );
+    assert!(!failure.detail.contains("QR"), "{}", failure.detail);
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn only_the_gateway_may_ask() {
+    let harness = Harness::start().await;
+    let request = request(harness.paid(), DocumentKind::Calendar);
+    for peer in [Peer::Payment, Peer::Ticket, Peer::User, Peer::Notify] {
+        let failure = render(&harness, peer, request.clone()).await.unwrap_err();
+        assert_eq!(failure.code, Code::PermissionDenied, "{peer:?}");
+        assert_eq!(failure.reason, ErrorReason::CallerNotAllowed, "{peer:?}");
+    }
+    let url = harness.url().to_owned();
+    let mut nobody = DocumentServiceClient::connect(url).await.unwrap();
+    let status = nobody.render_document(request).await.unwrap_err();
+    assert_eq!(
+        Failure::from_status(&status).reason,
+        ErrorReason::CallerNotAllowed
+    );
+    harness.check_invariants(0).await;
+}

@@ -1,0 +1,287 @@
+//! The real service on a database of its own, with a mail sink and a NATS that is not there unless
+//! a test starts it.
+
+use std::time::Duration;
+
+use base::{MessageId, NotificationId, OrderId, Sealer, Sources};
+use clap::Parser as _;
+use kit::{Bind, Failure, MeshKey, Shutdown, Tasks, client, client::MeshChannel};
+use notify_svc::{Config, MIGRATOR, build};
+use proto::{
+    Peer,
+    common::Money,
+    event::{Envelope, EventSnapshot, OrderPaid, PaidLine, PaidTicket, envelope::Payload},
+    notify::{
+        AcceptRequest, accept_service_client::AcceptServiceClient,
+        document_service_client::DocumentServiceClient,
+    },
+};
+use sqlx::PgPool;
+use testkit::{NatsServer, Smtp, eventually, keys};
+use time::macros::datetime;
+use tokio::task::JoinHandle;
+
+pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LINK: &str = "https://tickets.example/o/7/canary-link-secret";
+
+pub struct Harness {
+    pub config: Config,
+    pub rows: PgPool,
+    pub nats: NatsServer,
+    pub sink: Smtp,
+    pub sources: Sources,
+    running: Option<Running>,
+}
+
+struct Running {
+    url: String,
+    shutdown: Shutdown,
+    serving: JoinHandle<()>,
+    tasks: Tasks,
+}
+
+impl Harness {
+    /// The service runs and sends to the sink.
+    pub async fn start() -> Self {
+        let mut harness = Self::stopped().await;
+        harness.run().await;
+        harness
+    }
+
+    /// The service does not run yet, so that a test can change its settings.
+    pub async fn stopped() -> Self {
+        testkit::logs();
+        let database = testkit::database("notifications", &MIGRATOR).await;
+        let (nats, sink) = (NatsServer::reserve_private().await, Smtp::start().await);
+        // A random key may start with a dash, so it stands behind an equals sign.
+        let config = Config::parse_from([
+            "notify-svc".to_owned(),
+            format!("--database-url={}", database.url),
+            format!("--nats-url={}", nats.url()),
+            format!("--mesh-key={}", keys::mesh_key()),
+            format!("--link-seal-key={}", keys::random_text(32)),
+            format!("--smtp-url={}", sink.url()),
+            "--seller-name=Nightjar Concerts".to_owned(),
+        ]);
+        let (rows, sources) = (database.pool().await, Sources::system());
+        Self {
+            config,
+            rows,
+            nats,
+            sink,
+            sources,
+            running: None,
+        }
+    }
+
+    pub async fn run(&mut self) {
+        assert!(self.running.is_none(), "the service runs already");
+        let (bind, addr) = Bind::loopback().await.unwrap();
+        let server = build(&self.config, bind, Sources::system()).await.unwrap();
+        let (shutdown, tasks) = (Shutdown::new(), server.tasks().clone());
+        let begun = shutdown.clone();
+        let serving = tokio::spawn(async move { server.serve(begun).await.unwrap() });
+        self.running = Some(Running {
+            url: format!("http://{addr}"),
+            shutdown,
+            serving,
+            tasks,
+        });
+    }
+
+    /// Ends the service in order; nothing of it is left.
+    pub async fn stop(&mut self) {
+        let running = self.running.take().unwrap();
+        running.shutdown.begin();
+        running.serving.await.unwrap();
+        assert_eq!(
+            running.tasks.in_flight(),
+            0,
+            "the service left a task behind"
+        );
+    }
+
+    pub fn url(&self) -> &str {
+        &self.running.as_ref().unwrap().url
+    }
+
+    fn channel(&self, peer: Peer) -> MeshChannel {
+        let mesh: &MeshKey = &self.config.mesh_key;
+        client::channel(self.url(), mesh.identity(peer)).unwrap()
+    }
+
+    pub fn documents(&self, peer: Peer) -> DocumentServiceClient<MeshChannel> {
+        DocumentServiceClient::new(self.channel(peer))
+    }
+
+    pub async fn accept_as(
+        &self,
+        peer: Peer,
+        envelopes: Vec<Envelope>,
+    ) -> Result<Vec<String>, Failure> {
+        let mut client = AcceptServiceClient::new(self.channel(peer));
+        let answer = client.accept(AcceptRequest { envelopes }).await;
+        answer
+            .map(|answer| answer.into_inner().accepted_message_ids)
+            .map_err(|status| Failure::from_status(&status))
+    }
+
+    /// Hands messages over as payment-svc does.
+    pub async fn accept(&self, envelopes: &[Envelope]) -> Vec<String> {
+        self.accept_as(Peer::Payment, envelopes.to_vec())
+            .await
+            .unwrap()
+    }
+
+    /// A message about an order of its own.
+    pub fn envelope(&self) -> Envelope {
+        self.envelope_of(self.paid())
+    }
+
+    pub fn envelope_of(&self, paid: OrderPaid) -> Envelope {
+        Envelope {
+            message_id: MessageId::new(&self.sources).to_string(),
+            generation: 1,
+            occurred_at: Some(proto::timestamp(self.sources.now())),
+            traceparent: String::new(),
+            payload: Some(Payload::OrderPaid(paid)),
+        }
+    }
+
+    pub fn paid(&self) -> OrderPaid {
+        let sealer: &Sealer = &self.config.link_seal_key;
+        let eur = |amount_minor| {
+            Some(Money {
+                amount_minor,
+                currency: "EUR".to_owned(),
+            })
+        };
+        let ticket = |id: &str, code: &str| PaidTicket {
+            id: id.to_owned(),
+            code: code.to_owned(),
+            category: "Standing".to_owned(),
+        };
+        OrderPaid {
+            order_id: OrderId::new(&self.sources).to_string(),
+            number: "BX-7K3M9Q".to_owned(),
+            email: "zofia@example.com".to_owned(),
+            phone_number: "+48601000000".to_owned(),
+            name: "Zofia Wójcik".to_owned(),
+            locale: "en".to_owned(),
+            paid_at: Some(proto::timestamp(datetime!(2026-05-02 09:15:30 UTC))),
+            total: eur(9_000),
+            sealed_order_link: sealer.seal(&self.sources, "order-link", LINK.as_bytes()),
+            event: Some(EventSnapshot {
+                id: "00000000-0000-7000-8000-000000000005".to_owned(),
+                slug: "nightjar-live".to_owned(),
+                title: "Nightjar Live".to_owned(),
+                location: "Lucerna Music Bar, Praha".to_owned(),
+                date_time: Some(proto::timestamp(datetime!(2026-06-12 18:00 UTC))),
+                timezone: "Europe/Prague".to_owned(),
+            }),
+            lines: vec![PaidLine {
+                category: "Standing".to_owned(),
+                quantity: 2,
+                unit_price: eur(4_500),
+                line_total: eur(9_000),
+            }],
+            tickets: vec![
+                ticket("00000000-0000-7000-8000-000000000001", "BX1:FIRST"),
+                ticket("00000000-0000-7000-8000-000000000002", "BX1:SECOND"),
+            ],
+        }
+    }
+
+    /// The one notification of this message's order.
+    pub async fn notification(&self, envelope: &Envelope) -> Notification {
+        let Some(Payload::OrderPaid(paid)) = &envelope.payload else {
+            panic!("a message of an order");
+        };
+        let row = sqlx::query_as(
+            "SELECT id, status, attempts, last_error,
+                    extract(epoch FROM next_attempt_at - clock_timestamp())::float8
+             FROM notifications WHERE order_id = $1",
+        )
+        .bind(paid.order_id.parse::<OrderId>().unwrap().uuid())
+        .fetch_one(&self.rows)
+        .await
+        .unwrap();
+        let (id, status, attempts, last_error, due_in_secs): (uuid::Uuid, _, _, _, _) = row;
+        Notification {
+            id: NotificationId::from(id),
+            status,
+            attempts,
+            last_error,
+            due_in_secs,
+        }
+    }
+
+    /// Waits until the notification is in this state after so many attempts.
+    pub async fn reaches(&self, envelope: &Envelope, status: &str, attempts: i32) -> Notification {
+        let what = format!("the notification is {status} after {attempts} attempts");
+        eventually(&what, LIMIT, async || {
+            let now = self.notification(envelope).await;
+            (now.status == status && now.attempts == attempts).then_some(now)
+        })
+        .await
+    }
+
+    /// Makes everything due, in place of the minutes that would pass.
+    pub async fn let_time_pass(&self) {
+        sqlx::query("UPDATE notifications SET next_attempt_at = clock_timestamp()")
+            .execute(&self.rows)
+            .await
+            .unwrap();
+    }
+
+    /// A round of the sender has come and gone: it sent a mail that is younger than all others.
+    pub async fn round_passes(&self) {
+        let envelope = self.envelope();
+        self.accept(std::slice::from_ref(&envelope)).await;
+        self.reaches(&envelope, "sent", 1).await;
+    }
+
+    pub async fn count(&self, table: &'static str) -> i64 {
+        let count = match table {
+            "inbox" => sqlx::query_scalar("SELECT count(*) FROM inbox"),
+            "notifications" => sqlx::query_scalar("SELECT count(*) FROM notifications"),
+            other => panic!("no such table: {other}"),
+        };
+        count.fetch_one(&self.rows).await.unwrap()
+    }
+
+    /// Ends everything and checks what must be true after any test. `repeated` messages are those
+    /// whose order another message had announced before.
+    pub async fn check_invariants(mut self, repeated: i64) {
+        if self.running.is_some() {
+            self.stop().await;
+        }
+        let without: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM inbox i
+             WHERE NOT EXISTS (SELECT FROM notifications n WHERE n.message_id = i.message_id)",
+        )
+        .fetch_one(&self.rows)
+        .await
+        .unwrap();
+        assert_eq!(without, repeated, "messages without a notification");
+        let odd: Vec<String> = sqlx::query_scalar(
+            "SELECT concat_ws(' ', id, status, attempts, last_error) FROM notifications
+             WHERE status = 'sending'
+                OR (status = 'sent') <> (sent_at IS NOT NULL)
+                OR (status = 'failed' AND last_error IS NULL)",
+        )
+        .fetch_all(&self.rows)
+        .await
+        .unwrap();
+        assert!(odd.is_empty(), "{odd:?}");
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notification {
+    pub id: NotificationId,
+    pub status: String,
+    pub attempts: i32,
+    pub last_error: Option<String>,
+    pub due_in_secs: f64,
+}

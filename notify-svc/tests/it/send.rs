@@ -1,0 +1,269 @@
+//! From the row to the mailbox: what is tried again, what is not, and who may decide.
+
+use std::{slice::from_ref, time::Duration};
+
+use base::Secret;
+use tokio::net::TcpListener;
+
+use crate::harness::{Harness, LIMIT};
+
+/// A mail server that takes a connection and says nothing, until the value is dropped.
+async fn silent_server() -> (TcpListener, Secret) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Secret::new(format!("smtp://{}", listener.local_addr().unwrap()));
+    (listener, url)
+}
+
+#[tokio::test]
+async fn a_temporary_refusal_is_tried_again_later_as_the_same_mail() {
+    let harness = Harness::start().await;
+    harness.sink.refuse_next(451, 2);
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+
+    let first = harness.reaches(&envelope, "queued", 1).await;
+    assert!(
+        first.last_error.as_ref().unwrap().contains("451"),
+        "{first:?}"
+    );
+    assert!(
+        (45.0..=70.0).contains(&first.due_in_secs),
+        "a minute: {first:?}"
+    );
+    harness.let_time_pass().await;
+    let second = harness.reaches(&envelope, "queued", 2).await;
+    assert!(
+        (260.0..=331.0).contains(&second.due_in_secs),
+        "five minutes: {second:?}"
+    );
+    harness.let_time_pass().await;
+    let sent = harness.reaches(&envelope, "sent", 3).await;
+
+    assert_eq!((sent.id, sent.last_error), (first.id, None));
+    let mails = harness.sink.messages();
+    assert_eq!(mails.len(), 1);
+    assert!(
+        mails[0]
+            .data
+            .contains(&format!("Message-ID: <{}@boxoffice>", first.id))
+    );
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn a_permanent_refusal_is_final_and_visible() {
+    let harness = Harness::start().await;
+    harness.sink.refuse_next(550, 1);
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    let failed = harness.reaches(&envelope, "failed", 1).await;
+    assert!(failed.last_error.unwrap().contains("550"));
+
+    // Neither time nor the same message again bring it back.
+    harness.let_time_pass().await;
+    harness.accept(from_ref(&envelope)).await;
+    harness.round_passes().await;
+    let later = harness.notification(&envelope).await;
+    assert_eq!((later.status.as_str(), later.attempts), ("failed", 1));
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_the_mails_fault() {
+    let harness = Harness::start().await;
+    harness.sink.refuse_next(535, 1);
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    harness.reaches(&envelope, "queued", 1).await;
+    harness.let_time_pass().await;
+    harness.reaches(&envelope, "sent", 2).await;
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn after_three_days_of_refusals_it_has_failed() {
+    let harness = Harness::start().await;
+    harness.sink.refuse_next(451, 2);
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    harness.reaches(&envelope, "queued", 1).await;
+    sqlx::query("UPDATE notifications SET attempts = 10, next_attempt_at = clock_timestamp()")
+        .execute(&harness.rows)
+        .await
+        .unwrap();
+    harness.reaches(&envelope, "failed", 11).await;
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_drawn_fails_alone() {
+    let harness = Harness::start().await;
+    let mut paid = harness.paid();
+    paid.tickets[0].code = "x".repeat(5_000);
+    let (bad, good) = (harness.envelope_of(paid), harness.envelope());
+    harness.accept(&[bad.clone(), good.clone()]).await;
+    harness.reaches(&good, "sent", 1).await;
+    let failed = harness.reaches(&bad, "failed", 1).await;
+    assert!(failed.last_error.unwrap().contains("QR"));
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn what_one_service_accepted_another_one_sends() {
+    let mut harness = Harness::stopped().await;
+    let sink = harness
+        .config
+        .smtp_url
+        .replace(Secret::new("smtp://127.0.0.1:1"));
+    harness.run().await;
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    harness.reaches(&envelope, "queued", 1).await;
+    harness.stop().await;
+
+    harness.config.smtp_url = sink;
+    harness.let_time_pass().await;
+    harness.run().await;
+    harness.reaches(&envelope, "sent", 2).await;
+    assert_eq!(harness.sink.messages().len(), 1);
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn a_lease_is_respected_while_it_lives_and_taken_over_when_it_ran_out() {
+    let mut harness = Harness::stopped().await;
+    let (server, url) = silent_server().await;
+    let sink = harness.config.smtp_url.replace(url);
+    harness.run().await;
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    let leased = harness.reaches(&envelope, "sending", 1).await;
+    assert!((60.0..=90.0).contains(&leased.due_in_secs), "{leased:?}");
+    harness.stop().await;
+    drop(server);
+    // As a process that was killed leaves it.
+    sqlx::query(
+        "UPDATE notifications
+         SET status = 'sending', next_attempt_at = clock_timestamp() + interval '60 s'",
+    )
+    .execute(&harness.rows)
+    .await
+    .unwrap();
+
+    harness.config.smtp_url = sink;
+    harness.run().await;
+    harness.round_passes().await;
+    assert_eq!(
+        harness.notification(&envelope).await.status,
+        "sending",
+        "somebody else's"
+    );
+    harness.let_time_pass().await;
+    harness.reaches(&envelope, "sent", 2).await;
+    assert_eq!(
+        harness.sink.messages().len(),
+        2,
+        "its own, and that of the round"
+    );
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn whose_lease_ran_out_does_not_overwrite_the_outcome() {
+    let mut harness = Harness::stopped().await;
+    let (server, url) = silent_server().await;
+    harness.config.smtp_url = Some(url);
+    harness.run().await;
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    harness.reaches(&envelope, "sending", 1).await;
+    // Another replica took over and sent it.
+    sqlx::query(
+        "UPDATE notifications SET attempts = 2, status = 'sent', sent_at = clock_timestamp()",
+    )
+    .execute(&harness.rows)
+    .await
+    .unwrap();
+    drop(server);
+    // The end of the service waits for the attempt to be recorded.
+    harness.stop().await;
+    harness.reaches(&envelope, "sent", 2).await;
+
+    // And the same while the other one is still at it.
+    let (server, url) = silent_server().await;
+    harness.config.smtp_url = Some(url);
+    harness.run().await;
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    harness.reaches(&envelope, "sending", 1).await;
+    sqlx::query("UPDATE notifications SET attempts = 2 WHERE status = 'sending'")
+        .execute(&harness.rows)
+        .await
+        .unwrap();
+    drop(server);
+    harness.stop().await;
+    harness.reaches(&envelope, "sending", 2).await;
+    sqlx::query("UPDATE notifications SET status = 'queued' WHERE status = 'sending'")
+        .execute(&harness.rows)
+        .await
+        .unwrap();
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn a_mail_server_that_says_nothing_does_not_hold_up_the_end() {
+    let mut harness = Harness::stopped().await;
+    let (_server, url) = silent_server().await;
+    harness.config.smtp_url = Some(url);
+    harness.run().await;
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    harness.reaches(&envelope, "sending", 1).await;
+    let stop = tokio::time::timeout(Duration::from_secs(15), harness.stop());
+    stop.await.expect("the service ends within its time");
+    harness.reaches(&envelope, "queued", 1).await;
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn two_services_on_one_database_send_each_mail_once() {
+    let mut harness = Harness::start().await;
+    let (bind, _) = kit::Bind::loopback().await.unwrap();
+    let second = notify_svc::build(&harness.config, bind, harness.sources.clone())
+        .await
+        .unwrap();
+    let (shutdown, tasks) = (kit::Shutdown::new(), second.tasks().clone());
+    let serving = tokio::spawn(second.serve(shutdown.clone()));
+
+    let envelopes: Vec<_> = (0..40).map(|_| harness.envelope()).collect();
+    harness.accept(&envelopes).await;
+    harness.sink.wait_for(40, LIMIT).await;
+    for envelope in &envelopes {
+        harness.reaches(envelope, "sent", 1).await;
+    }
+    shutdown.begin();
+    serving.await.unwrap().unwrap();
+    assert_eq!(tasks.in_flight(), 0);
+    harness.stop().await;
+    assert_eq!(harness.sink.messages().len(), 40);
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn without_a_mail_server_mails_are_files() {
+    let mut harness = Harness::stopped().await;
+    let folder = std::env::temp_dir().join(format!("boxoffice-mails-{}", harness.sources.token()));
+    harness.config.smtp_url = None;
+    harness.config.mail_dir = Some(folder.join("deep"));
+    harness.run().await;
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    let sent = harness.reaches(&envelope, "sent", 1).await;
+    let files: Vec<_> = std::fs::read_dir(folder.join("deep")).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let mail = folder.join(format!("deep/{}.eml", sent.id));
+    let mail = std::fs::read_to_string(mail).unwrap();
+    assert!(mail.contains(&format!("Message-ID: <{}@boxoffice>\r\n", sent.id)));
+    std::fs::remove_dir_all(folder).unwrap();
+    harness.check_invariants(0).await;
+}

@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use base::{EmailAddress, KeyRing, OrderId, Sealer, Secret, Sources};
+use db::Db;
+use kit::{Tasks, client::MeshChannel};
+use proto::ticket::inventory_service_client::InventoryServiceClient;
+use tokio::sync::Notify;
+
+use crate::{config::PublicUrl, provider::Providers, store::OrderRow};
+
+const ORDER_SECRET: &str = "order";
+const GUEST_KEY: &str = "guest";
+/// notify-svc opens the sealed link with the same word.
+const ORDER_LINK: &str = "order-link";
+
+/// What every operation works with.
+pub(crate) struct App {
+    pub db: Db,
+    pub sources: Sources,
+    pub keys: KeyRing,
+    pub sealer: Sealer,
+    pub public_url: PublicUrl,
+    pub inventory: InventoryServiceClient<MeshChannel>,
+    pub providers: Providers,
+    pub tasks: Tasks,
+    pub nudges: Nudges,
+}
+
+/// Wake jobs right after the commit that gave them work; they also look by themselves.
+#[derive(Default)]
+pub(crate) struct Nudges {
+    pub orders: Arc<Notify>,
+    pub provider_events: Arc<Notify>,
+    pub outbox: Arc<Notify>,
+}
+
+impl App {
+    /// None once the key that the order was made with has left the ring.
+    pub fn order_secret(&self, order: &OrderRow) -> Option<Secret> {
+        let generation = order.secret_generation.unsigned_abs();
+        self.keys
+            .derive_with(&order.secret_key_id, ORDER_SECRET, order.id, generation)
+    }
+
+    /// In constant time.
+    pub fn secret_is_right(&self, order: &OrderRow, presented: &str) -> bool {
+        let generation = order.secret_generation.unsigned_abs();
+        self.keys.verify(
+            &order.secret_key_id,
+            ORDER_SECRET,
+            order.id,
+            generation,
+            presented,
+        )
+    }
+
+    /// The order's link, unreadable for everyone but notify-svc; empty once its key has left the ring.
+    pub fn sealed_link(&self, order: &OrderRow) -> Vec<u8> {
+        let Some(secret) = self.order_secret(order) else {
+            return Vec::new();
+        };
+        let link = self
+            .public_url
+            .at(&format!("/o/{}/{}", order.id, secret.expose()));
+        self.sealer.seal(&self.sources, ORDER_LINK, link.as_bytes())
+    }
+
+    /// Where a provider sends the guest back to.
+    pub fn order_page(&self, order: OrderId) -> String {
+        self.public_url.at(&format!("/orders/{order}"))
+    }
+
+    /// What ticket-svc counts a guest's tickets by; it never learns the address.
+    pub fn guest_key(&self, email: &EmailAddress) -> [u8; 32] {
+        self.keys
+            .keyed_hash(GUEST_KEY, email.as_str().to_lowercase().as_bytes())
+    }
+}

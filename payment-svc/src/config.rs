@@ -1,0 +1,131 @@
+use std::{net::SocketAddr, str::FromStr};
+
+use base::{KeyRing, Sealer, Secret};
+use kit::MeshKey;
+
+use crate::provider::sandbox::WebhookSecrets;
+
+/// payment-svc: orders and money.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(name = "payment-svc", version)]
+pub struct Config {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Where the gRPC server listens.
+    #[arg(long, env = "GRPC_ADDR", default_value = "127.0.0.1:50053")]
+    pub grpc_addr: SocketAddr,
+
+    /// `postgres://user:password@host:port/database`.
+    #[arg(long, env = "DATABASE_URL", value_parser = secret, hide_env_values = true)]
+    pub database_url: Secret,
+
+    /// Database sessions at most; 3 per core if unset.
+    #[arg(long, env = "DATABASE_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub database_max_connections: Option<u32>,
+
+    /// `nats://user:password@host:port`. Selling does not depend on it.
+    #[arg(long, env = "NATS_URL", value_parser = secret, hide_env_values = true)]
+    pub nats_url: Secret,
+
+    /// The installation's key, from which each member of the mesh has its credential: 32 random bytes, base64url.
+    #[arg(long, env = "MESH_KEY", hide_env_values = true)]
+    pub mesh_key: MeshKey,
+
+    /// gRPC address of ticket-svc.
+    #[arg(long, env = "TICKET_SVC_URL", default_value = "http://127.0.0.1:50052")]
+    pub ticket_svc_url: String,
+
+    /// gRPC address of notify-svc.
+    #[arg(long, env = "NOTIFY_SVC_URL", default_value = "http://127.0.0.1:50054")]
+    pub notify_svc_url: String,
+
+    /// Where guests reach the shop; the start of every link. Without a slash at the end.
+    #[arg(long, env = "PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub public_url: PublicUrl,
+
+    /// Keys that order secrets are derived from, `id:key,…`; the first derives, all verify. The hash of a guest's
+    /// address for limits per guest is made with the first one too, so a rotation starts those counts anew.
+    #[arg(long, env = "ORDER_KEYS", hide_env_values = true)]
+    pub order_keys: KeyRing,
+
+    /// Seals the order's link inside messages; notify-svc has the same key. 32 random bytes, base64url.
+    #[arg(long, env = "LINK_SEAL_KEY", hide_env_values = true)]
+    pub link_seal_key: Sealer,
+
+    /// Payment providers, separated by commas; the first is the default.
+    #[arg(
+        long,
+        env = "PAYMENT_PROVIDERS",
+        value_delimiter = ',',
+        default_value = "sandbox"
+    )]
+    pub payment_providers: Vec<ProviderName>,
+
+    /// Signs the sandbox's webhooks: secrets of 16 characters or more, separated by commas; the first signs, all verify.
+    #[arg(long, env = "SANDBOX_WEBHOOK_SECRET", hide_env_values = true)]
+    pub sandbox_webhook_secret: WebhookSecrets,
+
+    /// Where the sandbox delivers its webhooks; the gateway's hook below PUBLIC_URL if unset.
+    #[arg(long, env = "SANDBOX_WEBHOOK_URL")]
+    pub sandbox_webhook_url: Option<reqwest::Url>,
+
+    /// Lets grpcurl list and describe the services.
+    #[arg(long, env = "GRPC_REFLECTION", default_value_t = false, action = clap::ArgAction::Set)]
+    pub grpc_reflection: bool,
+}
+
+#[derive(clap::Subcommand, Clone, Copy, Debug)]
+pub enum Command {
+    /// Apply the migrations and exit.
+    Migrate,
+}
+
+/// The providers this build has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderName {
+    /// The built-in provider with test cards. It moves no real money.
+    Sandbox,
+}
+
+impl FromStr for ProviderName {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name.trim() {
+            "sandbox" => Ok(Self::Sandbox),
+            _ => Err("the one provider of this build is sandbox"),
+        }
+    }
+}
+
+/// An http or https address without a slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// `path` begins with a slash.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url: reqwest::Url = text.parse().map_err(|_| "is no URL")?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err("must begin with http:// or https:// and a host");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must end with the host or a path");
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape clap wants of a parser")]
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}

@@ -1,0 +1,7 @@
+//! The rules of orders and money, without I/O.
+
+pub mod attempt_state;
+pub mod order_number;
+pub mod order_state;
+pub mod schedule;
+pub mod timeline;

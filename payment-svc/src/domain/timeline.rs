@@ -1,0 +1,68 @@
+//! The story of an order, as its guest may read it.
+
+use super::order_state::OrderStatus;
+
+/// Reasons of entries that move nothing.
+pub const PAYMENT_STARTED: &str = "payment_started";
+pub const PAYMENT_FAILED: &str = "payment_failed";
+pub const SECOND_PAYMENT: &str = "second_payment";
+
+/// The word and the sentence for one entry; none for what says nothing to a guest.
+pub fn tell(
+    from: Option<OrderStatus>,
+    to: OrderStatus,
+    reason: &str,
+) -> Option<(&'static str, String)> {
+    if from == Some(to) {
+        return note(reason);
+    }
+    let sentence = match to {
+        OrderStatus::Created => "We have your order.",
+        OrderStatus::AwaitingPayment => "Your tickets are set aside while you pay.",
+        OrderStatus::Processing => "The payment is being processed.",
+        OrderStatus::Paid => "Your payment has arrived.",
+        OrderStatus::Fulfilled => "Your tickets are ready.",
+        OrderStatus::PartiallyRefunded => "Part of the money was sent back.",
+        OrderStatus::Refunded => "The money was sent back.",
+        OrderStatus::Expired => "The time to pay is over; the tickets are free again.",
+        OrderStatus::Cancelled if reason == "guest" => "You cancelled the order.",
+        OrderStatus::Cancelled => "The order could not go on.",
+        OrderStatus::Mismatch => "The payment differs from the order; we are looking at it.",
+        OrderStatus::Unfulfillable => {
+            "The tickets were gone when the payment arrived; your money will be returned."
+        }
+    };
+    Some((to.word(), sentence.to_owned()))
+}
+
+fn note(reason: &str) -> Option<(&'static str, String)> {
+    match reason {
+        PAYMENT_STARTED => Some((PAYMENT_STARTED, "A payment was started.".to_owned())),
+        PAYMENT_FAILED => Some((
+            PAYMENT_FAILED,
+            "The payment was declined. You can try again.".to_owned(),
+        )),
+        SECOND_PAYMENT => Some((
+            SECOND_PAYMENT,
+            "A second payment arrived; it will be returned.".to_owned(),
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_told_and_unknown_notes_are_not() {
+        for from in OrderStatus::ALL {
+            for to in from.next() {
+                assert!(tell(Some(from), *to, "").is_some());
+            }
+            assert_eq!(tell(Some(from), from, "something internal"), None);
+        }
+        let (what, detail) = tell(None, OrderStatus::Created, "").unwrap();
+        assert_eq!((what, detail.as_str()), ("created", "We have your order."));
+    }
+}

@@ -1,0 +1,97 @@
+//! The sandbox's own books: what it was asked to collect, and what it collected.
+
+use db::DbError;
+
+use super::Sandbox;
+use crate::provider::{Closing, PaymentRequest, PaymentStatus, ProviderError, Truth};
+
+/// The reference of the session with the request's key, made if it is not there.
+pub(super) async fn open_session(
+    sandbox: &Sandbox,
+    request: &PaymentRequest,
+) -> Result<String, ProviderError> {
+    let reference = format!("sbx_{}", sandbox.sources.token());
+    let input = (reference, request.clone());
+    let open = sandbox.db.run(input, |tx, (reference, request)| {
+        Box::pin(async move {
+            let amount = request.amount;
+            sqlx::query!(
+                "INSERT INTO sandbox.sessions (reference, caller_key, amount_minor, currency,
+                     description, return_url, order_id, expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                 ON CONFLICT (caller_key) DO NOTHING",
+                reference,
+                request.key,
+                amount.amount_minor,
+                amount.currency.code(),
+                request.description,
+                request.return_url,
+                request.order.uuid(),
+                request.deadline,
+            )
+            .execute(&mut *tx)
+            .await?;
+            let found = sqlx::query_scalar!(
+                "SELECT reference FROM sandbox.sessions WHERE caller_key = $1",
+                request.key,
+            );
+            Ok::<_, DbError>(found.fetch_one(tx).await?)
+        })
+    });
+    Ok(open.await?)
+}
+
+pub(super) async fn truth(sandbox: &Sandbox, reference: &str) -> Result<Truth, ProviderError> {
+    let found = sandbox.db.read(reference.to_owned(), |conn, reference| {
+        Box::pin(async move {
+            let found = sqlx::query!(
+                r#"SELECT reference, amount_minor, currency, status, declines,
+                       expires_at <= clock_timestamp() AS "over!"
+                   FROM sandbox.sessions WHERE reference = $1"#,
+                reference,
+            );
+            Ok::<_, DbError>(found.fetch_optional(conn).await?)
+        })
+    });
+    let session = found.await?.ok_or(ProviderError::UnknownReference)?;
+    let status = match (session.status.as_str(), session.declines > 0) {
+        ("succeeded", _) => PaymentStatus::Paid,
+        ("open", false) if !session.over => PaymentStatus::Open,
+        ("open", true) if !session.over => PaymentStatus::Declined,
+        (_, true) => PaymentStatus::Failed,
+        (_, false) => PaymentStatus::Closed,
+    };
+    Ok(Truth {
+        reference: session.reference,
+        status,
+        amount_minor: session.amount_minor,
+        currency: session.currency,
+    })
+}
+
+pub(super) async fn close_session(
+    sandbox: &Sandbox,
+    reference: &str,
+) -> Result<Closing, ProviderError> {
+    let close = sandbox.db.run(reference.to_owned(), |tx, reference| {
+        Box::pin(async move {
+            sqlx::query!(
+                "UPDATE sandbox.sessions SET status = 'closed', settled_at = clock_timestamp()
+                 WHERE reference = $1 AND status = 'open'",
+                reference,
+            )
+            .execute(&mut *tx)
+            .await?;
+            let now = sqlx::query_scalar!(
+                "SELECT status FROM sandbox.sessions WHERE reference = $1",
+                reference,
+            );
+            Ok::<_, DbError>(now.fetch_optional(tx).await?)
+        })
+    });
+    match close.await?.as_deref() {
+        Some("succeeded") => Ok(Closing::Paid),
+        Some(_) => Ok(Closing::Closed),
+        None => Err(ProviderError::UnknownReference),
+    }
+}

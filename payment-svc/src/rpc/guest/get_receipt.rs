@@ -1,0 +1,22 @@
+//! The stored facts that receipt, tickets and calendar are rendered from.
+
+use std::sync::Arc;
+
+use proto::payment::{GetReceiptRequest, GetReceiptResponse};
+
+use crate::{app::App, error::Error, saga, store, view};
+
+pub(in crate::rpc) async fn get_receipt(
+    app: &Arc<App>,
+    request: GetReceiptRequest,
+) -> Result<GetReceiptResponse, Error> {
+    let order = store::load_for_guest(app, &request.order_id, &request.secret).await?;
+    if !order.status()?.has_tickets() {
+        return Err(Error::TicketsNotReady);
+    }
+    let lines = view::lines(app, order.order_id()).await?;
+    let tickets = view::tickets(app, order.order_id()).await?;
+    Ok(GetReceiptResponse {
+        facts: Some(saga::order_paid(app, &order, &lines, &tickets)),
+    })
+}

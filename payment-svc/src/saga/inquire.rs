@@ -1,0 +1,56 @@
+//! Asking the provider how a payment stands, and believing it.
+
+use super::{Report, settle};
+use crate::{
+    app::App,
+    domain::order_state::OrderStatus,
+    error::Error,
+    provider::{Closing, PaymentStatus, Provider, ProviderError, bounded},
+    store::{AttemptRow, By},
+};
+
+/// Asks about an attempt that the provider knows, and applies its answer. None: it is open there, and
+/// nothing has changed.
+pub(crate) async fn inquire(
+    app: &App,
+    attempt: &AttemptRow,
+    by: By,
+) -> Result<Option<OrderStatus>, Error> {
+    let Some(reference) = attempt.provider_ref.as_deref() else {
+        return Ok(None);
+    };
+    let provider = app
+        .providers
+        .get(&attempt.provider)
+        .ok_or(Error::ProviderNotEnabled)?;
+    if !provider.capabilities().tells_truth {
+        return Ok(None);
+    }
+    let truth = bounded(provider.fetch(reference)).await?;
+    let report = match Report::read(&truth, attempt) {
+        Some(report) => report,
+        // The page would take another card. Another attempt may start only once this one is closed.
+        None if truth.status == PaymentStatus::Declined => {
+            close(provider.as_ref(), attempt, reference)
+                .await?
+                .unwrap_or(Report::Failed)
+        }
+        None => return Ok(None),
+    };
+    settle(app, attempt, report, by).await.map(Some)
+}
+
+/// Closes a payment at the provider. Answers what happened instead if the money was faster.
+pub(super) async fn close(
+    provider: &dyn Provider,
+    attempt: &AttemptRow,
+    reference: &str,
+) -> Result<Option<Report>, ProviderError> {
+    match bounded(provider.close(reference)).await? {
+        Closing::Closed => Ok(None),
+        Closing::Paid => {
+            let truth = bounded(provider.fetch(reference)).await?;
+            Ok(Some(Report::read(&truth, attempt).unwrap_or(Report::Paid)))
+        }
+    }
+}

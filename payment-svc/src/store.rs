@@ -1,0 +1,288 @@
+//! The statements that several operations use. Every transition of an order goes through `advance`.
+
+use base::{AttemptId, OrderId};
+use db::DbError;
+use kit::{ErrorReason, TraceId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    domain::{attempt_state::AttemptStatus, order_state::OrderStatus},
+    error::{Error, Refusal},
+};
+
+/// An order as it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct OrderRow {
+    pub id: Uuid,
+    pub number: String,
+    pub hold_id: Uuid,
+    pub body_hash: Vec<u8>,
+    pub secret_key_id: String,
+    pub secret_generation: i32,
+    pub email: String,
+    pub phone_number: String,
+    pub name: String,
+    pub locale: String,
+    pub total_amount_minor: i64,
+    pub currency: String,
+    pub provider: String,
+    pub status: String,
+    pub refusal_reason: Option<String>,
+    pub refusal_detail: Option<String>,
+    pub event_id: Option<Uuid>,
+    pub event_slug: Option<String>,
+    pub event_title: Option<String>,
+    pub event_location: Option<String>,
+    pub event_date_time: Option<OffsetDateTime>,
+    pub event_timezone: Option<String>,
+    pub pay_by: Option<OffsetDateTime>,
+    /// `pay_by` has passed by the database's clock.
+    pub overdue: bool,
+    pub paid_at: Option<OffsetDateTime>,
+    pub stock_released: bool,
+    pub age_secs: f64,
+    pub created_at: OffsetDateTime,
+}
+
+impl OrderRow {
+    pub fn status(&self) -> Result<OrderStatus, Error> {
+        self.status
+            .parse()
+            .map_err(|_| Error::Broken("an order has an unknown status"))
+    }
+
+    pub fn order_id(&self) -> OrderId {
+        self.id.into()
+    }
+
+    /// Why the hold was never bound, if that is how the order ended.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let reason = ErrorReason::from_word(self.refusal_reason.as_deref()?)?;
+        Some(Refusal {
+            reason,
+            detail: self.refusal_detail.clone().unwrap_or_default(),
+        })
+    }
+}
+
+/// One try to pay.
+#[derive(Clone, Debug)]
+pub(crate) struct AttemptRow {
+    pub id: Uuid,
+    pub order_id: Uuid,
+    pub provider: String,
+    pub provider_key: String,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub status: String,
+    pub provider_ref: Option<String>,
+    pub checkout_url: Option<String>,
+    pub deadline: OffsetDateTime,
+    pub checks: i32,
+}
+
+impl AttemptRow {
+    pub fn status(&self) -> Result<AttemptStatus, Error> {
+        self.status
+            .parse()
+            .map_err(|_| Error::Broken("an attempt has an unknown status"))
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.status.parse().is_ok_and(AttemptStatus::is_open)
+    }
+}
+
+pub(crate) async fn find_order(
+    conn: &mut PgConnection,
+    id: OrderId,
+) -> Result<Option<OrderRow>, DbError> {
+    let found = sqlx::query_as!(
+        OrderRow,
+        r#"SELECT id, number, hold_id, body_hash, secret_key_id, secret_generation, email,
+               phone_number, name, locale, total_amount_minor, currency, provider, status,
+               refusal_reason, refusal_detail, event_id, event_slug, event_title, event_location,
+               event_date_time, event_timezone, pay_by,
+               coalesce(pay_by <= clock_timestamp(), false) AS "overdue!",
+               paid_at, stock_released_at IS NOT NULL AS "stock_released!",
+               extract(epoch FROM clock_timestamp() - created_at)::float8 AS "age_secs!",
+               created_at
+           FROM orders WHERE id = $1"#,
+        id.uuid(),
+    );
+    Ok(found.fetch_optional(conn).await?)
+}
+
+/// The newest attempt of an order: the open one, where there is one.
+pub(crate) async fn newest_attempt(
+    conn: &mut PgConnection,
+    order: OrderId,
+) -> Result<Option<AttemptRow>, DbError> {
+    let found = sqlx::query_as!(
+        AttemptRow,
+        "SELECT id, order_id, provider, provider_key, amount_minor, currency, status,
+             provider_ref, checkout_url, deadline, checks
+         FROM payment_attempts WHERE order_id = $1 ORDER BY number DESC LIMIT 1",
+        order.uuid(),
+    );
+    Ok(found.fetch_optional(conn).await?)
+}
+
+/// An order and its newest attempt, read together.
+pub(crate) async fn load(app: &App, id: OrderId) -> Result<(OrderRow, Option<AttemptRow>), Error> {
+    let read = app.db.read(id, |conn, id| {
+        Box::pin(async move {
+            let order = find_order(conn, *id).await?.ok_or(Error::OrderNotFound)?;
+            Ok::<_, Error>((order, newest_attempt(conn, *id).await?))
+        })
+    });
+    read.await
+}
+
+/// The order, if the secret is its own. One answer for absent and foreign alike.
+pub(crate) async fn load_for_guest(app: &App, id: &str, secret: &str) -> Result<OrderRow, Error> {
+    let id: OrderId = id.parse().map_err(|_| Error::OrderNotFound)?;
+    let (order, _) = load(app, id).await?;
+    if app.secret_is_right(&order, secret) {
+        Ok(order)
+    } else {
+        Err(Error::OrderNotFound)
+    }
+}
+
+/// A step of an order, and who took it why.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub order: OrderId,
+    pub from: OrderStatus,
+    pub to: OrderStatus,
+    pub by: By,
+    /// A word, for programs and the log of events.
+    pub reason: String,
+}
+
+/// Who acts, in which trace.
+#[derive(Clone, Debug)]
+pub(crate) struct By {
+    /// `guest`, `saga` or the provider's name.
+    pub actor: String,
+    pub trace_id: Option<String>,
+}
+
+impl By {
+    /// In the trace of the call in hand. Read it outside of database work, which has no call in hand.
+    pub fn now(actor: &str) -> Self {
+        let trace_id = kit::current().trace.as_ref().map(TraceId::to_string);
+        Self {
+            actor: actor.to_owned(),
+            trace_id,
+        }
+    }
+}
+
+/// Moves an order and writes its story, both or neither. False if it was not in `from` any more: read
+/// it again.
+pub(crate) async fn advance(tx: &mut PgConnection, step: &Step) -> Result<bool, Error> {
+    if !step.from.may_become(step.to) {
+        return Err(Error::Broken(
+            "a step that the life of an order does not have",
+        ));
+    }
+    let moved = sqlx::query!(
+        "UPDATE orders
+         SET status = $3, updated_at = clock_timestamp(), step_failures = 0,
+             next_step_at = least(clock_timestamp() + make_interval(secs => $4),
+                 CASE WHEN $3 = 'awaiting_payment' THEN pay_by END),
+             paid_at = CASE WHEN $3 = 'paid' THEN clock_timestamp() ELSE paid_at END
+         WHERE id = $1 AND status = $2",
+        step.order.uuid(),
+        step.from.word(),
+        step.to.word(),
+        step.to.first_look_secs(),
+    );
+    if moved.execute(&mut *tx).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    record(tx, step).await?;
+    Ok(true)
+}
+
+/// Writes that something happened to an order without moving it.
+pub(crate) async fn note(
+    tx: &mut PgConnection,
+    order: OrderId,
+    status: OrderStatus,
+    by: &By,
+    reason: &str,
+) -> Result<(), DbError> {
+    let step = Step {
+        order,
+        from: status,
+        to: status,
+        by: by.clone(),
+        reason: reason.to_owned(),
+    };
+    record(tx, &step).await
+}
+
+async fn record(tx: &mut PgConnection, step: &Step) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO order_events (order_id, actor, from_status, to_status, reason, trace_id)
+         VALUES ($1, $2, $3, $4, $5, coalesce($6, (SELECT trace_id FROM orders WHERE id = $1)))",
+        step.order.uuid(),
+        step.by.actor,
+        step.from.word(),
+        step.to.word(),
+        step.reason,
+        step.by.trace_id,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Ends or moves an attempt. False if its life does not allow that from where it is now, which for a
+/// repeated or late report is as it should be.
+pub(crate) async fn advance_attempt(
+    tx: &mut PgConnection,
+    id: AttemptId,
+    to: AttemptStatus,
+    reason: Option<&str>,
+) -> Result<bool, DbError> {
+    let from: Vec<String> = AttemptStatus::ALL
+        .into_iter()
+        .filter(|from| from.may_become(to))
+        .map(|from| from.word().to_owned())
+        .collect();
+    let moved = sqlx::query!(
+        "UPDATE payment_attempts
+         SET status = $3, failure_reason = coalesce($4, failure_reason),
+             ended_at = CASE WHEN $5 THEN NULL ELSE clock_timestamp() END
+         WHERE id = $1 AND status = ANY($2)",
+        id.uuid(),
+        &from,
+        to.word(),
+        reason,
+        to.is_open(),
+    );
+    Ok(moved.execute(tx).await?.rows_affected() == 1)
+}
+
+/// Puts an order in front of a person.
+pub(crate) async fn ask_for_attention(
+    tx: &mut PgConnection,
+    order: OrderId,
+    why: &str,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE orders SET needs_attention = $2 WHERE id = $1",
+        order.uuid(),
+        why
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What holds after every story, whatever happened in it.
+
+use std::time::Duration;
+
+use proto::ticket::OrderAnswer;
+use sqlx::{PgPool, Row as _};
+use testkit::eventually;
+
+use crate::inventory::Inventory;
+
+/// Each query counts violations.
+const NEVER: &[(&str, &str)] = &[
+    (
+        "an unpaid order is fulfilled",
+        "SELECT count(*) FROM orders o WHERE status = 'fulfilled' AND (paid_at IS NULL OR (total_amount_minor > 0
+           AND NOT EXISTS (SELECT 1 FROM payment_attempts a WHERE a.order_id = o.id AND a.status = 'succeeded'
+               AND a.amount_minor = o.total_amount_minor AND a.provider_ref = o.payment_ref)))",
+    ),
+    (
+        "a fulfilled order has no outbox row, or another one has",
+        "SELECT abs((SELECT count(*) FROM orders WHERE status = 'fulfilled') - (SELECT count(*) FROM outbox))",
+    ),
+    (
+        "captured by attempts and paid by orders differ",
+        "SELECT abs((SELECT coalesce(sum(amount_minor), 0) FROM payment_attempts WHERE status = 'succeeded')
+           - (SELECT coalesce(sum(total_amount_minor), 0) FROM orders
+              WHERE status IN ('paid', 'fulfilled', 'unfulfillable')))::bigint",
+    ),
+    (
+        "the provider captured what no attempt and no person knows of",
+        "SELECT count(*) FROM sandbox.sessions s WHERE s.status = 'succeeded' AND NOT EXISTS (
+           SELECT 1 FROM payment_attempts a JOIN orders o ON o.id = a.order_id
+           WHERE a.provider_ref = s.reference AND (a.status = 'succeeded' OR o.status = 'mismatch'))",
+    ),
+    (
+        "an order was charged twice",
+        "SELECT count(*) FROM (SELECT order_id FROM sandbox.sessions WHERE status = 'succeeded'
+           GROUP BY order_id HAVING count(*) > 1) twice",
+    ),
+    (
+        "an ended order has an open attempt",
+        "SELECT count(*) FROM orders o JOIN payment_attempts a ON a.order_id = o.id
+         WHERE o.status IN ('paid', 'fulfilled', 'unfulfillable', 'expired', 'cancelled')
+           AND a.status IN ('created', 'requires_action', 'processing')",
+    ),
+    (
+        "the story of an order has a gap or another end",
+        "SELECT count(*) FROM (
+           SELECT e.from_status, lag(e.to_status) OVER w AS before, e.to_status,
+                  lead(e.id) OVER w AS later, o.status
+           FROM order_events e JOIN orders o ON o.id = e.order_id
+           WINDOW w AS (PARTITION BY e.order_id ORDER BY e.id)) story
+         WHERE from_status IS DISTINCT FROM before OR (later IS NULL AND to_status <> status)",
+    ),
+    (
+        "the total is not the sum of the lines",
+        "SELECT count(*) FROM orders o WHERE event_id IS NOT NULL AND total_amount_minor <> (
+           SELECT sum(line_total_minor) FROM order_lines l WHERE l.order_id = o.id)",
+    ),
+];
+
+const WORK_LEFT: &str =
+    "SELECT (SELECT count(*) FROM orders WHERE next_step_at IS NOT NULL AND status NOT IN ('created', 'awaiting_payment'))
+        + (SELECT count(*) FROM provider_events WHERE state = 'received')";
+
+pub async fn check(pool: &PgPool, tickets: &Inventory) {
+    eventually("no work is left over", Duration::from_secs(20), || async {
+        let left: i64 = sqlx::query_scalar(WORK_LEFT).fetch_one(pool).await.unwrap();
+        (left == 0).then_some(())
+    })
+    .await;
+    for (what, query) in NEVER {
+        let violations: i64 = sqlx::query_scalar(*query).fetch_one(pool).await.unwrap();
+        assert_eq!(violations, 0, "{what}");
+    }
+    let orders = sqlx::query("SELECT id::text, status FROM orders")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    let books = tickets.books();
+    for order in orders {
+        let (id, status): (String, String) = (order.get(0), order.get(1));
+        let book = books.orders.get(&id);
+        let committed = book.is_some_and(|book| book.answer == Some(OrderAnswer::Committed));
+        assert_eq!(
+            status == "fulfilled",
+            committed,
+            "tickets without an order, or the reverse: {id} {status}"
+        );
+        let ended = matches!(status.as_str(), "cancelled" | "expired");
+        assert!(
+            !ended || book.is_some_and(|book| book.released),
+            "the stock of {id} was kept"
+        );
+    }
+}

@@ -1,0 +1,44 @@
+//! Ends the holds whose deadline passed and frees their stock: exactly those that no guard of an
+//! operation lets through any more.
+
+use std::{sync::Arc, time::Duration};
+
+use db::Db;
+use kit::Tasks;
+use sqlx::PgConnection;
+use tokio::sync::Notify;
+
+use crate::{error::Error, store::holds};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Of one transaction, so that a wave of dead holds blocks no pool for long.
+const BATCH: i64 = 500;
+
+/// Starts the sweeper; it ends with the service's tasks.
+pub fn start(tasks: &Tasks, db: Db) {
+    tasks.job("expire_holds", EVERY, Arc::new(Notify::new()), move || {
+        let db = db.clone();
+        async move {
+            let batch = usize::try_from(BATCH)?;
+            let ended = db.run((), |conn, ()| Box::pin(sweep(conn))).await?;
+            Ok(ended == batch)
+        }
+    });
+}
+
+/// Ends up to a batch of dead holds, in the order of their ids; another replica's are left to it.
+async fn sweep(conn: &mut PgConnection) -> Result<usize, Error> {
+    let dead = sqlx::query_scalar!(
+        r#"
+        SELECT id FROM holds
+        WHERE (status = 'active' AND expires_at <= (SELECT clock_timestamp()))
+           OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp()))
+        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+        "#,
+        BATCH,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    holds::expire(conn, &dead).await?;
+    Ok(dead.len())
+}

@@ -1,0 +1,77 @@
+//! Every event of the caller, whatever its status, newest date first.
+
+use proto::ticket::{ListOwnEventsRequest, ListOwnEventsResponse};
+use sqlx::PgConnection;
+use tonic::Request;
+
+use super::actor;
+use crate::{
+    app::App,
+    error::Error,
+    rpc::{
+        fields::Fields,
+        page::{Page, Position},
+        view,
+    },
+    store::{
+        catalog::{self, Event, TicketType},
+        changes::Actor,
+    },
+};
+
+pub async fn list_own_events(
+    app: &App,
+    request: Request<ListOwnEventsRequest>,
+) -> Result<ListOwnEventsResponse, Error> {
+    let actor = actor(app, &request)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let page = Page::read(&mut fields, request.page_size, &request.page_token);
+    fields.done()?;
+    let (mut events, types) = app
+        .db
+        .read((actor, page), |conn, (actor, page)| {
+            Box::pin(read(conn, actor, page))
+        })
+        .await?;
+    let next_page_token = page.cut(&mut events);
+    let events = events
+        .iter()
+        .map(|event| view::event(event, &types))
+        .collect();
+    Ok(ListOwnEventsResponse {
+        events,
+        next_page_token,
+    })
+}
+
+async fn read(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    page: &Page,
+) -> Result<(Vec<Event>, Vec<TicketType>), Error> {
+    let events = sqlx::query_as!(
+        Event,
+        r#"
+        SELECT id, slug, title, description, location, date_time, timezone, currency, status,
+               version, clock_timestamp() AS "now!"
+        FROM events
+        WHERE ($1 OR EXISTS (
+                SELECT 1 FROM event_grants g WHERE g.event_id = events.id AND g.user_id = $2
+              ))
+          AND ($3::timestamptz IS NULL OR (date_time, id) < ($3, $4::uuid))
+        ORDER BY date_time DESC, id DESC
+        LIMIT $5
+        "#,
+        actor.superadmin,
+        actor.user_id.uuid(),
+        page.after.map(|Position { date_time, .. }| date_time),
+        page.after.map(|Position { id, .. }| id),
+        page.rows(),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    let types = catalog::ticket_types(conn, &ids).await?;
+    Ok((events, types))
+}

@@ -1,0 +1,112 @@
+//! Active events by date, soonest first.
+
+use proto::ticket::{ListEventsRequest, ListEventsResponse};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use crate::{
+    app::App,
+    domain::limits::{SEARCH_MAX_CHARS, SEARCH_MAX_WORDS},
+    error::Error,
+    rpc::{
+        fields::Fields,
+        page::{Page, Position},
+        view,
+    },
+    store::catalog::{self, Event, TicketType},
+};
+
+#[derive(Debug)]
+struct Search {
+    /// LIKE patterns, each of which must match somewhere.
+    anywhere: Vec<String>,
+    in_location: Vec<String>,
+    from: Option<OffsetDateTime>,
+    to: Option<OffsetDateTime>,
+    page: Page,
+}
+
+pub async fn list_events(
+    app: &App,
+    request: &ListEventsRequest,
+) -> Result<ListEventsResponse, Error> {
+    let mut fields = Fields::default();
+    let search = Search {
+        anywhere: patterns(&mut fields, "query", &request.query),
+        in_location: patterns(&mut fields, "location", &request.location),
+        from: fields.time("from", request.from.as_ref()),
+        to: fields.time("to", request.to.as_ref()),
+        page: Page::read(&mut fields, request.page_size, &request.page_token),
+    };
+    fields.done()?;
+    let page = search.page;
+    let found = app
+        .db
+        .read(search, |conn, search| Box::pin(read(conn, search)))
+        .await?;
+    let (mut events, types) = found;
+    let next_page_token = page.cut(&mut events);
+    let events = events
+        .iter()
+        .map(|event| view::event(event, &types))
+        .collect();
+    Ok(ListEventsResponse {
+        events,
+        next_page_token,
+    })
+}
+
+async fn read(
+    conn: &mut PgConnection,
+    search: &Search,
+) -> Result<(Vec<Event>, Vec<TicketType>), Error> {
+    let after = search.page.after;
+    let events = sqlx::query_as!(
+        Event,
+        r#"
+        SELECT id, slug, title, description, location, date_time, timezone, currency, status,
+               version, clock_timestamp() AS "now!"
+        FROM events
+        WHERE status = 'active'
+          AND (title || ' ' || location || ' ' || description) ILIKE ALL ($1::text[])
+          AND location ILIKE ALL ($2::text[])
+          AND ($3::timestamptz IS NULL OR date_time >= $3)
+          AND ($4::timestamptz IS NULL OR date_time < $4)
+          AND ($5::timestamptz IS NULL OR (date_time, id) > ($5, $6::uuid))
+        ORDER BY date_time, id
+        LIMIT $7
+        "#,
+        &search.anywhere,
+        &search.in_location,
+        search.from,
+        search.to,
+        after.map(|Position { date_time, .. }| date_time),
+        after.map(|Position { id, .. }| id),
+        search.page.rows(),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    let types = catalog::ticket_types(conn, &ids).await?;
+    Ok((events, types))
+}
+
+/// A pattern per word.
+fn patterns(fields: &mut Fields, field: &str, words: &str) -> Vec<String> {
+    let words = fields.text(field, base::bounded(field, words, 0, SEARCH_MAX_CHARS));
+    let words = words.unwrap_or_default();
+    words
+        .split_whitespace()
+        .take(SEARCH_MAX_WORDS)
+        .map(pattern)
+        .collect()
+}
+
+/// The word anywhere, taken literally.
+fn pattern(word: &str) -> String {
+    let literal = word
+        .replace('\\', r"\\")
+        .replace('%', r"\%")
+        .replace('_', r"\_");
+    format!("%{literal}%")
+}

@@ -1,0 +1,7 @@
+//! For anyone; where the answer is private, the request carries the hold's secret.
+
+pub mod get_event;
+pub mod get_hold;
+pub mod hold_tickets;
+pub mod list_events;
+pub mod release_hold;

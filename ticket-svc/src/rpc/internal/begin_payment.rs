@@ -1,0 +1,159 @@
+//! Binds a hold to the order that pays for it: active → paying. From then on the order has time
+//! until `paying_until`; afterwards the stock is freed without a further word.
+
+use base::{HoldId, Money, OrderId};
+use proto::ticket::{BeginPaymentRequest, BeginPaymentResponse};
+use sqlx::PgConnection;
+
+use crate::{
+    app::App,
+    domain::{
+        event_status::EventStatus,
+        hold_state::{HoldState, HoldStep},
+    },
+    error::Error,
+    rpc::{fields::Fields, proof::Proof, view},
+    store::{
+        catalog::{self, Event},
+        holds::{self, Hold},
+        orders::{self, Answer},
+    },
+};
+
+/// After the guest was told that time is up, the provider's answer may still be on its way.
+const GRACE_SECS: f64 = 300.0;
+const GUEST_KEY_BYTES: usize = 32;
+
+#[derive(Debug)]
+struct Begin {
+    order_id: OrderId,
+    hold_id: HoldId,
+    proof: Proof,
+    expected_total: Money,
+    provider_kind: String,
+    guest_key: Vec<u8>,
+    payment_secs: f64,
+}
+
+pub async fn begin_payment(
+    app: &App,
+    request: BeginPaymentRequest,
+) -> Result<BeginPaymentResponse, Error> {
+    let begin = read(app, request)?;
+    let (hold, event) = app
+        .db
+        .run(begin, |conn, begin| Box::pin(bind(conn, begin)))
+        .await?;
+    Ok(BeginPaymentResponse {
+        event: Some(view::event_facts(&event)),
+        lines: view::hold_lines(&hold),
+        total: Some(proto::money(hold.total)),
+        pay_by: hold.pay_by.map(proto::timestamp),
+        paying_until: hold.paying_until.map(proto::timestamp),
+    })
+}
+
+fn read(app: &App, request: BeginPaymentRequest) -> Result<Begin, Error> {
+    let mut fields = Fields::default();
+    let order_id = fields.parse("order_id", &request.order_id);
+    let total = proto::money_from(request.expected_total.as_ref());
+    let expected_total = fields.check("expected_total", total);
+    let payment_secs = match request.provider_kind.as_str() {
+        "sandbox" | "stripe" => app.card_payment_secs,
+        "manual" => app.manual_payment_secs,
+        _ => {
+            fields.refuse("provider_kind", "must be sandbox, stripe or manual");
+            0
+        }
+    };
+    if request.guest_key.len() != GUEST_KEY_BYTES {
+        fields.refuse("guest_key", format!("must be {GUEST_KEY_BYTES} bytes"));
+    }
+    let (Some(order_id), Some(expected_total)) = (order_id, expected_total) else {
+        return Err(fields.into_error());
+    };
+    fields.done()?;
+    let proof = Proof::new(&app.hold_keys, &request.hold_id, &request.secret)?;
+    Ok(Begin {
+        order_id,
+        hold_id: proof.hold_id,
+        proof,
+        expected_total,
+        provider_kind: request.provider_kind,
+        guest_key: request.guest_key,
+        payment_secs: f64::from(payment_secs),
+    })
+}
+
+async fn bind(conn: &mut PgConnection, begin: &Begin) -> Result<(Hold, Event), Error> {
+    let order = orders::lock(conn, begin.order_id).await?;
+    if order.released || matches!(order.answer, Some(Answer::Refused { .. })) {
+        return Err(Error::OrderNotOpen);
+    }
+    let hold = holds::lock(conn, begin.hold_id).await?;
+    let bound = hold
+        .as_ref()
+        .is_some_and(|hold| hold.order_id == Some(begin.order_id));
+    let hold = match hold {
+        Some(hold) if bound => hold,
+        hold => begin.proof.open(hold)?,
+    };
+    let event = catalog::event(conn, hold.event_id)
+        .await?
+        .ok_or(Error::NotFound("event"))?;
+    match (hold.seen(), bound) {
+        (HoldState::Paying | HoldState::Committed, true) => same_total(&hold, begin)?,
+        (HoldState::Paying | HoldState::Committed, false) => return Err(Error::PaymentInProgress),
+        (HoldState::Released | HoldState::Expired, _) => return Err(Error::HoldExpired),
+        (HoldState::Active, _) => {
+            if event.status() != EventStatus::Active {
+                return Err(Error::EventNotActive);
+            }
+            same_total(&hold, begin)?;
+            start(conn, &hold, begin).await?;
+        }
+    }
+    let hold = holds::find(conn, hold.id)
+        .await?
+        .ok_or(Error::Fault("a locked hold is gone"))?;
+    Ok((hold, event))
+}
+
+/// No surprise charge: what the guest saw is what is charged.
+fn same_total(hold: &Hold, begin: &Begin) -> Result<(), Error> {
+    if hold.total == begin.expected_total {
+        return Ok(());
+    }
+    Err(Error::TotalChanged { total: hold.total })
+}
+
+/// The guard decides by the clock of this moment; what it does not let through is the sweeper's.
+async fn start(conn: &mut PgConnection, hold: &Hold, begin: &Begin) -> Result<(), Error> {
+    let paying = hold
+        .state
+        .after(HoldStep::BeginPayment)
+        .ok_or(Error::HoldExpired)?;
+    let bound = sqlx::query!(
+        r#"
+        UPDATE holds
+        SET status = $2, order_id = $3, provider_kind = $4, guest_key = $5,
+            pay_by = clock_timestamp() + make_interval(secs => $6),
+            paying_until = clock_timestamp() + make_interval(secs => $6 + $7)
+        WHERE id = $1 AND status = 'active' AND expires_at > clock_timestamp()
+        "#,
+        hold.id.uuid(),
+        paying.word(),
+        begin.order_id.uuid(),
+        begin.provider_kind,
+        begin.guest_key,
+        begin.payment_secs,
+        GRACE_SECS,
+    )
+    .execute(conn)
+    .await?;
+    if bound.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(Error::HoldExpired)
+    }
+}

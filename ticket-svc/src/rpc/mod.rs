@@ -1,0 +1,177 @@
+//! The index of what the service answers.
+
+use std::sync::Arc;
+
+use kit::ServerBuilder;
+use proto::ticket::{
+    self as api, catalog_admin_service_server as catalog_admin, catalog_service_server as catalog,
+    hold_service_server as hold, inventory_service_server as inventory,
+};
+use tonic::{Request, Response, Status};
+
+use crate::app::App;
+
+pub(crate) mod admin;
+mod fields;
+mod guest;
+mod internal;
+mod page;
+mod proof;
+mod view;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// Registers every service of ticket-svc.
+pub fn register(builder: ServerBuilder, app: Arc<App>) -> ServerBuilder {
+    let rpc = Rpc { app };
+    builder
+        .add_service(catalog::CatalogServiceServer::new(rpc.clone()))
+        .add_service(catalog_admin::CatalogAdminServiceServer::new(rpc.clone()))
+        .add_service(hold::HoldServiceServer::new(rpc.clone()))
+        .add_service(inventory::InventoryServiceServer::new(rpc))
+}
+
+#[derive(Clone)]
+struct Rpc {
+    app: Arc<App>,
+}
+
+#[tonic::async_trait]
+impl catalog::CatalogService for Rpc {
+    async fn list_events(
+        &self,
+        r: Request<api::ListEventsRequest>,
+    ) -> Answer<api::ListEventsResponse> {
+        Ok(Response::new(
+            guest::list_events::list_events(&self.app, &r.into_inner()).await?,
+        ))
+    }
+
+    async fn get_event(&self, r: Request<api::GetEventRequest>) -> Answer<api::GetEventResponse> {
+        Ok(Response::new(
+            guest::get_event::get_event(&self.app, r.into_inner()).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl hold::HoldService for Rpc {
+    async fn hold_tickets(
+        &self,
+        r: Request<api::HoldTicketsRequest>,
+    ) -> Answer<api::HoldTicketsResponse> {
+        Ok(Response::new(
+            guest::hold_tickets::hold_tickets(&self.app, r.into_inner()).await?,
+        ))
+    }
+
+    async fn get_hold(&self, r: Request<api::GetHoldRequest>) -> Answer<api::GetHoldResponse> {
+        Ok(Response::new(
+            guest::get_hold::get_hold(&self.app, &r.into_inner()).await?,
+        ))
+    }
+
+    async fn release_hold(
+        &self,
+        r: Request<api::ReleaseHoldRequest>,
+    ) -> Answer<api::ReleaseHoldResponse> {
+        Ok(Response::new(
+            guest::release_hold::release_hold(&self.app, r.into_inner()).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl inventory::InventoryService for Rpc {
+    async fn begin_payment(
+        &self,
+        r: Request<api::BeginPaymentRequest>,
+    ) -> Answer<api::BeginPaymentResponse> {
+        Ok(Response::new(
+            internal::begin_payment::begin_payment(&self.app, r.into_inner()).await?,
+        ))
+    }
+
+    async fn commit_order(
+        &self,
+        r: Request<api::CommitOrderRequest>,
+    ) -> Answer<api::CommitOrderResponse> {
+        Ok(Response::new(
+            internal::commit_order::commit_order(&self.app, &r.into_inner()).await?,
+        ))
+    }
+
+    async fn release_order(
+        &self,
+        r: Request<api::ReleaseOrderRequest>,
+    ) -> Answer<api::ReleaseOrderResponse> {
+        Ok(Response::new(
+            internal::release_order::release_order(&self.app, &r.into_inner()).await?,
+        ))
+    }
+
+    async fn list_order_tickets(
+        &self,
+        r: Request<api::ListOrderTicketsRequest>,
+    ) -> Answer<api::ListOrderTicketsResponse> {
+        let list = internal::list_order_tickets::list_order_tickets;
+        Ok(Response::new(list(&self.app, &r.into_inner()).await?))
+    }
+}
+
+#[tonic::async_trait]
+impl catalog_admin::CatalogAdminService for Rpc {
+    async fn create_event(
+        &self,
+        r: Request<api::CreateEventRequest>,
+    ) -> Answer<api::CreateEventResponse> {
+        Ok(Response::new(
+            admin::create_event::create_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn update_event(
+        &self,
+        r: Request<api::UpdateEventRequest>,
+    ) -> Answer<api::UpdateEventResponse> {
+        Ok(Response::new(
+            admin::update_event::update_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn list_own_events(
+        &self,
+        r: Request<api::ListOwnEventsRequest>,
+    ) -> Answer<api::ListOwnEventsResponse> {
+        Ok(Response::new(
+            admin::list_own_events::list_own_events(&self.app, r).await?,
+        ))
+    }
+
+    async fn get_own_event(
+        &self,
+        r: Request<api::GetOwnEventRequest>,
+    ) -> Answer<api::GetOwnEventResponse> {
+        Ok(Response::new(
+            admin::get_own_event::get_own_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn create_ticket_type(
+        &self,
+        r: Request<api::CreateTicketTypeRequest>,
+    ) -> Answer<api::CreateTicketTypeResponse> {
+        Ok(Response::new(
+            admin::create_ticket_type::create_ticket_type(&self.app, r).await?,
+        ))
+    }
+
+    async fn update_ticket_type(
+        &self,
+        r: Request<api::UpdateTicketTypeRequest>,
+    ) -> Answer<api::UpdateTicketTypeResponse> {
+        Ok(Response::new(
+            admin::update_ticket_type::update_ticket_type(&self.app, r).await?,
+        ))
+    }
+}

@@ -1,0 +1,174 @@
+//! From rows to what travels.
+
+use base::{KeyRing, Money};
+use proto::{common, ticket as api};
+
+use crate::{
+    domain::{
+        event_status::EventStatus,
+        hold_state::HoldState,
+        sales::{self, Availability},
+        ticket_code,
+    },
+    error::Error,
+    store::{
+        catalog::{Event, TicketType},
+        holds::{Hold, HoldLine},
+        orders::Ticket,
+    },
+};
+
+/// An event with what its own ticket types say about it; types of other events are passed over.
+pub fn event(event: &Event, types: &[TicketType]) -> api::Event {
+    let own = || {
+        types
+            .iter()
+            .filter(|ticket_type| ticket_type.event_id == event.id)
+    };
+    let price_from = own().map(|ticket_type| ticket_type.price_minor).min();
+    let begun = event.date_time <= event.now;
+    let availability = sales::of_event(event.status(), begun, own().map(|t| of_type(event, t)));
+    api::Event {
+        id: event.id().to_string(),
+        slug: event.slug.clone(),
+        title: event.title.clone(),
+        description: event.description.clone(),
+        location: event.location.clone(),
+        date_time: Some(proto::timestamp(event.date_time)),
+        timezone: event.timezone.clone(),
+        status: event_status(event.status()).into(),
+        currency: event.currency.clone(),
+        version: event.version,
+        price_from: price_from.map(|minor| money(minor, &event.currency)),
+        availability: availability_word(availability).into(),
+    }
+}
+
+pub fn ticket_type(event: &Event, ticket_type: &TicketType) -> api::TicketType {
+    api::TicketType {
+        id: ticket_type.id().to_string(),
+        event_id: event.id().to_string(),
+        category: ticket_type.category.clone(),
+        price: Some(money(ticket_type.price_minor, &ticket_type.currency)),
+        total_stock: ticket_type.total_stock,
+        remaining: ticket_type.free,
+        availability: availability_word(of_type(event, ticket_type)).into(),
+        sales_start: ticket_type.sales_start.map(proto::timestamp),
+        sales_end: ticket_type.sales_end.map(proto::timestamp),
+        min_per_order: ticket_type.min_per_order.cast_unsigned(),
+        max_per_order: ticket_type.max_per_order.cast_unsigned(),
+        version: ticket_type.version,
+    }
+}
+
+pub fn ticket_types(of: &Event, types: &[TicketType]) -> Vec<api::TicketType> {
+    types.iter().map(|one| ticket_type(of, one)).collect()
+}
+
+/// What an order must remember of its event.
+pub fn event_facts(event: &Event) -> api::EventFacts {
+    api::EventFacts {
+        id: event.id().to_string(),
+        slug: event.slug.clone(),
+        title: event.title.clone(),
+        location: event.location.clone(),
+        date_time: Some(proto::timestamp(event.date_time)),
+        timezone: event.timezone.clone(),
+    }
+}
+
+/// A hold as its guest sees it.
+pub fn hold(hold: &Hold) -> api::Hold {
+    api::Hold {
+        id: hold.id.to_string(),
+        event_id: hold.event_id.to_string(),
+        status: hold_status(hold.seen()).into(),
+        expires_at: Some(proto::timestamp(hold.expires_at)),
+        lines: hold_lines(hold),
+        total: Some(proto::money(hold.total)),
+    }
+}
+
+pub fn hold_lines(hold: &Hold) -> Vec<api::HoldLine> {
+    hold.lines
+        .iter()
+        .map(|line| hold_line(line, hold.total))
+        .collect()
+}
+
+fn hold_line(line: &HoldLine, total: Money) -> api::HoldLine {
+    let unit_price = Money::new(line.unit_price_minor, total.currency);
+    let line_total = Money::new(line.total_minor(), total.currency);
+    api::HoldLine {
+        ticket_type_id: line.ticket_type_id.to_string(),
+        category: line.category.clone(),
+        quantity: line.quantity,
+        unit_price: Some(proto::money(unit_price)),
+        line_total: Some(proto::money(line_total)),
+    }
+}
+
+/// Tickets with their codes. A fault where a code's key has left the ring.
+pub fn tickets(keys: &KeyRing, tickets: &[Ticket]) -> Result<Vec<api::Ticket>, Error> {
+    tickets.iter().map(|one| ticket(keys, one)).collect()
+}
+
+fn ticket(keys: &KeyRing, ticket: &Ticket) -> Result<api::Ticket, Error> {
+    let code = ticket_code::encode(keys, &ticket.code_key_id, ticket.id, ticket.generation).ok_or(
+        Error::Fault("the key of a ticket's code has left TICKET_CODE_KEYS"),
+    )?;
+    let status = if ticket.void {
+        api::TicketStatus::Void
+    } else {
+        api::TicketStatus::Valid
+    };
+    Ok(api::Ticket {
+        id: ticket.id.to_string(),
+        ticket_type_id: ticket.ticket_type_id.to_string(),
+        category: ticket.category.clone(),
+        code,
+        status: status.into(),
+    })
+}
+
+fn of_type(event: &Event, ticket_type: &TicketType) -> Availability {
+    let window = ticket_type.window(event).at(event.now);
+    let min = i64::from(ticket_type.min_per_order);
+    sales::of_type(event.status(), window, ticket_type.stock(), min)
+}
+
+fn money(amount_minor: i64, currency: &str) -> common::Money {
+    common::Money {
+        amount_minor,
+        currency: currency.to_owned(),
+    }
+}
+
+fn event_status(status: EventStatus) -> api::EventStatus {
+    match status {
+        EventStatus::Inactive => api::EventStatus::Inactive,
+        EventStatus::Active => api::EventStatus::Active,
+        EventStatus::Cancelled => api::EventStatus::Cancelled,
+    }
+}
+
+fn hold_status(state: HoldState) -> api::HoldStatus {
+    match state {
+        HoldState::Active => api::HoldStatus::Active,
+        HoldState::Paying => api::HoldStatus::Paying,
+        HoldState::Committed => api::HoldStatus::Committed,
+        HoldState::Released => api::HoldStatus::Released,
+        HoldState::Expired => api::HoldStatus::Expired,
+    }
+}
+
+fn availability_word(availability: Availability) -> api::Availability {
+    match availability {
+        Availability::OnSale => api::Availability::OnSale,
+        Availability::HeldByOthers => api::Availability::HeldByOthers,
+        Availability::NotYet => api::Availability::NotYet,
+        Availability::SoldOut => api::Availability::SoldOut,
+        Availability::Ended => api::Availability::Ended,
+        Availability::Cancelled => api::Availability::Cancelled,
+    }
+}

@@ -1,0 +1,181 @@
+use base::{Currency, EventId, PoolId, TicketTypeId};
+use serde::Serialize;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{changes::Actor, known};
+use crate::{
+    domain::{
+        event_status::EventStatus,
+        sales::{StockLevel, Window},
+    },
+    error::Error,
+};
+
+/// An event. What serializes goes into the audit log.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    pub id: Uuid,
+    pub slug: String,
+    pub title: String,
+    pub description: String,
+    pub location: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub date_time: OffsetDateTime,
+    pub timezone: String,
+    pub currency: String,
+    pub status: String,
+    pub version: i64,
+    /// The database's clock when it was read.
+    #[serde(skip)]
+    pub now: OffsetDateTime,
+}
+
+impl Event {
+    pub fn id(&self) -> EventId {
+        self.id.into()
+    }
+
+    pub fn status(&self) -> EventStatus {
+        known(EventStatus::from_word(&self.status))
+    }
+
+    pub fn currency(&self) -> Currency {
+        known(self.currency.parse().ok())
+    }
+}
+
+/// A ticket type with what is left of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct TicketType {
+    pub id: Uuid,
+    pub event_id: Uuid,
+    pub category: String,
+    pub price_minor: i64,
+    pub currency: String,
+    #[serde(skip)]
+    pub pool_id: Uuid,
+    pub total_stock: Option<i64>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub sales_start: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub sales_end: Option<OffsetDateTime>,
+    pub min_per_order: i32,
+    pub max_per_order: i32,
+    pub version: i64,
+    #[serde(skip)]
+    pub free: Option<i64>,
+    #[serde(skip)]
+    pub returnable: Option<i64>,
+}
+
+impl TicketType {
+    pub fn id(&self) -> TicketTypeId {
+        self.id.into()
+    }
+
+    pub fn pool_id(&self) -> PoolId {
+        self.pool_id.into()
+    }
+
+    pub fn window(&self, event: &Event) -> Window {
+        Window {
+            opens_at: self.sales_start,
+            closes_at: self.sales_end,
+            event_begins_at: event.date_time,
+        }
+    }
+
+    pub fn stock(&self) -> StockLevel {
+        StockLevel {
+            free: self.free,
+            returnable: self.returnable,
+        }
+    }
+}
+
+pub async fn event(conn: &mut PgConnection, id: EventId) -> Result<Option<Event>, Error> {
+    let event = sqlx::query_as!(
+        Event,
+        r#"
+        SELECT id, slug, title, description, location, date_time, timezone, currency, status,
+               version, clock_timestamp() AS "now!"
+        FROM events WHERE id = $1
+        "#,
+        id.uuid(),
+    );
+    Ok(event.fetch_optional(conn).await?)
+}
+
+/// An event that the actor may see and edit; foreign ones do not exist for them.
+pub async fn own_event(
+    conn: &mut PgConnection,
+    id: EventId,
+    actor: &Actor,
+) -> Result<Event, Error> {
+    let own = sqlx::query_scalar!(
+        r#"
+        SELECT $2 OR EXISTS (SELECT 1 FROM event_grants WHERE event_id = $1 AND user_id = $3) AS "own!"
+        "#,
+        id.uuid(),
+        actor.superadmin,
+        actor.user_id.uuid(),
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let event = if own { event(conn, id).await? } else { None };
+    event.ok_or(Error::NotFound("event"))
+}
+
+/// Like `own_event`, with the event locked, so that changes of one event follow one another.
+pub async fn lock_own_event(
+    conn: &mut PgConnection,
+    id: EventId,
+    actor: &Actor,
+) -> Result<Event, Error> {
+    sqlx::query!(
+        "SELECT id FROM events WHERE id = $1 FOR NO KEY UPDATE",
+        id.uuid()
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    own_event(conn, id, actor).await
+}
+
+/// The ticket types of these events, in the order that their admins see.
+pub async fn ticket_types(
+    conn: &mut PgConnection,
+    events: &[Uuid],
+) -> Result<Vec<TicketType>, Error> {
+    let types = sqlx::query_as!(
+        TicketType,
+        r#"
+        SELECT t.id, t.event_id, t.category, t.price_minor, t.currency, t.pool_id,
+               own.capacity AS total_stock, t.sales_start, t.sales_end, t.min_per_order,
+               t.max_per_order, t.version, level.free AS "free?", level.returnable AS "returnable?"
+        FROM ticket_types t
+        JOIN pools own ON own.id = t.pool_id
+        CROSS JOIN LATERAL (
+            SELECT MIN(p.capacity - p.held - p.sold - p.blocked) AS free,
+                   MIN(p.capacity - p.sold - p.blocked) AS returnable
+            FROM ticket_type_draws d JOIN pools p ON p.id = d.pool_id
+            WHERE d.ticket_type_id = t.id
+        ) level
+        WHERE t.event_id = ANY($1)
+        ORDER BY t.event_id, t.position
+        "#,
+        events,
+    );
+    Ok(types.fetch_all(conn).await?)
+}
+
+/// One of those.
+pub async fn ticket_type(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    id: TicketTypeId,
+) -> Result<Option<TicketType>, Error> {
+    let types = ticket_types(conn, &[event_id.uuid()]).await?;
+    Ok(types.into_iter().find(|ticket_type| ticket_type.id() == id))
+}

@@ -1,0 +1,67 @@
+//! What every change of the programme leaves behind, in the transaction of the change.
+
+use base::{EventId, UserId};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Who changes the programme, and under which id it is recorded.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub user_id: UserId,
+    pub superadmin: bool,
+    pub audit_id: Uuid,
+    pub trace_id: Option<String>,
+}
+
+/// One change of an event or of a part of it.
+#[derive(Debug)]
+pub struct Change<'a, T> {
+    /// For example `event.updated`.
+    pub action: &'a str,
+    pub event_id: EventId,
+    pub object_id: Uuid,
+    pub before: Option<&'a T>,
+    pub after: &'a T,
+}
+
+/// Writes the audit log and the next number of the change feed. The last statement of its
+/// transaction, because every writer waits for the feed's lock.
+pub async fn record<T: Serialize>(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    change: &Change<'_, T>,
+) -> Result<(), Error> {
+    let json = |value: &T| {
+        serde_json::to_value(value).map_err(|_| Error::Fault("a change does not serialize"))
+    };
+    sqlx::query!(
+        r#"
+        INSERT INTO audit_log (id, actor, action, event_id, object_id, before, after, trace_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "#,
+        actor.audit_id,
+        actor.user_id.uuid(),
+        change.action,
+        change.event_id.uuid(),
+        change.object_id,
+        change.before.map(json).transpose()?,
+        json(change.after)?,
+        actor.trace_id,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        r#"
+        WITH next AS (UPDATE event_change_seq SET last_seq = last_seq + 1 RETURNING last_seq)
+        INSERT INTO event_changes (seq, event_id, change) SELECT last_seq, $1, $2 FROM next
+        "#,
+        change.event_id.uuid(),
+        change.action,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

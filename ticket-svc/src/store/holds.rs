@@ -1,0 +1,211 @@
+use base::{EventId, HoldId, Money, OrderId, TicketTypeId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    known,
+    stock::{self, Need, Settle},
+};
+use crate::{domain::hold_state::HoldState, error::Error};
+
+/// A hold with its lines.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    pub id: HoldId,
+    pub event_id: EventId,
+    /// As stored; readers want `seen`.
+    pub state: HoldState,
+    pub expires_at: OffsetDateTime,
+    pub order_id: Option<OrderId>,
+    pub pay_by: Option<OffsetDateTime>,
+    pub paying_until: Option<OffsetDateTime>,
+    pub body_hash: Vec<u8>,
+    pub secret_key_id: String,
+    pub secret_generation: u32,
+    pub total: Money,
+    pub lines: Vec<HoldLine>,
+    /// The database's clock when it was read.
+    pub now: OffsetDateTime,
+}
+
+#[derive(Clone, Debug)]
+pub struct HoldLine {
+    pub line: i32,
+    pub ticket_type_id: TicketTypeId,
+    pub category: String,
+    pub quantity: u32,
+    pub unit_price_minor: i64,
+}
+
+impl HoldLine {
+    /// Far from the end of `i64`: price, quantity and lines have their limits.
+    pub fn total_minor(&self) -> i64 {
+        self.unit_price_minor * i64::from(self.quantity)
+    }
+}
+
+impl Hold {
+    /// The state that a reader is told.
+    pub fn seen(&self) -> HoldState {
+        let deadline = match self.state {
+            HoldState::Paying => self.paying_until.unwrap_or(self.expires_at),
+            _ => self.expires_at,
+        };
+        self.state.seen(deadline, self.now)
+    }
+}
+
+pub async fn find(conn: &mut PgConnection, id: HoldId) -> Result<Option<Hold>, Error> {
+    let row = sqlx::query!(
+        r#"
+        SELECT event_id, status, expires_at, order_id, pay_by, paying_until, body_hash,
+               secret_key_id, secret_generation, currency, total_minor, clock_timestamp() AS "now!"
+        FROM holds WHERE id = $1
+        "#,
+        id.uuid(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let currency = known(row.currency.parse().ok());
+    Ok(Some(Hold {
+        id,
+        event_id: row.event_id.into(),
+        state: known(HoldState::from_word(&row.status)),
+        expires_at: row.expires_at,
+        order_id: row.order_id.map(OrderId::from),
+        pay_by: row.pay_by,
+        paying_until: row.paying_until,
+        body_hash: row.body_hash,
+        secret_key_id: row.secret_key_id,
+        secret_generation: row.secret_generation.cast_unsigned(),
+        total: Money::new(row.total_minor, currency),
+        lines: lines(conn, id).await?,
+        now: row.now,
+    }))
+}
+
+/// Like `find`, with the hold locked to the end of the transaction.
+pub async fn lock(conn: &mut PgConnection, id: HoldId) -> Result<Option<Hold>, Error> {
+    sqlx::query!("SELECT id FROM holds WHERE id = $1 FOR UPDATE", id.uuid())
+        .fetch_optional(&mut *conn)
+        .await?;
+    // A statement of its own: it sees what was committed while this one waited for the lock.
+    find(conn, id).await
+}
+
+/// The hold that an order is bound to, locked.
+pub async fn lock_of_order(
+    conn: &mut PgConnection,
+    order_id: OrderId,
+) -> Result<Option<Hold>, Error> {
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM holds WHERE order_id = $1 FOR UPDATE",
+        order_id.uuid(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    match id {
+        Some(id) => find(conn, id.into()).await,
+        None => Ok(None),
+    }
+}
+
+async fn lines(conn: &mut PgConnection, id: HoldId) -> Result<Vec<HoldLine>, Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT line, ticket_type_id, category, quantity, unit_price_minor
+        FROM hold_lines WHERE hold_id = $1 ORDER BY line
+        "#,
+        id.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let lines = rows.into_iter().map(|row| HoldLine {
+        line: row.line,
+        ticket_type_id: row.ticket_type_id.into(),
+        category: row.category,
+        quantity: row.quantity.cast_unsigned(),
+        unit_price_minor: row.unit_price_minor,
+    });
+    Ok(lines.collect())
+}
+
+/// Ends a locked hold that still has its stock, and gives the stock back.
+pub async fn end(conn: &mut PgConnection, hold: &Hold, state: HoldState) -> Result<(), Error> {
+    let ended = sqlx::query!(
+        "UPDATE holds SET status = $2, ended_at = clock_timestamp() WHERE id = $1 AND status = $3",
+        hold.id.uuid(),
+        state.word(),
+        hold.state.word(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    if ended.rows_affected() != 1 {
+        return Err(Error::Fault("a locked hold changed its status"));
+    }
+    stock::settle(conn, &[hold.id], Settle::Freed).await
+}
+
+/// Ends dead holds of one event and frees their stock. Unlike the sweeper it waits for holds that
+/// somebody else is about to end, so that afterwards no dead hold has stock.
+pub async fn reclaim(conn: &mut PgConnection, event_id: EventId) -> Result<(), Error> {
+    let dead = sqlx::query_scalar!(
+        r#"
+        SELECT id FROM holds
+        WHERE event_id = $1
+          AND ((status = 'active' AND expires_at <= (SELECT clock_timestamp()))
+            OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp())))
+        ORDER BY id LIMIT 500 FOR UPDATE
+        "#,
+        event_id.uuid(),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    expire(conn, &dead).await
+}
+
+/// Marks locked holds that are past their deadline, and frees their stock.
+pub async fn expire(conn: &mut PgConnection, dead: &[Uuid]) -> Result<(), Error> {
+    if dead.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE holds SET status = 'expired', ended_at = clock_timestamp() WHERE id = ANY($1)",
+        dead,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let dead: Vec<HoldId> = dead.iter().copied().map(HoldId::from).collect();
+    stock::settle(conn, &dead, Settle::Freed).await
+}
+
+/// What each line takes from each pool that its type draws from.
+pub async fn needs(conn: &mut PgConnection, lines: &[HoldLine]) -> Result<Vec<Need>, Error> {
+    let types: Vec<Uuid> = lines
+        .iter()
+        .map(|line| line.ticket_type_id.uuid())
+        .collect();
+    let draws = sqlx::query!(
+        r#"
+        SELECT ticket_type_id AS "ticket_type_id!", pool_id AS "pool_id!"
+        FROM ticket_type_draws WHERE ticket_type_id = ANY($1)
+        "#,
+        &types,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut needs = Vec::with_capacity(draws.len());
+    for line in lines {
+        let pools = draws
+            .iter()
+            .filter(|draw| draw.ticket_type_id == line.ticket_type_id.uuid());
+        needs.extend(pools.map(|draw| Need {
+            line: line.line,
+            pool_id: draw.pool_id.into(),
+            quantity: i64::from(line.quantity),
+        }));
+    }
+    Ok(needs)
+}

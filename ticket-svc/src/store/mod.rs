@@ -1,0 +1,12 @@
+//! Statements that two or more operations use.
+
+pub mod catalog;
+pub mod changes;
+pub mod holds;
+pub mod orders;
+pub mod stock;
+
+/// A stored word of a closed list.
+fn known<T>(value: Option<T>) -> T {
+    value.expect("invariant: a CHECK of the schema lists the words that the domain knows")
+}

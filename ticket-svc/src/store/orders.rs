@@ -1,0 +1,105 @@
+use base::{EventId, OrderId, TicketId, TicketTypeId};
+use sqlx::PgConnection;
+
+use super::known;
+use crate::error::Error;
+
+/// What the steps of an order have left behind.
+#[derive(Debug)]
+pub struct Order {
+    /// No payment of it may begin any more.
+    pub released: bool,
+    pub answer: Option<Answer>,
+}
+
+/// The one final answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Committed {
+        event_id: EventId,
+    },
+    Refused {
+        reason: String,
+        event_id: Option<EventId>,
+    },
+}
+
+impl Answer {
+    pub fn event_id(&self) -> Option<EventId> {
+        match self {
+            Self::Committed { event_id } => Some(*event_id),
+            Self::Refused { event_id, .. } => *event_id,
+        }
+    }
+}
+
+/// Locks the order to the end of the transaction; the first step that names it makes its row. So
+/// the steps of one order follow one another, whichever order they arrive in.
+pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Order, Error> {
+    sqlx::query!(
+        "INSERT INTO known_orders (order_id) VALUES ($1) ON CONFLICT (order_id) DO NOTHING",
+        id.uuid(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    let released_at = sqlx::query_scalar!(
+        "SELECT released_at FROM known_orders WHERE order_id = $1 FOR UPDATE",
+        id.uuid(),
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    Ok(Order {
+        released: released_at.is_some(),
+        answer: answer(conn, id).await?,
+    })
+}
+
+async fn answer(conn: &mut PgConnection, id: OrderId) -> Result<Option<Answer>, Error> {
+    let row = sqlx::query!(
+        "SELECT answer, refusal_reason, event_id FROM order_answers WHERE order_id = $1",
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| {
+        let event_id = row.event_id.map(EventId::from);
+        match (row.refusal_reason, event_id) {
+            (Some(reason), event_id) => Answer::Refused { reason, event_id },
+            (None, event_id) => Answer::Committed {
+                event_id: known(event_id),
+            },
+        }
+    }))
+}
+
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub id: TicketId,
+    pub ticket_type_id: TicketTypeId,
+    pub category: String,
+    pub code_key_id: String,
+    pub generation: u32,
+    pub void: bool,
+}
+
+/// The tickets of an order in the order of its lines; empty unless it is committed.
+pub async fn tickets(conn: &mut PgConnection, id: OrderId) -> Result<Vec<Ticket>, Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT id, ticket_type_id, category, code_key_id, generation, status
+        FROM tickets WHERE order_id = $1 ORDER BY line, serial
+        "#,
+        id.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let tickets = rows.into_iter().map(|row| Ticket {
+        id: row.id.into(),
+        ticket_type_id: row.ticket_type_id.into(),
+        category: row.category,
+        code_key_id: row.code_key_id,
+        generation: row.generation.cast_unsigned(),
+        void: row.status == "void",
+    });
+    Ok(tickets.collect())
+}

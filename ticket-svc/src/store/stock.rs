@@ -1,0 +1,155 @@
+//! The only statements that change a counter of stock. Each locks its pools in ascending order and
+//! writes the ledger in the same breath, so counters and ledger cannot differ.
+
+use base::{HoldId, PoolId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Units that one line takes from one pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    pub line: i32,
+    pub pool_id: PoolId,
+    pub quantity: i64,
+}
+
+/// What free stock becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    Held,
+    /// For an order whose hold is gone.
+    Sold,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    All,
+    /// Nothing was taken, for these pools have too little.
+    Nothing(Vec<Shortage>),
+}
+
+/// A pool with too little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    pub pool_id: PoolId,
+    /// There would be enough if every hold came back.
+    pub may_return: bool,
+}
+
+/// THE stock statement: takes every need or none, and decides on rows that it has locked. `subject`
+/// is the hold, or the order where it is sold directly.
+pub async fn take(
+    conn: &mut PgConnection,
+    subject: Uuid,
+    needs: &[Need],
+    take: Take,
+) -> Result<Taken, Error> {
+    let lines: Vec<i32> = needs.iter().map(|need| need.line).collect();
+    let pools: Vec<Uuid> = needs.iter().map(|need| need.pool_id.uuid()).collect();
+    let quantities: Vec<i64> = needs.iter().map(|need| need.quantity).collect();
+    let rows = sqlx::query!(
+        r#"
+        WITH need AS (
+            SELECT line, pool_id, quantity
+            FROM UNNEST($2::int[], $3::uuid[], $4::bigint[]) AS n (line, pool_id, quantity)
+        ), wanted AS (
+            SELECT pool_id, SUM(quantity)::bigint AS quantity FROM need GROUP BY pool_id
+        ), locked AS MATERIALIZED (
+            SELECT p.id, w.quantity,
+                   p.capacity IS NULL OR p.held + p.sold + p.blocked + w.quantity <= p.capacity AS fits,
+                   p.capacity IS NULL OR p.sold + p.blocked + w.quantity <= p.capacity AS may_return
+            FROM pools p JOIN wanted w ON w.pool_id = p.id
+            ORDER BY p.id FOR UPDATE OF p
+        ), taken AS (
+            UPDATE pools p
+            SET held = p.held + CASE WHEN $5 THEN 0 ELSE l.quantity END,
+                sold = p.sold + CASE WHEN $5 THEN l.quantity ELSE 0 END
+            FROM locked l
+            WHERE p.id = l.id
+              AND NOT EXISTS (SELECT 1 FROM locked WHERE NOT fits)
+              AND (p.capacity IS NULL OR p.held + p.sold + p.blocked + l.quantity <= p.capacity)
+            RETURNING p.id
+        ), noted AS (
+            INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
+            SELECT $1, n.pool_id, n.line, CASE WHEN $5 THEN 'resell' ELSE 'hold' END,
+                   CASE WHEN $5 THEN 0 ELSE n.quantity END, CASE WHEN $5 THEN n.quantity ELSE 0 END
+            FROM need n JOIN taken t ON t.id = n.pool_id
+        )
+        SELECT l.id, l.fits AS "fits!", l.may_return AS "may_return!", t.id IS NOT NULL AS "taken!"
+        FROM locked l LEFT JOIN taken t ON t.id = l.id
+        ORDER BY l.id
+        "#,
+        subject,
+        &lines,
+        &pools,
+        &quantities,
+        take == Take::Sold,
+    )
+    .fetch_all(conn)
+    .await?;
+    if rows.iter().all(|row| row.taken) {
+        return Ok(Taken::All);
+    }
+    let shortages: Vec<Shortage> = rows
+        .iter()
+        .filter(|row| !row.fits)
+        .map(|row| Shortage {
+            pool_id: row.id.into(),
+            may_return: row.may_return,
+        })
+        .collect();
+    if shortages.is_empty() || rows.iter().any(|row| row.taken) {
+        return Err(Error::Fault("stock was taken in part"));
+    }
+    Ok(Taken::Nothing(shortages))
+}
+
+/// What becomes of held stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    Freed,
+    Sold,
+}
+
+/// Frees or sells all that these holds have set aside. The caller has locked the holds and changed
+/// their status, so a repeat finds no hold to settle; the ledger's keys stand behind that.
+pub async fn settle(
+    conn: &mut PgConnection,
+    holds: &[HoldId],
+    settle: Settle,
+) -> Result<(), Error> {
+    let holds: Vec<Uuid> = holds.iter().map(|hold| hold.uuid()).collect();
+    sqlx::query!(
+        r#"
+        WITH entry AS (
+            SELECT subject_id, pool_id, line, held_delta AS quantity
+            FROM inventory_ledger
+            WHERE subject_id = ANY($1) AND transition = 'hold'
+        ), locked AS MATERIALIZED (
+            SELECT id FROM pools
+            WHERE id IN (SELECT pool_id FROM entry)
+            ORDER BY id FOR UPDATE
+        ), noted AS (
+            INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
+            SELECT e.subject_id, e.pool_id, e.line, CASE WHEN $2 THEN 'sell' ELSE 'free' END,
+                   -e.quantity, CASE WHEN $2 THEN e.quantity ELSE 0 END
+            FROM entry e JOIN locked l ON l.id = e.pool_id
+            RETURNING pool_id, held_delta, sold_delta
+        ), change AS (
+            SELECT pool_id, SUM(held_delta)::bigint AS held, SUM(sold_delta)::bigint AS sold
+            FROM noted GROUP BY pool_id
+        )
+        UPDATE pools p
+        SET held = p.held + c.held, sold = p.sold + c.sold
+        FROM change c
+        WHERE p.id = c.pool_id
+        "#,
+        &holds,
+        settle == Settle::Sold,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

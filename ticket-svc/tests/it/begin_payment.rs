@@ -1,0 +1,173 @@
+//! Binding a hold to its order.
+
+use kit::ErrorReason;
+use proto::ticket::{self as api, HoldStatus};
+
+use crate::shop::{Shop, begin_request, euro, fact, refused, refused_field};
+
+fn seconds_between(
+    early: &Option<prost_types::Timestamp>,
+    late: &Option<prost_types::Timestamp>,
+) -> i64 {
+    late.as_ref().unwrap().seconds - early.as_ref().unwrap().seconds
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_answers_all_that_an_order_must_remember() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let (order, held) = (shop.order(), shop.hold(event, ticket_type, 2).await);
+    let begun = shop.try_begin(order, &held).await.unwrap();
+    assert_eq!(begun.total, Some(euro(9000)));
+    assert_eq!((begun.lines.len(), begun.lines[0].quantity), (1, 2));
+    assert_eq!(begun.event.as_ref().unwrap().id, event.to_string());
+    assert_eq!(begun.event.as_ref().unwrap().title, "Night of the Cello");
+    assert_eq!(seconds_between(&begun.pay_by, &begun.paying_until), 300);
+    assert_eq!(shop.get_hold(&held).await.status(), HoldStatus::Paying);
+
+    let mut repeat = begin_request(order, &held);
+    repeat.secret.clear();
+    assert_eq!(shop.begin_with(repeat).await.unwrap(), begun);
+    assert_eq!(shop.counters(ticket_type).await, (2, 0));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_has_more_time_than_a_card() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let card = shop.hold(event, ticket_type, 1).await;
+    let card = shop.try_begin(shop.order(), &card).await.unwrap();
+    let manual = shop.hold(event, ticket_type, 1).await;
+    let mut manual = begin_request(shop.order(), &manual);
+    manual.provider_kind = "manual".to_owned();
+    let manual = shop.begin_with(manual).await.unwrap();
+    let days = seconds_between(&card.pay_by, &manual.pay_by) / 3600 / 24;
+    assert_eq!(days, 6);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_hold_is_paid_by_one_order() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let (order, held) = shop.paying(event, ticket_type, 1).await;
+    let in_progress = ErrorReason::PaymentInProgress;
+    refused(shop.try_begin(shop.order(), &held).await, in_progress);
+    let another = shop.hold(event, ticket_type, 1).await;
+    refused(
+        shop.try_begin(order, &another).await,
+        ErrorReason::OrderNotOpen,
+    );
+    shop.commit(order).await;
+    refused(shop.try_begin(shop.order(), &held).await, in_progress);
+    // What was answered once is answered again.
+    shop.try_begin(order, &held).await.unwrap();
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_orders_at_once_bind_one() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    for _ in 0..10 {
+        let held = shop.hold(event, ticket_type, 1).await;
+        let (one, two) = tokio::join!(
+            shop.try_begin(shop.order(), &held),
+            shop.try_begin(shop.order(), &held)
+        );
+        let loser = match (one, two) {
+            (Ok(_), loser) | (loser, Ok(_)) => loser,
+            neither => panic!("{neither:?}"),
+        };
+        refused(loser, ErrorReason::PaymentInProgress);
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_surprise_charge() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let held = shop.hold(event, ticket_type, 1).await;
+    for wrong in [
+        euro(4499),
+        proto::common::Money {
+            currency: "USD".to_owned(),
+            ..euro(4500)
+        },
+    ] {
+        let mut request = begin_request(shop.order(), &held);
+        request.expected_total = Some(wrong);
+        let failure = refused(shop.begin_with(request).await, ErrorReason::TotalChanged);
+        assert_eq!(fact(&failure, "total_minor"), Some("4500"));
+    }
+    assert_eq!(shop.get_hold(&held).await.status(), HoldStatus::Active);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_released_order_begins_no_more() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    // Released before it began.
+    let (order, held) = (shop.order(), shop.hold(event, ticket_type, 1).await);
+    shop.release_order(order).await;
+    refused(
+        shop.try_begin(order, &held).await,
+        ErrorReason::OrderNotOpen,
+    );
+    assert_eq!(shop.get_hold(&held).await.status(), HoldStatus::Active);
+    // Released after it began; a repeat moves nothing.
+    let (order, held) = shop.paying(event, ticket_type, 2).await;
+    for _ in 0..2 {
+        shop.release_order(order).await;
+        assert_eq!(shop.counters(ticket_type).await, (1, 0));
+        assert_eq!(shop.get_hold(&held).await.status(), HoldStatus::Released);
+    }
+    refused(
+        shop.try_begin(order, &held).await,
+        ErrorReason::OrderNotOpen,
+    );
+    refused(
+        shop.try_begin(shop.order(), &held).await,
+        ErrorReason::HoldExpired,
+    );
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_by_field_secret_event_and_caller() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let held = shop.hold(event, ticket_type, 1).await;
+    let begin = async |change: fn(&mut api::BeginPaymentRequest)| {
+        let mut request = begin_request(shop.order(), &held);
+        change(&mut request);
+        shop.begin_with(request).await
+    };
+    refused_field(begin(|r| r.order_id = "x".to_owned()).await, "order_id");
+    refused_field(begin(|r| r.expected_total = None).await, "expected_total");
+    refused_field(
+        begin(|r| r.provider_kind = "barter".to_owned()).await,
+        "provider_kind",
+    );
+    refused_field(begin(|r| r.guest_key.clear()).await, "guest_key");
+    refused(begin(|r| r.secret.clear()).await, ErrorReason::NotFound);
+    refused(
+        begin(|r| r.hold_id = "x".to_owned()).await,
+        ErrorReason::NotFound,
+    );
+    for status in ["inactive", "cancelled"] {
+        shop.set_event_status(event, status).await;
+        refused(begin(|_| ()).await, ErrorReason::EventNotActive);
+    }
+    let request = begin_request(shop.order(), &held);
+    let as_gateway = shop
+        .inventory_of_gateway
+        .clone()
+        .begin_payment(request)
+        .await;
+    refused(as_gateway, ErrorReason::CallerNotAllowed);
+    shop.close().await;
+}

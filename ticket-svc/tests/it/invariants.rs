@@ -1,0 +1,92 @@
+//! What must hold at the end of every test, whatever happened in it.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+/// Each query lists violations; all must be empty.
+const VIOLATIONS: [(&str, &str); 9] = [
+    (
+        "counters differ from a recount of the ledger",
+        "SELECT p.id::text FROM pools p
+         WHERE (p.held, p.sold) <> (
+             SELECT COALESCE(SUM(held_delta), 0), COALESCE(SUM(sold_delta), 0)
+             FROM inventory_ledger l WHERE l.pool_id = p.id)",
+    ),
+    (
+        "a counter is negative or beyond the capacity",
+        "SELECT id::text FROM pools
+         WHERE held < 0 OR sold < 0 OR blocked < 0 OR held + sold + blocked > capacity",
+    ),
+    (
+        "held differs from a recount of live holds",
+        "SELECT p.id::text FROM pools p
+         WHERE p.held <> (
+             SELECT COALESCE(SUM(l.quantity), 0) FROM holds h
+             JOIN hold_lines l ON l.hold_id = h.id
+             JOIN ticket_type_draws d ON d.ticket_type_id = l.ticket_type_id
+             WHERE d.pool_id = p.id AND h.status IN ('active', 'paying'))",
+    ),
+    (
+        "sold differs from a recount of tickets",
+        "SELECT p.id::text FROM pools p
+         WHERE p.sold <> (
+             SELECT COUNT(*) FROM tickets t
+             JOIN ticket_type_draws d ON d.ticket_type_id = t.ticket_type_id
+             WHERE d.pool_id = p.id)",
+    ),
+    (
+        "tickets differ from the lines of committed orders",
+        "SELECT h.order_id::text FROM holds h LEFT JOIN order_answers a ON a.order_id = h.order_id
+         WHERE h.order_id IS NOT NULL
+           AND (SELECT COUNT(*) FROM tickets t WHERE t.order_id = h.order_id)
+            <> CASE WHEN a.answer = 'committed'
+               THEN (SELECT SUM(quantity) FROM hold_lines l WHERE l.hold_id = h.id) ELSE 0 END",
+    ),
+    (
+        "a committed hold without its answer",
+        "SELECT h.id::text FROM holds h
+         WHERE h.status = 'committed' AND NOT EXISTS (
+             SELECT 1 FROM order_answers a WHERE a.order_id = h.order_id AND a.answer = 'committed')",
+    ),
+    (
+        "the total of a hold differs from its lines",
+        "SELECT h.id::text FROM holds h
+         WHERE h.total_minor <> (
+             SELECT SUM(quantity * unit_price_minor) FROM hold_lines l WHERE l.hold_id = h.id)",
+    ),
+    (
+        "the change feed has a gap",
+        "SELECT last_seq::text FROM event_change_seq
+         WHERE last_seq <> (SELECT COUNT(*) FROM event_changes)
+            OR last_seq <> (SELECT COALESCE(MAX(seq), 0) FROM event_changes)",
+    ),
+    (
+        "a change without its line in the audit log",
+        "SELECT seq::text FROM event_changes
+         WHERE (SELECT COUNT(*) FROM event_changes) <> (SELECT COUNT(*) FROM audit_log)",
+    ),
+];
+
+pub async fn check_invariants(db: &PgPool) {
+    testkit::eventually(
+        "no live hold is past its deadline",
+        Duration::from_secs(10),
+        || async {
+            let dead: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM holds
+             WHERE status = 'active' AND expires_at <= clock_timestamp()
+                OR status = 'paying' AND paying_until <= clock_timestamp()",
+            )
+            .fetch_one(db)
+            .await
+            .unwrap();
+            (dead == 0).then_some(())
+        },
+    )
+    .await;
+    for (what, query) in VIOLATIONS {
+        let violations: Vec<String> = sqlx::query_scalar(query).fetch_all(db).await.unwrap();
+        assert!(violations.is_empty(), "{what}: {violations:?}");
+    }
+}

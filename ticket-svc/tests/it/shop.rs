@@ -1,0 +1,417 @@
+//! A running ticket-svc, and what tests say to it again and again.
+
+use std::sync::Arc;
+
+use base::{Currency, EventId, OrderId, Sources, TicketTypeId, UserId};
+use clap::Parser as _;
+use futures::future::BoxFuture;
+use kit::{
+    Admin, Bind, Code, ErrorReason, Failure, MeshKey, Shutdown, VerifyToken, client::MeshChannel,
+};
+use proto::{
+    Peer, common,
+    ticket::{
+        self as api, catalog_admin_service_client::CatalogAdminServiceClient,
+        catalog_service_client::CatalogServiceClient, hold_service_client::HoldServiceClient,
+        inventory_service_client::InventoryServiceClient,
+    },
+};
+use sqlx::PgPool;
+use testkit::{TestDb, keys};
+use time::{Duration, OffsetDateTime};
+use tokio::task::JoinHandle;
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use crate::invariants::check_invariants;
+
+pub struct Shop {
+    pub catalog: CatalogServiceClient<MeshChannel>,
+    pub admin: CatalogAdminServiceClient<MeshChannel>,
+    pub holds: HoldServiceClient<MeshChannel>,
+    pub inventory: InventoryServiceClient<MeshChannel>,
+    /// As the gateway, which may not call it.
+    pub inventory_of_gateway: InventoryServiceClient<MeshChannel>,
+    pub db: PgPool,
+    pub sources: Sources,
+    pub owner: UserId,
+    shutdown: Shutdown,
+    server: JoinHandle<anyhow::Result<()>>,
+}
+
+/// Believes tokens of the form `admin:<id>` and `superadmin:<id>`.
+struct Trusting;
+
+impl VerifyToken for Trusting {
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admin, Failure>> {
+        Box::pin(async move {
+            let (role, id) = token.split_once(':').unwrap_or_default();
+            let id: UserId = id.parse().map_err(|_| {
+                Failure::refused(
+                    Code::Unauthenticated,
+                    ErrorReason::Unauthenticated,
+                    "no token",
+                )
+            })?;
+            Ok(Admin {
+                id,
+                superadmin: role == "superadmin",
+            })
+        })
+    }
+}
+
+pub fn config(database_url: &str, mesh_key: &str) -> ticket_svc::Config {
+    ticket_svc::Config::parse_from([
+        "ticket-svc",
+        "--database-url",
+        database_url,
+        "--mesh-key",
+        mesh_key,
+        "--hold-keys",
+        &keys::key_ring(),
+        "--ticket-code-keys",
+        &keys::key_ring(),
+    ])
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        testkit::logs();
+        let db: TestDb = testkit::database("tickets", &ticket_svc::MIGRATOR).await;
+        let mesh_text = keys::mesh_key();
+        let config = config(&db.url, &mesh_text);
+        let mesh: MeshKey = mesh_text.parse().unwrap();
+        let (bind, addr) = Bind::loopback().await.unwrap();
+        let sources = Sources::system();
+        let server =
+            ticket_svc::build_with_verifier(&config, bind, sources.clone(), Arc::new(Trusting))
+                .await
+                .unwrap();
+        let shutdown = Shutdown::new();
+        let server = tokio::spawn(server.serve(shutdown.clone()));
+        let url = format!("http://{addr}");
+        let channel = |peer| kit::client::channel(&url, mesh.identity(peer)).unwrap();
+        Self {
+            catalog: CatalogServiceClient::new(channel(Peer::Gateway)),
+            admin: CatalogAdminServiceClient::new(channel(Peer::Gateway)),
+            holds: HoldServiceClient::new(channel(Peer::Gateway)),
+            inventory: InventoryServiceClient::new(channel(Peer::Payment)),
+            inventory_of_gateway: InventoryServiceClient::new(channel(Peer::Gateway)),
+            db: db.pool().await,
+            owner: UserId::new(&sources),
+            sources,
+            shutdown,
+            server,
+        }
+    }
+
+    /// Checks what must always hold, and that the server ends.
+    pub async fn close(self) {
+        check_invariants(&self.db).await;
+        self.shutdown.begin();
+        self.server.await.unwrap().unwrap();
+        self.db.close().await;
+    }
+
+    /// A request with the token of the shop's owner.
+    pub fn own<T>(&self, message: T) -> Request<T> {
+        by(&format!("admin:{}", self.owner), message)
+    }
+
+    /// An active event a month from now.
+    pub async fn event(&self) -> EventId {
+        let request = self.own(event_request("Night of the Cello"));
+        let made = self
+            .admin
+            .clone()
+            .create_event(request)
+            .await
+            .unwrap()
+            .into_inner();
+        made.event.unwrap().id.parse().unwrap()
+    }
+
+    pub async fn ticket_type(&self, event: EventId, stock: Option<i64>) -> TicketTypeId {
+        let request = self.own(type_request(event, stock));
+        let made = self
+            .admin
+            .clone()
+            .create_ticket_type(request)
+            .await
+            .unwrap()
+            .into_inner();
+        made.ticket_type.unwrap().id.parse().unwrap()
+    }
+
+    /// An event with one type of so many tickets at 45.00 EUR.
+    pub async fn on_sale(&self, stock: i64) -> (EventId, TicketTypeId) {
+        let event = self.event().await;
+        (event, self.ticket_type(event, Some(stock)).await)
+    }
+
+    pub async fn try_hold(
+        &self,
+        event: EventId,
+        lines: &[(TicketTypeId, u32)],
+        key: &str,
+    ) -> Result<api::HoldTicketsResponse, Status> {
+        let lines = lines.iter().map(|(id, quantity)| api::HoldTicketsLine {
+            ticket_type_id: id.to_string(),
+            quantity: *quantity,
+        });
+        let request = api::HoldTicketsRequest {
+            event_id: event.to_string(),
+            lines: lines.collect(),
+            idempotency_key: key.to_owned(),
+        };
+        Ok(self.holds.clone().hold_tickets(request).await?.into_inner())
+    }
+
+    pub async fn hold(&self, event: EventId, ticket_type: TicketTypeId, quantity: u32) -> Held {
+        let lines = [(ticket_type, quantity)];
+        let answer = self
+            .try_hold(event, &lines, &keys::idempotency_key())
+            .await
+            .unwrap();
+        Held::from(answer)
+    }
+
+    pub async fn get_hold(&self, held: &Held) -> api::Hold {
+        let request = api::GetHoldRequest {
+            hold_id: held.id.clone(),
+            secret: held.secret.clone(),
+        };
+        self.holds
+            .clone()
+            .get_hold(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .hold
+            .unwrap()
+    }
+
+    pub async fn release_hold(&self, held: &Held) -> Result<api::Hold, Status> {
+        let request = api::ReleaseHoldRequest {
+            hold_id: held.id.clone(),
+            secret: held.secret.clone(),
+        };
+        Ok(self
+            .holds
+            .clone()
+            .release_hold(request)
+            .await?
+            .into_inner()
+            .hold
+            .unwrap())
+    }
+
+    pub fn order(&self) -> OrderId {
+        OrderId::new(&self.sources)
+    }
+
+    pub async fn try_begin(
+        &self,
+        order: OrderId,
+        held: &Held,
+    ) -> Result<api::BeginPaymentResponse, Status> {
+        self.begin_with(begin_request(order, held)).await
+    }
+
+    pub async fn begin_with(
+        &self,
+        request: api::BeginPaymentRequest,
+    ) -> Result<api::BeginPaymentResponse, Status> {
+        Ok(self
+            .inventory
+            .clone()
+            .begin_payment(request)
+            .await?
+            .into_inner())
+    }
+
+    /// A hold that is being paid.
+    pub async fn paying(&self, event: EventId, id: TicketTypeId, quantity: u32) -> (OrderId, Held) {
+        let (order, held) = (self.order(), self.hold(event, id, quantity).await);
+        self.try_begin(order, &held).await.unwrap();
+        (order, held)
+    }
+
+    pub async fn commit(&self, order: OrderId) -> api::CommitOrderResponse {
+        let request = api::CommitOrderRequest {
+            order_id: order.to_string(),
+        };
+        self.inventory
+            .clone()
+            .commit_order(request)
+            .await
+            .unwrap()
+            .into_inner()
+    }
+
+    pub async fn release_order(&self, order: OrderId) {
+        let request = api::ReleaseOrderRequest {
+            order_id: order.to_string(),
+        };
+        self.inventory.clone().release_order(request).await.unwrap();
+    }
+
+    pub async fn tickets(&self, order: OrderId) -> Vec<api::Ticket> {
+        let request = api::ListOrderTicketsRequest {
+            order_id: order.to_string(),
+        };
+        self.inventory
+            .clone()
+            .list_order_tickets(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .tickets
+    }
+
+    /// Held and sold of a type's own pool.
+    pub async fn counters(&self, ticket_type: TicketTypeId) -> (i64, i64) {
+        sqlx::query_as(
+            "SELECT held, sold FROM pools JOIN ticket_types t ON t.pool_id = pools.id WHERE t.id = $1",
+        )
+        .bind(ticket_type.uuid())
+        .fetch_one(&self.db)
+        .await
+        .unwrap()
+    }
+
+    /// Lets the deadline of a hold pass.
+    pub async fn age(&self, held: &Held) {
+        let aged = sqlx::query(
+            "UPDATE holds SET expires_at = clock_timestamp() - interval '1 second',
+                              paying_until = CASE WHEN paying_until IS NOT NULL
+                                             THEN clock_timestamp() - interval '1 second' END
+             WHERE id = $1",
+        )
+        .bind(held.uuid())
+        .execute(&self.db)
+        .await
+        .unwrap();
+        assert_eq!(aged.rows_affected(), 1);
+    }
+
+    pub async fn set_event_status(&self, event: EventId, status: &str) {
+        sqlx::query("UPDATE events SET status = $2 WHERE id = $1")
+            .bind(event.uuid())
+            .bind(status)
+            .execute(&self.db)
+            .await
+            .unwrap();
+    }
+}
+
+/// A hold as its guest has it.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub id: String,
+    pub secret: String,
+    pub total: common::Money,
+}
+
+impl Held {
+    pub fn uuid(&self) -> Uuid {
+        self.id.parse().unwrap()
+    }
+}
+
+impl From<api::HoldTicketsResponse> for Held {
+    fn from(answer: api::HoldTicketsResponse) -> Self {
+        let hold = answer.hold.unwrap();
+        Self {
+            id: hold.id,
+            secret: answer.secret,
+            total: hold.total.unwrap(),
+        }
+    }
+}
+
+/// A request with an access token.
+pub fn by<T>(token: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+}
+
+pub fn euro(amount_minor: i64) -> common::Money {
+    common::Money {
+        amount_minor,
+        currency: Currency::EUR.to_string(),
+    }
+}
+
+pub fn in_days(days: i64) -> prost_types::Timestamp {
+    proto::timestamp(OffsetDateTime::now_utc() + Duration::days(days))
+}
+
+pub fn event_request(title: &str) -> api::CreateEventRequest {
+    api::CreateEventRequest {
+        title: title.to_owned(),
+        description: "Six cellos, no amplifier.".to_owned(),
+        location: "Old Mill, Berlin".to_owned(),
+        date_time: Some(in_days(30)),
+        timezone: "Europe/Berlin".to_owned(),
+        currency: "EUR".to_owned(),
+        status: api::EventStatus::Active.into(),
+        idempotency_key: String::new(),
+    }
+}
+
+pub fn type_request(event: EventId, stock: Option<i64>) -> api::CreateTicketTypeRequest {
+    api::CreateTicketTypeRequest {
+        event_id: event.to_string(),
+        category: "Stalls".to_owned(),
+        price: Some(euro(4500)),
+        total_stock: stock,
+        sales_start: None,
+        sales_end: None,
+        min_per_order: 0,
+        max_per_order: 0,
+        idempotency_key: String::new(),
+    }
+}
+
+pub fn begin_request(order: OrderId, held: &Held) -> api::BeginPaymentRequest {
+    api::BeginPaymentRequest {
+        order_id: order.to_string(),
+        hold_id: held.id.clone(),
+        secret: held.secret.clone(),
+        expected_total: Some(held.total.clone()),
+        provider_kind: "sandbox".to_owned(),
+        guest_key: vec![7; 32],
+    }
+}
+
+/// The failure behind a status, which must be a refusal with this reason.
+pub fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, reason: ErrorReason) -> Failure {
+    let failure = Failure::from_status(&answer.unwrap_err());
+    assert_eq!(failure.reason, reason, "{failure:?}");
+    assert_eq!(failure.certainty, kit::Certainty::NotDone);
+    failure
+}
+
+/// A refusal of one field.
+pub fn refused_field<T: std::fmt::Debug>(answer: Result<T, Status>, field: &str) {
+    let failure = refused(answer, ErrorReason::InvalidRequest);
+    let fields: Vec<_> = failure
+        .fields
+        .iter()
+        .map(|problem| problem.field.as_str())
+        .collect();
+    assert!(fields.contains(&field), "{field} is not among {fields:?}");
+}
+
+pub fn fact<'a>(failure: &'a Failure, name: &str) -> Option<&'a str> {
+    failure
+        .facts
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
+}

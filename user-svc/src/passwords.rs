@@ -1,0 +1,177 @@
+//! Hashing of passwords, as slow as it must be and never wider than the machine allows.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use aws_lc_rs::hmac;
+use base::{KeyRing, UserId};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+const PEPPER_PURPOSE: &str = "password-pepper";
+/// Callers that wait per hash under way. At the default cost the last of them is served within the
+/// time that a call has.
+const WAITING_PER_PERMIT: usize = 16;
+
+/// What a row keeps of a password.
+#[derive(Clone, Debug)]
+pub struct StoredPassword {
+    pub user_id: UserId,
+    pub hash: String,
+    pub pepper_key_id: String,
+}
+
+/// Too many hashes are waited for. Nothing was done.
+#[derive(Debug, thiserror::Error)]
+#[error("too many passwords wait to be checked")]
+pub struct Overloaded;
+
+/// bcrypt over HMAC-SHA-256. The prehash makes every byte of a long password count (bcrypt alone
+/// reads 71) and is worthless to whoever has only the database.
+pub struct Passwords {
+    pepper: KeyRing,
+    cost: u32,
+    permits: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    running: Arc<AtomicUsize>,
+}
+
+/// Counts as running until dropped.
+struct Running {
+    count: Arc<AtomicUsize>,
+    _turn: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+impl Passwords {
+    /// Half the cores hash, the others sell tickets.
+    pub fn new(pepper: KeyRing, cost: u32) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let permits = (cores / 2).max(1);
+        Self {
+            pepper,
+            cost,
+            permits: Arc::new(Semaphore::new(permits)),
+            queue: Arc::new(Semaphore::new(permits * (1 + WAITING_PER_PERMIT))),
+            running: Arc::default(),
+        }
+    }
+
+    /// How many hashes are computed at this moment.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::SeqCst)
+    }
+
+    /// Hashes a new password of `user_id` with the current pepper.
+    ///
+    /// # Errors
+    /// [`Overloaded`] at once when too many wait already.
+    pub async fn hash(
+        &self,
+        user_id: UserId,
+        password: &str,
+        salt: [u8; 16],
+    ) -> Result<StoredPassword, Overloaded> {
+        let pepper_key_id = self.pepper.current_id().to_owned();
+        let prehash = self
+            .prehash(&pepper_key_id, user_id, password)
+            .expect("the current key is in the ring");
+        let cost = self.cost;
+        let hash = self.compute(move || bcrypt::non_truncating_hash_with_salt(prehash, cost, salt));
+        let hash = hash
+            .await?
+            .expect("the cost is in range and a prehash has 44 bytes");
+        let hash = hash.format_for_version(bcrypt::Version::TwoB);
+        Ok(StoredPassword {
+            user_id,
+            hash,
+            pepper_key_id,
+        })
+    }
+
+    /// Whether this is the password. Takes as long without an account as with one.
+    ///
+    /// # Errors
+    /// [`Overloaded`] at once when too many wait already.
+    pub async fn verify(
+        &self,
+        stored: Option<StoredPassword>,
+        password: &str,
+    ) -> Result<bool, Overloaded> {
+        let prehashed = stored.and_then(|stored| {
+            let prehash = self.prehash(&stored.pepper_key_id, stored.user_id, password);
+            if prehash.is_none() {
+                tracing::error!(
+                    key = stored.pepper_key_id,
+                    "PASSWORD_PEPPER lacks a key in use"
+                );
+            }
+            Some((prehash?, stored.hash))
+        });
+        let known = prehashed.is_some();
+        let (prehash, hash) = prehashed.unwrap_or_else(|| self.dummy(password));
+        let verified = self
+            .compute(move || bcrypt::non_truncating_verify(prehash, &hash))
+            .await?;
+        Ok(known
+            & verified.unwrap_or_else(|error| {
+                tracing::error!(%error, "a stored password hash is malformed");
+                false
+            }))
+    }
+
+    /// 44 characters. Every account has a pepper of its own, so a hash fits one row only.
+    fn prehash(&self, key_id: &str, user_id: UserId, password: &str) -> Option<String> {
+        let pepper = self
+            .pepper
+            .derive_with(key_id, PEPPER_PURPOSE, user_id.uuid(), 0)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, pepper.expose().as_bytes());
+        Some(STANDARD.encode(hmac::sign(&key, password.as_bytes())))
+    }
+
+    /// Work for nothing: a hash of the right form that no password has.
+    fn dummy(&self, password: &str) -> (String, String) {
+        let nobody = UserId::from(Uuid::nil());
+        let prehash = self
+            .prehash(self.pepper.current_id(), nobody, password)
+            .expect("the current key is in the ring");
+        let zeros = ".".repeat(53);
+        (prehash, format!("$2b${:02}${zeros}", self.cost))
+    }
+
+    /// Runs one hash in its turn. A caller who leaves while waiting gives up the turn; one who
+    /// leaves later does not stop the hash, so the hash itself holds the permits.
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        let place = self
+            .queue
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Overloaded)?;
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let count = self.running.clone();
+        let hashing = tokio::task::spawn_blocking(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            let running = Running {
+                count,
+                _turn: (permit, place),
+            };
+            let result = work();
+            drop(running);
+            result
+        });
+        // Only a runtime that is ending, or a panic in the library, leaves this without a result.
+        hashing.await.map_err(|_| Overloaded)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::SeqCst);
+    }
+}

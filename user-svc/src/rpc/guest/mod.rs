@@ -1,0 +1,2 @@
+pub(super) mod login;
+pub(super) mod setup_first_admin;

@@ -1,0 +1,84 @@
+use kit::{Code, ErrorReason};
+use proto::user::Role;
+
+use crate::harness::{EMAIL, PASSWORD, check_invariants, founded};
+
+#[tokio::test]
+async fn a_login_opens_a_session() {
+    let (db, service) = founded().await;
+    for email in [EMAIL, "ada@example.org", "ADA@EXAMPLE.ORG"] {
+        let answer = service.login(email, PASSWORD).await.unwrap();
+        assert_eq!((answer.expires_in, answer.refresh_token.len()), (600, 43));
+        assert_eq!(answer.user.unwrap().role(), Role::Superadmin);
+        let (hours, user_matches): (f64, bool) = sqlx::query_as(
+            "SELECT extract(epoch FROM expires_at - created_at)::float8 / 3600,
+                    user_id = (SELECT id FROM users)
+             FROM sessions WHERE refresh_token_hash = sha256(convert_to($1, 'UTF8'))",
+        )
+        .bind(&answer.refresh_token)
+        .fetch_one(&mut db.connect().await)
+        .await
+        .unwrap();
+        assert!((hours - 12.0).abs() < f64::EPSILON && user_matches);
+    }
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn wrong_unknown_and_disabled_get_one_answer() {
+    let (db, service) = founded().await;
+    sqlx::query(
+        "INSERT INTO users (id, email, email_key, password_hash, pepper_key_id, role, status, created_at)
+         SELECT gen_random_uuid(), 'gone@example.org', 'gone@example.org', password_hash,
+                pepper_key_id, 'admin', 'disabled', created_at FROM users",
+    )
+    .execute(&mut db.connect().await)
+    .await
+    .unwrap();
+    let mut answers = Vec::new();
+    for (email, password) in [
+        (EMAIL, "correct horse batterY"),
+        (EMAIL, "x"),
+        (EMAIL, "correct horse battery\0"),
+        ("nobody@example.org", PASSWORD),
+        ("gone@example.org", PASSWORD),
+    ] {
+        let refused = service.login(email, password).await.unwrap_err();
+        assert_eq!(refused.code, Code::Unauthenticated);
+        assert_eq!(refused.reason, ErrorReason::InvalidCredentials);
+        answers.push(format!("{refused:?}"));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1);
+    let sessions: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions")
+        .fetch_one(&mut db.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(sessions, 0);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_address_is_a_bad_request() {
+    let (db, service) = founded().await;
+    for (email, password) in [("nobody", PASSWORD), (EMAIL, ""), (EMAIL, &"x".repeat(257))] {
+        let refused = service.login(email, password).await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::InvalidRequest);
+    }
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn guests_who_hang_up_harm_nobody() {
+    let (db, service) = founded().await;
+    for n in 0..50 {
+        let hasty = service.login(EMAIL, PASSWORD);
+        let patience = std::time::Duration::from_micros(n * 200);
+        let _hung_up = tokio::time::timeout(patience, hasty).await;
+    }
+    service.login(EMAIL, PASSWORD).await.unwrap();
+    service.stop().await;
+    check_invariants(&db).await;
+}

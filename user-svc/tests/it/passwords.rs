@@ -1,0 +1,154 @@
+//! The hashing itself: what counts as the same password, and how many hashes run at once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use base::{Sources, UserId};
+use testkit::keys;
+use user_svc::{Overloaded, Passwords};
+
+fn user() -> UserId {
+    UserId::new(&Sources::system())
+}
+
+fn permits() -> usize {
+    (std::thread::available_parallelism().unwrap().get() / 2).max(1)
+}
+
+#[tokio::test]
+async fn every_byte_counts() {
+    let passwords = Passwords::new(keys::key_ring().parse().unwrap(), 4);
+    let long = "p".repeat(72);
+    let stored = passwords
+        .hash(user(), &format!("{long}one"), [1; 16])
+        .await
+        .unwrap();
+    assert!(stored.hash.starts_with("$2b$04$"), "{}", stored.hash);
+    for (presented, right) in [
+        (format!("{long}one"), true),
+        (format!("{long}two"), false),
+        (long.clone(), false),
+        (format!("{long}one "), false),
+    ] {
+        assert_eq!(
+            passwords
+                .verify(Some(stored.clone()), &presented)
+                .await
+                .unwrap(),
+            right
+        );
+    }
+    assert!(!passwords.verify(None, &long).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_hash_fits_one_account_and_one_pepper() {
+    let ring = keys::key_ring_of(&["new", "old"]);
+    let (new_only, old_only) = ring.split_once(',').unwrap();
+    let old = Passwords::new(old_only.parse().unwrap(), 4);
+    let stored = old.hash(user(), "correct horse", [1; 16]).await.unwrap();
+    let rotated = Passwords::new(ring.parse().unwrap(), 4);
+    assert!(
+        rotated
+            .verify(Some(stored.clone()), "correct horse")
+            .await
+            .unwrap()
+    );
+    let lost = Passwords::new(new_only.parse().unwrap(), 4);
+    assert!(
+        !lost
+            .verify(Some(stored.clone()), "correct horse")
+            .await
+            .unwrap()
+    );
+    let mut moved = stored;
+    moved.user_id = user();
+    assert!(!old.verify(Some(moved), "correct horse").await.unwrap());
+}
+
+#[tokio::test]
+async fn an_unknown_address_costs_what_a_known_one_costs() {
+    let passwords = Passwords::new(keys::key_ring().parse().unwrap(), 9);
+    let stored = passwords
+        .hash(user(), "correct horse", [1; 16])
+        .await
+        .unwrap();
+    let fastest = async |stored: Option<user_svc::StoredPassword>| {
+        let mut fastest = Duration::MAX;
+        for _ in 0..5 {
+            let started = std::time::Instant::now();
+            assert!(!passwords.verify(stored.clone(), "wrong").await.unwrap());
+            fastest = fastest.min(started.elapsed());
+        }
+        fastest
+    };
+    let (known, unknown) = (fastest(Some(stored)).await, fastest(None).await);
+    assert!(
+        unknown * 3 > known && known * 3 > unknown,
+        "{known:?} {unknown:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_who_hang_up_do_not_free_their_turn() {
+    let passwords = Arc::new(Passwords::new(keys::key_ring().parse().unwrap(), 8));
+    let stored = passwords
+        .hash(user(), "correct horse", [1; 16])
+        .await
+        .unwrap();
+    let (stop, watched) = (Arc::new(AtomicBool::new(false)), passwords.clone());
+    let stopped = stop.clone();
+    let watcher = std::thread::spawn(move || {
+        let mut most = 0;
+        while !stopped.load(Ordering::SeqCst) {
+            most = most.max(watched.running());
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        most
+    });
+    for _ in 0..50 {
+        let call = {
+            let (passwords, stored) = (passwords.clone(), stored.clone());
+            tokio::spawn(async move { passwords.verify(Some(stored), "wrong").await })
+        };
+        // Gone as soon as a hash is under way: its own, or the one it waits behind.
+        while passwords.running() == 0 {
+            tokio::task::yield_now().await;
+        }
+        call.abort();
+        let _ = call.await;
+    }
+    let whole = passwords
+        .verify(Some(stored), "correct horse")
+        .await
+        .unwrap();
+    stop.store(true, Ordering::SeqCst);
+    let most = watcher.join().unwrap();
+    assert!(whole);
+    assert!(
+        (1..=permits()).contains(&most),
+        "{most} at once, {} allowed",
+        permits()
+    );
+}
+
+#[tokio::test]
+async fn a_crowd_is_turned_away_at_once() {
+    let passwords = Passwords::new(keys::key_ring().parse().unwrap(), 8);
+    let crowd = (0..permits() * 40).map(|_| passwords.verify(None, "wrong"));
+    let answers = futures::future::join_all(crowd).await;
+    let served = answers.iter().filter(|answer| answer.is_ok()).count();
+    let refused = answers
+        .iter()
+        .filter(|answer| matches!(answer, Err(Overloaded)))
+        .count();
+    assert!(served >= permits() * 17, "{served} served");
+    assert!(refused > permits(), "{refused} refused");
+    assert_eq!(passwords.running(), 0);
+    passwords.verify(None, "wrong").await.unwrap();
+}
