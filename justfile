@@ -41,8 +41,16 @@ sqlx:
 sqlx-check:
     cargo run --bin sqlx-prepare -- --check
 
+# The project's own rules: budgets, edges, words. Quick, and a part of `just test` too.
+tidy:
+    cargo test --test tidy
+
+# Licences, versions and sources of what comes from outside, and known vulnerabilities.
+deny:
+    .ci/deny
+
 # Everything that must be true of a commit.
-ci: lint test proto sqlx-check
+ci: tidy lint test proto sqlx-check deny
 
 # Install the pinned tools into .tools/ (buf, just), by hash.
 tools:

@@ -1,6 +1,11 @@
 //! Compiles the contracts without protoc, and turns each method's access option into a table.
 //! A method without the option, or with an empty one, does not build.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script its folders in the environment"
+)]
+
 use std::{env, error::Error, fmt::Write as _, fs, path::Path, path::PathBuf};
 
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
@@ -33,7 +38,10 @@ fn proto_files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
         let path = entry?.path();
         if path.is_dir() {
             files.extend(proto_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
             files.push(path);
         }
     }
@@ -44,7 +52,10 @@ fn proto_files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
 fn policies(descriptors: &[u8]) -> Result<String, Box<dyn Error>> {
     let pool = DescriptorPool::decode(descriptors)?;
     let mut rows: Vec<(String, String)> = Vec::new();
-    for service in pool.services().filter(|s| s.full_name().starts_with("boxoffice.")) {
+    for service in pool
+        .services()
+        .filter(|s| s.full_name().starts_with("boxoffice."))
+    {
         for method in service.methods() {
             let path = format!("/{}/{}", service.full_name(), method.name());
             let row = policy(&pool, &method).map_err(|reason| format!("{path}: {reason}"))?;
@@ -61,16 +72,21 @@ fn policies(descriptors: &[u8]) -> Result<String, Box<dyn Error>> {
 }
 
 fn policy(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String, String> {
-    let extension =
-        pool.get_extension_by_name(ACCESS_OPTION).ok_or("the access option is not defined")?;
+    let extension = pool
+        .get_extension_by_name(ACCESS_OPTION)
+        .ok_or("the access option is not defined")?;
     let options = method.options();
     if !options.has_extension(&extension) {
         return Err(format!("a method must have the option ({ACCESS_OPTION})"));
     }
     let value = options.get_extension(&extension);
-    let access = value.as_message().ok_or("the access option is not a message")?;
+    let access = value
+        .as_message()
+        .ok_or("the access option is not a message")?;
     let audience = enum_name(access, "audience", "AUDIENCE_")?;
-    let callers = access.get_field_by_name("callers").ok_or("no field `callers`")?;
+    let callers = access
+        .get_field_by_name("callers")
+        .ok_or("no field `callers`")?;
     let callers: Vec<String> = callers
         .as_list()
         .ok_or("`callers` is not a list")?
@@ -80,7 +96,10 @@ fn policy(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String, St
     if callers.is_empty() {
         return Err("the access option names no caller".to_owned());
     }
-    let mutates = access.get_field_by_name("mutates").and_then(|v| v.as_bool()).unwrap_or(false);
+    let mutates = access
+        .get_field_by_name("mutates")
+        .and_then(|v| v.as_bool())
+        .unwrap_or(false);
     Ok(format!(
         "audience: Audience::{audience}, callers: &[{}], mutates: {mutates}",
         callers.join(", ")
@@ -88,7 +107,9 @@ fn policy(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String, St
 }
 
 fn enum_name(access: &DynamicMessage, field: &str, prefix: &str) -> Result<String, String> {
-    let value = access.get_field_by_name(field).ok_or(format!("no field `{field}`"))?;
+    let value = access
+        .get_field_by_name(field)
+        .ok_or(format!("no field `{field}`"))?;
     variant(access, field, prefix, &value)
 }
 
@@ -99,8 +120,13 @@ fn variant(
     prefix: &str,
     value: &Value,
 ) -> Result<String, String> {
-    let number = value.as_enum_number().ok_or(format!("`{field}` is not an enum"))?;
-    let descriptor = access.descriptor().get_field_by_name(field).ok_or("no such field")?;
+    let number = value
+        .as_enum_number()
+        .ok_or(format!("`{field}` is not an enum"))?;
+    let descriptor = access
+        .descriptor()
+        .get_field_by_name(field)
+        .ok_or("no such field")?;
     let kind = descriptor.kind();
     let name = kind
         .as_enum()
@@ -112,5 +138,9 @@ fn variant(
     }
     let word = name.strip_prefix(prefix).unwrap_or(&name).to_lowercase();
     let mut letters = word.chars();
-    Ok(letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default() + letters.as_str())
+    Ok(letters
+        .next()
+        .map(|c| c.to_uppercase().to_string())
+        .unwrap_or_default()
+        + letters.as_str())
 }

@@ -44,6 +44,9 @@ pub struct Config {
     #[arg(long, env = "DEMO_PROGRAMME", default_value_t = true, action = clap::ArgAction::Set)]
     pub demo_programme: bool,
 
+    #[command(flatten)]
+    pub telemetry: kit::telemetry::Settings,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 }

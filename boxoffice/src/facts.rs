@@ -11,7 +11,7 @@ use crate::OPERATOR_CREDENTIAL;
 pub struct Facts {
     pub http: String,
     pub grpc: GrpcAddrs,
-    /// The address of the metrics; none yet.
+    /// Where the metrics are, as Prometheus text.
     pub metrics: Option<String>,
     /// Makes the first superadmin; none once there is one.
     pub setup_token: Option<String>,

@@ -23,16 +23,21 @@ pub struct Keys {
 impl Keys {
     /// Reads the keys, and makes those that are not there yet.
     pub fn open(secrets: &Secrets) -> anyhow::Result<Self> {
-        let random = |name: &str| secrets.get_or_create(name, random_secret).map(Secret::new);
-        let ring = |name: &str| {
-            let first = || format!("k1:{}", random_secret());
-            secrets.get_or_create(name, first).map(Secret::new)
-        };
+        let keys = Self::read(|name, first| secrets.get_or_create(name, first))?;
+        // People use grpcurl with this; see the lines that a start prints.
+        let operator = keys.mesh.identity(Peer::Operator).credential().to_owned();
+        secrets.get_or_create(OPERATOR_CREDENTIAL, || operator)?;
+        Ok(keys)
+    }
+
+    /// `stored` answers the value of a name, and makes it with the given function at the first time.
+    pub(crate) fn read(
+        stored: impl Fn(&str, fn() -> String) -> anyhow::Result<String>,
+    ) -> anyhow::Result<Self> {
+        let random = |name: &str| stored(name, random_secret).map(Secret::new);
+        let ring = |name: &str| stored(name, || format!("k1:{}", random_secret())).map(Secret::new);
         let mesh_setting = random("mesh-key")?;
         let mesh: MeshKey = mesh_setting.expose().parse()?;
-        // People use grpcurl with this; see the lines that a start prints.
-        let operator = mesh.identity(Peer::Operator).credential().to_owned();
-        secrets.get_or_create(OPERATOR_CREDENTIAL, || operator)?;
         Ok(Self {
             mesh,
             mesh_setting,

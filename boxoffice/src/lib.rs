@@ -3,13 +3,14 @@
 mod config;
 pub mod doctor;
 mod facts;
+mod flags;
 mod keys;
 mod mesh;
 mod reset;
 mod run;
 
 pub use config::{Command, Config};
-pub use facts::Facts;
+pub use facts::{Facts, GrpcAddrs};
 pub use keys::{Keys, OPERATOR_CREDENTIAL};
 pub use mesh::{Databases, Mesh, MeshConfig};
 pub use reset::reset;

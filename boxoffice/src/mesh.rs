@@ -10,14 +10,27 @@ use kit::{Bind, Shutdown};
 use proto::Peer;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{Keys, facts::GrpcAddrs};
+use crate::{
+    Keys,
+    facts::GrpcAddrs,
+    flags::{self, Addrs},
+};
 
 /// Where each service is when it is alone; in one process it takes another port if need be.
-const USUAL_PORTS: [(Peer, u16); 4] =
-    [(Peer::User, 50051), (Peer::Ticket, 50052), (Peer::Payment, 50053), (Peer::Notify, 50054)];
+const USUAL_PORTS: [(Peer, u16); 4] = [
+    (Peer::User, 50051),
+    (Peer::Ticket, 50052),
+    (Peer::Payment, 50053),
+    (Peer::Notify, 50054),
+];
 /// A purchase drains through all of them, so the edge stops first and what it needs last.
-const STOP_ORDER: [Peer; 5] =
-    [Peer::Gateway, Peer::Payment, Peer::Notify, Peer::Ticket, Peer::User];
+const STOP_ORDER: [Peer; 5] = [
+    Peer::Gateway,
+    Peer::Payment,
+    Peer::Notify,
+    Peer::Ticket,
+    Peer::User,
+];
 
 /// One database per service.
 #[derive(Clone, Debug)]
@@ -30,7 +43,7 @@ pub struct Databases {
 
 #[derive(Clone, Debug)]
 pub struct MeshConfig {
-    /// Port 0 takes any.
+    /// Port 0 takes any, for HTTP and for every service.
     pub http_addr: SocketAddr,
     /// Unset: where HTTP is served.
     pub public_url: Option<String>,
@@ -47,7 +60,7 @@ pub struct MeshConfig {
 /// The running services.
 pub struct Mesh {
     config: MeshConfig,
-    addrs: BTreeMap<&'static str, SocketAddr>,
+    addrs: Addrs,
     members: BTreeMap<&'static str, Member>,
 }
 
@@ -78,15 +91,24 @@ impl Mesh {
         let mut addrs = BTreeMap::new();
         addrs.insert(Peer::Gateway.name(), http.local_addr()?);
         binds.insert(Peer::Gateway.name(), http);
+        // Who takes any port for HTTP takes any for all: a member that is stopped for a while would
+        // meet somebody else at its usual port.
+        let usual = config.http_addr.port() != 0;
         for (peer, port) in USUAL_PORTS {
-            let listener = usual_or_any(port).await?;
+            let listener = usual_or_any(if usual { port } else { 0 }).await?;
             addrs.insert(peer.name(), listener.local_addr()?);
             binds.insert(peer.name(), listener);
         }
-        let mut mesh = Self { config, addrs, members: BTreeMap::new() };
+        let mut mesh = Self {
+            config,
+            addrs,
+            members: BTreeMap::new(),
+        };
         // Whatever is called comes before its callers; the loop is as short as five.
         for peer in STOP_ORDER.into_iter().rev() {
-            let listener = binds.remove(peer.name()).context("every service has a listener")?;
+            let listener = binds
+                .remove(peer.name())
+                .context("every service has a listener")?;
             // Each holds the whole start of a service: boxed, so that the caller's future stays small.
             Box::pin(mesh.start_on(peer, Bind::Listener(listener))).await?;
         }
@@ -107,9 +129,14 @@ impl Mesh {
 
     /// Drains and stops one service, as a rolling deployment does.
     pub async fn stop_member(&mut self, peer: Peer) -> anyhow::Result<()> {
-        let Some(member) = self.members.remove(peer.name()) else { return Ok(()) };
+        let Some(member) = self.members.remove(peer.name()) else {
+            return Ok(());
+        };
         member.shutdown.begin();
-        member.serving.await?.with_context(|| format!("{} failed", peer.name()))
+        member
+            .serving
+            .await?
+            .with_context(|| format!("{} failed", peer.name()))
     }
 
     /// Stops all five, the edge first.
@@ -123,7 +150,10 @@ impl Mesh {
     /// Resolves when a service ended that was not told to, with its name.
     pub async fn failed(&mut self) -> &'static str {
         loop {
-            let ended = self.members.iter().find(|(_, member)| member.serving.is_finished());
+            let ended = self
+                .members
+                .iter()
+                .find(|(_, member)| member.serving.is_finished());
             if let Some((name, _)) = ended {
                 return name;
             }
@@ -146,10 +176,13 @@ impl Mesh {
 
     /// Where guests find the shop.
     pub fn public_url(&self) -> String {
-        let served = || format!("http://{}", self.addr(Peer::Gateway));
-        self.config.public_url.clone().unwrap_or_else(served)
+        flags::public_url(&self.config, &self.addrs)
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "each is kept as a member, and the stop waits for it"
+    )]
     async fn start_on(&mut self, peer: Peer, bind: Bind) -> anyhow::Result<()> {
         let sources = self.config.sources.clone();
         let shutdown = Shutdown::new();
@@ -177,72 +210,14 @@ impl Mesh {
             }
             Peer::Operator => anyhow::bail!("an operator is a person"),
         };
-        self.members.insert(peer.name(), Member { shutdown, serving });
+        self.members
+            .insert(peer.name(), Member { shutdown, serving });
         Ok(())
     }
 
-    /// What holds the services together, as flags; all else each service reads from the
-    /// environment by itself.
-    fn flags(&self, peer: Peer) -> Vec<String> {
-        let keys = &self.config.keys;
-        let databases = &self.config.databases;
-        let mut flags: BTreeMap<&str, String> = BTreeMap::new();
-        let mut set = |flag, value: &str| drop(flags.insert(flag, value.to_owned()));
-        set("mesh-key", keys.mesh_setting.expose());
-        let url = |peer: Peer| format!("http://{}", self.addr(peer));
-        if peer != Peer::Gateway {
-            set("grpc-reflection", "true");
-        }
-        match peer {
-            Peer::User => {
-                set("database-url", databases.users.expose());
-                set("setup-token", keys.setup_token.expose());
-                set("password-pepper", keys.password_pepper.expose());
-                set("signing-seal-key", keys.signing_seal.expose());
-            }
-            Peer::Ticket => {
-                set("database-url", databases.tickets.expose());
-                set("user-svc-url", &url(Peer::User));
-                set("hold-keys", keys.holds.expose());
-                set("ticket-code-keys", keys.ticket_codes.expose());
-            }
-            Peer::Payment => {
-                set("database-url", databases.payments.expose());
-                set("nats-url", self.config.nats_url.expose());
-                set("ticket-svc-url", &url(Peer::Ticket));
-                set("notify-svc-url", &url(Peer::Notify));
-                set("public-url", &self.public_url());
-                set("order-keys", keys.orders.expose());
-                set("link-seal-key", keys.link_seal.expose());
-                set("sandbox-webhook-secret", keys.sandbox_webhook.expose());
-                let hook = format!("{}/api/v1/webhooks/sandbox", url(Peer::Gateway));
-                set("sandbox-webhook-url", &hook);
-            }
-            Peer::Notify => {
-                set("database-url", databases.notifications.expose());
-                set("nats-url", self.config.nats_url.expose());
-                set("public-url", &self.public_url());
-                set("link-seal-key", keys.link_seal.expose());
-                if let Some(smtp) = &self.config.smtp_url {
-                    set("smtp-url", smtp.expose());
-                }
-                if let Some(folder) = &self.config.mail_dir {
-                    set("mail-dir", &folder.to_string_lossy());
-                }
-            }
-            Peer::Gateway | Peer::Operator => {
-                set("public-url", &self.public_url());
-                set("user-svc-url", &url(Peer::User));
-                set("ticket-svc-url", &url(Peer::Ticket));
-                set("payment-svc-url", &url(Peer::Payment));
-                set("notify-svc-url", &url(Peer::Notify));
-            }
-        }
-        for (_, flag, value) in self.config.settings.iter().filter(|(member, ..)| *member == peer) {
-            set(flag, value);
-        }
-        let flags = flags.into_iter().map(|(flag, value)| format!("--{flag}={value}"));
-        std::iter::once(peer.name().to_owned()).chain(flags).collect()
+    /// The command line of one service.
+    pub fn flags(&self, peer: Peer) -> Vec<String> {
+        flags::flags(&self.config, &self.addrs, peer)
     }
 }
 

@@ -21,7 +21,10 @@ pub fn reset(config: &Config, yes: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     fs::remove_dir_all(data.path())?;
-    println!("Deleted {}. The next start is a first start.", data.path().display());
+    println!(
+        "Deleted {}. The next start is a first start.",
+        data.path().display()
+    );
     Ok(())
 }
 

@@ -3,39 +3,61 @@
 use anyhow::Context as _;
 use base::{Secret, Sources};
 use embedded::{DatabaseSpec, Stack, StackConfig};
-use kit::Shutdown;
+use kit::{Shutdown, telemetry::Telemetry};
 
-use crate::{Config, Databases, Facts, Keys, Mesh, MeshConfig};
+use crate::{Config, Databases, Facts, Keys, Mesh, MeshConfig, flags::check_settings_or_exit};
 
 const DATABASES: [&str; 4] = ["users", "tickets", "payments", "notifications"];
 
 /// Starts everything, says so, and waits. Stops in order: services, NATS, PostgreSQL.
 pub async fn run(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    check_settings_or_exit(config)?;
+    let telemetry = start_telemetry(config);
     let stack = tokio::select! {
         stack = Stack::start(stack_config(config)) => stack?,
         // An interrupted start has nothing to drain.
         () = shutdown.begun() => return Ok(()),
     };
-    let outcome = Box::pin(serve(config, &stack, &shutdown)).await;
+    let outcome = Box::pin(serve(config, &stack, &shutdown, &telemetry)).await;
     stack.stop().await;
     outcome
+}
+
+/// Metrics are always there, for this machine only unless told otherwise.
+fn start_telemetry(config: &Config) -> Telemetry {
+    let mut settings = config.telemetry.clone();
+    settings
+        .metrics_addr
+        .get_or_insert(([127, 0, 0, 1], 0).into());
+    kit::telemetry::init("boxoffice", &settings)
 }
 
 fn stack_config(config: &Config) -> StackConfig {
     let specs = DATABASES.map(|name| DatabaseSpec::new(name, name));
     let mut stack = StackConfig::new(&config.data_dir, specs.to_vec());
-    stack.postgres = config.database_url.as_ref().map(|url| url.expose().to_owned());
+    stack.postgres = config
+        .database_url
+        .as_ref()
+        .map(|url| url.expose().to_owned());
     stack.nats = config.nats_url.as_ref().map(|url| url.expose().to_owned());
     stack
 }
 
-async fn serve(config: &Config, stack: &Stack, shutdown: &Shutdown) -> anyhow::Result<()> {
+async fn serve(
+    config: &Config,
+    stack: &Stack,
+    shutdown: &Shutdown,
+    telemetry: &Telemetry,
+) -> anyhow::Result<()> {
     let secrets = stack.secrets()?;
     let keys = Keys::open(&secrets)?;
     let databases = databases(stack)?;
     Mesh::migrate(&databases).await?;
 
-    let mail_dir = config.smtp_url.is_none().then(|| stack.data_dir().join("mails"));
+    let mail_dir = config
+        .smtp_url
+        .is_none()
+        .then(|| stack.data_dir().join("mails"));
     let setup_token = keys.setup_token.clone();
     let mut mesh = Mesh::start(MeshConfig {
         http_addr: config.http_addr,
@@ -55,7 +77,9 @@ async fn serve(config: &Config, stack: &Stack, shutdown: &Shutdown) -> anyhow::R
     let facts = Facts {
         http: mesh.public_url(),
         grpc: mesh.grpc_addrs(),
-        metrics: None,
+        metrics: telemetry
+            .metrics_addr()
+            .map(|addr| format!("http://{addr}/metrics")),
         setup_token: setup_open.then(|| setup_token.expose().to_owned()),
         mail_dir: mail_dir.map(|folder| folder.display().to_string()),
         database_url: stack.admin_url().to_owned(),
@@ -96,7 +120,9 @@ async fn offer_demo_programme_once(
 
 fn databases(stack: &Stack) -> anyhow::Result<Databases> {
     let url = |name: &str| {
-        let url = stack.database_url(name).with_context(|| format!("no database `{name}`"))?;
+        let url = stack
+            .database_url(name)
+            .with_context(|| format!("no database `{name}`"))?;
         anyhow::Ok(Secret::new(url))
     };
     Ok(Databases {

@@ -16,7 +16,8 @@ function countDown(element) {
   const tick = () => {
     const seconds = Math.ceil((deadline - serverNow - (performance.now() - start)) / 1000);
     if (seconds <= 0) {
-      location.reload();
+      // Not a reload: that would send a refused form again. Not at once: clocks may differ a little.
+      setTimeout(() => location.replace(location.pathname), 1000);
       return;
     }
     const rest = String(seconds % 60).padStart(2, "0");

@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use base::Sources;
 use http::HeaderValue;
-use kit::{
-    MeshKey, Tasks,
-    client::{MeshChannel, channel},
-};
+use kit::{Admission, MeshKey, Shutdown, Tasks, client::channel};
 use proto::{
     Peer,
     notify::document_service_client::DocumentServiceClient,
@@ -27,7 +24,12 @@ use proto::{
 };
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::{Config, config::PublicUrl, shop::page::Pages};
+use crate::{
+    Config,
+    config::PublicUrl,
+    retries::{Budget, Upstream},
+    shop::page::Pages,
+};
 
 /// The state of the router.
 pub type Shared = Arc<App>;
@@ -38,6 +40,10 @@ pub struct App {
     pub handler_timeout: Duration,
     pub webhook_body_limit_bytes: usize,
     pub tasks: Tasks,
+    /// Bounds the requests in work.
+    pub admission: Admission,
+    /// Begins with the process's own shutdown, before connections are drained.
+    pub closing: Shutdown,
     pub upstreams: Upstreams,
     pub pages: Pages,
     /// What pages may load and where their forms may lead.
@@ -47,12 +53,14 @@ pub struct App {
 impl App {
     pub fn new(config: &Config, sources: Sources) -> anyhow::Result<Self> {
         Ok(Self {
-            sources,
             public_url: config.public_url.clone(),
             handler_timeout: config.handler_timeout(),
             webhook_body_limit_bytes: config.webhook_body_limit_bytes,
             tasks: Tasks::new(),
-            upstreams: Upstreams::connect(config)?,
+            admission: Admission::new(config.requests_max as usize),
+            closing: Shutdown::new(),
+            upstreams: Upstreams::connect(config, sources.clone())?,
+            sources,
             pages: Pages::new()?,
             page_policy: HeaderValue::from_str(&format!(
                 "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
@@ -65,16 +73,23 @@ impl App {
 
 /// The four services. Channels connect on first use and are shared by all requests.
 pub struct Upstreams {
-    user: MeshChannel,
-    ticket: MeshChannel,
-    payment: MeshChannel,
-    notify: MeshChannel,
+    user: Upstream,
+    ticket: Upstream,
+    payment: Upstream,
+    notify: Upstream,
 }
 
 impl Upstreams {
-    fn connect(config: &Config) -> anyhow::Result<Self> {
+    fn connect(config: &Config, sources: Sources) -> anyhow::Result<Self> {
         let key: &MeshKey = &config.mesh_key;
-        let connect = |url: &str| channel(url, key.identity(Peer::Gateway));
+        let budget = Budget::new(sources);
+        let connect = |url: &str| -> anyhow::Result<Upstream> {
+            let channel = channel(url, key.identity(Peer::Gateway))?;
+            Ok(Upstream {
+                channel,
+                budget: budget.clone(),
+            })
+        };
         Ok(Self {
             user: connect(&config.user_svc_url)?,
             ticket: connect(&config.ticket_svc_url)?,
@@ -83,48 +98,48 @@ impl Upstreams {
         })
     }
 
-    pub fn setup(&self) -> SetupServiceClient<MeshChannel> {
+    pub fn setup(&self) -> SetupServiceClient<Upstream> {
         SetupServiceClient::new(self.user.clone())
     }
 
-    pub fn sessions(&self) -> SessionServiceClient<MeshChannel> {
+    pub fn sessions(&self) -> SessionServiceClient<Upstream> {
         SessionServiceClient::new(self.user.clone())
     }
 
-    pub fn keys(&self) -> KeyServiceClient<MeshChannel> {
+    pub fn keys(&self) -> KeyServiceClient<Upstream> {
         KeyServiceClient::new(self.user.clone())
     }
 
-    pub fn catalog(&self) -> CatalogServiceClient<MeshChannel> {
+    pub fn catalog(&self) -> CatalogServiceClient<Upstream> {
         CatalogServiceClient::new(self.ticket.clone())
     }
 
-    pub fn catalog_admin(&self) -> CatalogAdminServiceClient<MeshChannel> {
+    pub fn catalog_admin(&self) -> CatalogAdminServiceClient<Upstream> {
         CatalogAdminServiceClient::new(self.ticket.clone())
     }
 
-    pub fn holds(&self) -> HoldServiceClient<MeshChannel> {
+    pub fn holds(&self) -> HoldServiceClient<Upstream> {
         HoldServiceClient::new(self.ticket.clone())
     }
 
-    pub fn orders(&self) -> OrderServiceClient<MeshChannel> {
+    pub fn orders(&self) -> OrderServiceClient<Upstream> {
         OrderServiceClient::new(self.payment.clone())
     }
 
-    pub fn provider_events(&self) -> ProviderEventServiceClient<MeshChannel> {
+    pub fn provider_events(&self) -> ProviderEventServiceClient<Upstream> {
         ProviderEventServiceClient::new(self.payment.clone())
     }
 
-    pub fn sandbox(&self) -> SandboxServiceClient<MeshChannel> {
+    pub fn sandbox(&self) -> SandboxServiceClient<Upstream> {
         SandboxServiceClient::new(self.payment.clone())
     }
 
-    pub fn documents(&self) -> DocumentServiceClient<MeshChannel> {
+    pub fn documents(&self) -> DocumentServiceClient<Upstream> {
         DocumentServiceClient::new(self.notify.clone())
     }
 
     /// The health service of each, by the service's name.
-    pub fn health(&self) -> [(&'static str, HealthClient<MeshChannel>); 4] {
+    pub fn health(&self) -> [(&'static str, HealthClient<Upstream>); 4] {
         [
             (Peer::User.name(), HealthClient::new(self.user.clone())),
             (Peer::Ticket.name(), HealthClient::new(self.ticket.clone())),

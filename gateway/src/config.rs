@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
-use kit::MeshKey;
+use kit::{Limits, MeshKey};
 use url::Url;
 
 /// The REST edge and the shop. It owns no data: every answer comes from the four services.
@@ -17,20 +17,24 @@ pub struct Config {
     #[arg(long, env = "PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: PublicUrl,
     /// Where user-svc answers.
-    #[arg(long, env = "USER_SVC_URL", default_value = "http://127.0.0.1:50051")]
+    #[arg(long, env = "USER_SVC_URL", default_value = "http://127.0.0.1:50051",
+          value_parser = upstream_url)]
     pub user_svc_url: String,
     /// Where ticket-svc answers.
-    #[arg(long, env = "TICKET_SVC_URL", default_value = "http://127.0.0.1:50052")]
+    #[arg(long, env = "TICKET_SVC_URL", default_value = "http://127.0.0.1:50052",
+          value_parser = upstream_url)]
     pub ticket_svc_url: String,
     /// Where payment-svc answers.
     #[arg(
         long,
         env = "PAYMENT_SVC_URL",
-        default_value = "http://127.0.0.1:50053"
+        default_value = "http://127.0.0.1:50053",
+        value_parser = upstream_url
     )]
     pub payment_svc_url: String,
     /// Where notify-svc answers.
-    #[arg(long, env = "NOTIFY_SVC_URL", default_value = "http://127.0.0.1:50054")]
+    #[arg(long, env = "NOTIFY_SVC_URL", default_value = "http://127.0.0.1:50054",
+          value_parser = upstream_url)]
     pub notify_svc_url: String,
     /// The installation's key by which services know each other: at least 32 random bytes as
     /// base64url without padding.
@@ -46,10 +50,25 @@ pub struct Config {
     /// Longest body of a provider's webhook, in bytes.
     #[arg(long, env = "WEBHOOK_BODY_LIMIT_BYTES", default_value_t = 1024 * 1024)]
     pub webhook_body_limit_bytes: usize,
+    /// Requests in work at once; more wait shortly, then get 503 with Retry-After.
+    #[arg(long, env = "REQUESTS_MAX", default_value_t = 1024,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_max: u32,
+    /// Connections open at once; one more gets 503 and is closed. Each takes a file descriptor.
+    #[arg(long, env = "CONNECTIONS_MAX", default_value_t = 8192,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_max: u32,
+    /// How long /readyz says no before connections are drained, in seconds: as long as a load
+    /// balancer takes to notice.
+    #[arg(long, env = "READINESS_OFF_SECS", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(0..=8))]
+    pub readiness_off_secs: u64,
     /// How long open requests may go on after the shutdown began, in seconds.
     #[arg(long, env = "DRAIN_TIMEOUT_SECS", default_value_t = 20,
           value_parser = clap::value_parser!(u64).range(0..=30))]
     pub drain_timeout_secs: u64,
+    #[command(flatten)]
+    pub telemetry: kit::telemetry::Settings,
 }
 
 impl Config {
@@ -57,9 +76,29 @@ impl Config {
         Duration::from_secs(self.handler_timeout_secs)
     }
 
-    pub(crate) fn drain_timeout(&self) -> Duration {
-        Duration::from_secs(self.drain_timeout_secs)
+    pub(crate) fn readiness_off(&self) -> Duration {
+        Duration::from_secs(self.readiness_off_secs)
     }
+
+    /// How strangers' connections are treated.
+    pub(crate) fn limits(&self) -> Limits {
+        let usual = Limits::edge();
+        Limits {
+            connections_max: self.connections_max as usize,
+            drain_timeout: Duration::from_secs(self.drain_timeout_secs),
+            body_timeout: usual.body_timeout.min(self.handler_timeout()),
+            ..usual
+        }
+    }
+}
+
+/// The channel itself would take any text and fail at the first call.
+fn upstream_url(text: &str) -> Result<String, &'static str> {
+    let usable = Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    usable
+        .then(|| text.to_owned())
+        .ok_or("must be an address such as http://127.0.0.1:50051")
 }
 
 /// An http(s) address without a trailing slash.
@@ -117,6 +156,14 @@ impl fmt::Display for PublicUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn upstreams_are_addresses() {
+        assert!(upstream_url("http://ticket-svc:50052").is_ok());
+        for bad in ["", "not_a_url", "ticket-svc:50052", "ftp://x", "http://"] {
+            assert!(upstream_url(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn public_urls() {

@@ -11,11 +11,14 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use kit::{CallContext, Failure, TraceId, with_context};
+use tracing::Instrument as _;
 
 use crate::{
     app::{App, Shared},
+    observe::{Observed, route_of},
     problem::{self, Problem},
-    shop,
+    retries,
+    shop::{self, problem_page::WayOn},
 };
 
 /// Paths that programs use; everything else is a page.
@@ -34,6 +37,8 @@ struct Seen {
     /// The pattern of the route, never the path itself: paths of links carry secrets.
     route: String,
     page: bool,
+    /// Where a page with a problem leads.
+    way_on: WayOn,
     trace_id: String,
 }
 
@@ -49,8 +54,9 @@ impl Seen {
         let page_by_path = matched.is_some() && !api && !accept.contains("json");
         Self {
             method: request.method().clone(),
-            route: matched.map_or("unmatched", MatchedPath::as_str).to_owned(),
+            route: route_of(request).to_owned(),
             page: page_by_path || accept.contains("text/html"),
+            way_on: WayOn::of(path),
             trace_id: trace.to_string(),
         }
     }
@@ -60,26 +66,26 @@ impl Seen {
     }
 }
 
+/// These answer when nothing else does.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// Calls end with the deadline; what only then has to be written still gets through.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+
 /// The outermost layer.
 pub async fn edge(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let trace = TraceId::from_headers(request.headers())
+    let observed = Observed::begin(&request);
+    let trace = observed
+        .trace()
         .unwrap_or_else(|| TraceId::new(app.sources.bytes()));
     let seen = Seen::of(&request, &trace);
+    // Of the highest level, so that a filter that hides chatter keeps the trace on what it shows.
+    let lines = tracing::error_span!("request", route = seen.route, trace_id = seen.trace_id);
     let context = CallContext {
         deadline: Some(Instant::now() + app.handler_timeout),
         trace: Some(trace),
     };
-    let work = with_context(
-        context,
-        tokio::time::timeout(app.handler_timeout, next.run(request)),
-    );
-    // A task of its own: a client that leaves must not cancel a purchase half way, and a panic
-    // must not close the connection.
-    let mut response = match app.tasks.spawn(work).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_elapsed)) => Problem::from(Failure::outcome_unknown()).into_response(),
-        Err(panic) => Problem::from(Failure::internal(panic)).into_response(),
-    };
+    let answer = answer(app.clone(), request, next).instrument(lines);
+    let mut response = with_context(context, answer).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let problem = if seen.read_only() {
             problem.of_read()
@@ -90,7 +96,33 @@ pub async fn edge(State(app): State<Shared>, request: Request, next: Next) -> Re
         render(&app, &problem, &seen, &mut response);
     }
     add_headers(&app, &seen, response.headers_mut());
+    observed.end(response.status());
     response
+}
+
+/// The answer of the router, if there is room for the request.
+async fn answer(app: Shared, request: Request, next: Next) -> Response {
+    let probe = PROBES.contains(&request.uri().path());
+    let place = match app.admission.enter().await {
+        Ok(place) => Some(place),
+        Err(_) if probe => None,
+        Err(failure) => return Problem::from(failure).into_response(),
+    };
+    let repeatable = !probe && retries::repeatable(request.method(), request.headers());
+    let answer = retries::within(repeatable, next.run(request));
+    let answer = tokio::time::timeout(app.handler_timeout + ANSWER_MARGIN, answer);
+    let work = async move {
+        let answer = answer.await;
+        drop(place);
+        answer
+    };
+    // A task of its own: a client that leaves must not cancel a purchase half way, and a panic
+    // must not close the connection.
+    match app.tasks.spawn(work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_elapsed)) => Problem::from(Failure::outcome_unknown()).into_response(),
+        Err(panic) => Problem::from(Failure::internal(panic)).into_response(),
+    }
 }
 
 fn log(problem: &Problem, seen: &Seen) {
@@ -119,7 +151,7 @@ fn render(app: &App, problem: &Problem, seen: &Seen, response: &mut Response) {
     let (content_type, text) = if seen.page {
         (
             "text/html; charset=utf-8",
-            shop::problem_page::render(app, &body),
+            shop::problem_page::render(app, &body, &seen.way_on),
         )
     } else {
         (
@@ -133,6 +165,11 @@ fn render(app: &App, problem: &Problem, seen: &Seen, response: &mut Response) {
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The address of what failed may be a guest's link.
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     if body.status == 401 && !seen.page {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

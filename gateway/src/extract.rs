@@ -2,8 +2,23 @@
 
 mod body;
 mod credentials;
+mod json;
 mod params;
 
 pub use body::{Form, Json, JsonOrEmpty, RawBody};
 pub use credentials::{Access, AdminToken, Key, OptionalKey};
+pub use json::Object;
 pub use params::{Id, Path, Query};
+
+use kit::ErrorReason;
+
+use crate::problem::Problem;
+
+fn malformed(detail: &str) -> Problem {
+    Problem::refused(ErrorReason::MalformedBody, detail)
+}
+
+/// The decoder of forms and queries puts U+FFFD in the place of bytes that are no UTF-8.
+fn not_utf8(text: &str) -> bool {
+    text.contains(char::REPLACEMENT_CHARACTER)
+}

@@ -3,12 +3,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{
-    Router,
-    serve::{ListenerExt as _, serve},
-};
+use axum::Router;
 use base::Sources;
-use kit::{Bind, Shutdown, Tasks};
+use kit::{Bind, Limits, Shutdown, Tasks};
 use tokio::net::TcpListener;
 
 mod app;
@@ -17,8 +14,10 @@ mod cookies;
 mod edge;
 mod error_pages;
 mod extract;
+mod observe;
 mod problem;
 mod rest;
+mod retries;
 mod routes;
 mod shop;
 
@@ -34,7 +33,9 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
         addr: listener.local_addr()?,
         listener,
         tasks: app.tasks.clone(),
-        drain_timeout: config.drain_timeout(),
+        limits: config.limits(),
+        readiness_off: config.readiness_off(),
+        closing: app.closing.clone(),
         router: routes::router(app, config.body_limit_bytes),
     })
 }
@@ -45,7 +46,9 @@ pub struct Server {
     listener: TcpListener,
     router: Router,
     tasks: Tasks,
-    drain_timeout: Duration,
+    limits: Limits,
+    readiness_off: Duration,
+    closing: Shutdown,
 }
 
 impl Server {
@@ -58,27 +61,21 @@ impl Server {
         &self.tasks
     }
 
-    /// Serves until the shutdown, then takes no more connections and drains the open ones.
+    /// Serves until the shutdown, then says it is not ready, takes no more connections and drains
+    /// the open ones.
     pub async fn serve(self, shutdown: Shutdown) -> anyhow::Result<()> {
         tracing::info!(service = "gateway", addr = %self.addr, "serving");
-        let begun = shutdown.clone();
-        let listener = self.listener.tap_io(|stream| {
-            // Without it small answers wait for the client's acknowledgement.
-            drop(stream.set_nodelay(true));
-        });
-        let serving = serve(listener, self.router)
-            .with_graceful_shutdown(async move { begun.begun().await })
-            .into_future();
-        let hard_stop = async {
+        let drain = Shutdown::new();
+        let serving = listen::serve(self.listener, self.limits, self.router, drain.token());
+        let ending = async {
             shutdown.begun().await;
-            tokio::time::sleep(self.drain_timeout).await;
+            self.closing.begin();
+            tokio::time::sleep(self.readiness_off).await;
+            drain.begin();
         };
-        let served = tokio::select! {
-            served = serving => served,
-            () = hard_stop => Ok(()),
-        };
+        tokio::join!(serving, ending);
         self.tasks.finish().await;
         tracing::info!(service = "gateway", "stopped");
-        Ok(served?)
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use kit::{Bind, Shutdown};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = kit::config::parse_or_exit();
-    kit::init_logs();
+    let _telemetry = kit::telemetry::init("gateway", &config.telemetry);
     let bind = Bind::from(config.http_addr);
     let server = gateway::build(&config, bind, Sources::system())
         .await

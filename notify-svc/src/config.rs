@@ -69,6 +69,9 @@ pub struct Config {
 
     #[command(subcommand)]
     pub command: Option<Command>,
+
+    #[command(flatten)]
+    pub telemetry: kit::telemetry::Settings,
 }
 
 #[derive(Clone, Copy, Debug, clap::Subcommand)]

@@ -7,6 +7,7 @@ mod error;
 mod facts;
 mod jobs;
 mod mailer;
+mod poison;
 pub mod render;
 mod rpc;
 
@@ -38,10 +39,12 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
     events::start_consumer(&tasks, nats, JETSTREAM_CONSUMER, app.clone());
     jobs::send_notifications::start(&tasks, app.clone());
 
+    let database = app.db.answers();
     let rpc = rpc::Rpc { app };
     ServerBuilder::new(Peer::Notify, bind, config.mesh_key.clone(), tasks)
         .await?
         .reflection(config.grpc_reflection)
+        .ready_check("database", database)
         .add_service(
             AcceptServiceServer::new(rpc.clone()).max_decoding_message_size(ACCEPT_MAX_BYTES),
         )

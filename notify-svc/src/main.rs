@@ -4,7 +4,7 @@ use notify_svc::{Command, Config, MIGRATOR, build};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = parse_or_exit();
-    kit::init_logs();
+    let _telemetry = kit::telemetry::init("notify-svc", &config.telemetry);
     if let Some(Command::Migrate) = config.command {
         return Ok(db::migrate(config.database_url.expose(), &MIGRATOR).await?);
     }

@@ -73,6 +73,9 @@ pub struct Config {
     /// Lets grpcurl list and describe the services.
     #[arg(long, env = "GRPC_REFLECTION", default_value_t = false, action = clap::ArgAction::Set)]
     pub grpc_reflection: bool,
+
+    #[command(flatten)]
+    pub telemetry: kit::telemetry::Settings,
 }
 
 #[derive(clap::Subcommand, Clone, Copy, Debug)]

@@ -74,9 +74,11 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
     });
     jobs::start(&app);
 
+    let database = app.db.answers();
     let builder = ServerBuilder::new(Peer::Payment, bind, config.mesh_key.clone(), tasks).await?;
     builder
         .reflection(config.grpc_reflection)
+        .ready_check("database", database)
         .add_service(OrderServiceServer::new(rpc::Orders(app.clone())))
         .add_service(SandboxServiceServer::new(rpc::SandboxPage(sandbox)))
         .add_service(ProviderEventServiceServer::new(rpc::ProviderEvents(app)))

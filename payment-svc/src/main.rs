@@ -6,9 +6,11 @@ use payment_svc::{Command, Config, MIGRATOR, build};
 #[tokio::main]
 async fn main() {
     let settings: Config = config::parse_or_exit();
-    kit::init_logs();
+    let telemetry = kit::telemetry::init("payment-svc", &settings.telemetry);
     if let Err(error) = Box::pin(run(settings)).await {
         tracing::error!(error = format!("{error:#}"), "payment-svc failed");
+        // What the exit would cut off.
+        drop(telemetry);
         std::process::exit(config::EXIT_FAILURE);
     }
 }

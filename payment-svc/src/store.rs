@@ -169,17 +169,25 @@ pub(crate) struct Step {
 pub(crate) struct By {
     /// `guest`, `saga` or the provider's name.
     pub actor: String,
-    pub trace_id: Option<String>,
+    trace: Option<TraceId>,
 }
 
 impl By {
     /// In the trace of the call in hand. Read it outside of database work, which has no call in hand.
     pub fn now(actor: &str) -> Self {
-        let trace_id = kit::current().trace.as_ref().map(TraceId::to_string);
         Self {
             actor: actor.to_owned(),
-            trace_id,
+            trace: kit::current().trace,
         }
+    }
+
+    pub fn trace_id(&self) -> Option<String> {
+        self.trace.as_ref().map(TraceId::to_string)
+    }
+
+    /// For stored work, which goes on from here.
+    pub fn traceparent(&self) -> Option<String> {
+        self.trace.as_ref().map(TraceId::traceparent)
     }
 }
 
@@ -237,7 +245,7 @@ async fn record(tx: &mut PgConnection, step: &Step) -> Result<(), DbError> {
         step.from.word(),
         step.to.word(),
         step.reason,
-        step.by.trace_id,
+        step.by.trace_id(),
     )
     .execute(tx)
     .await?;

@@ -3,7 +3,10 @@
 use base::OrderId;
 use proto::{
     common::Money,
-    payment::{Order, OrderLine, OrderStatus as WireStatus, PaymentAttempt, TimelineEntry},
+    payment::{
+        AttemptStatus as WireAttempt, Order, OrderLine, OrderStatus as WireStatus, PaymentAttempt,
+        TimelineEntry,
+    },
     ticket::{ListOrderTicketsRequest, Ticket},
 };
 use sqlx::PgConnection;
@@ -69,13 +72,13 @@ pub(crate) async fn order(app: &App, id: OrderId) -> Result<Order, Error> {
 
 /// True while the guest has to wait for a page to pay on.
 pub(crate) fn is_preparing(order: &Order) -> bool {
-    let no_page = order
-        .payment
-        .as_ref()
-        .is_none_or(|payment| payment.checkout_url.is_empty());
+    let payment = order.payment.as_ref();
     match order.status() {
         WireStatus::Created => true,
-        WireStatus::AwaitingPayment => no_page,
+        // Once an attempt has ended no page follows by itself.
+        WireStatus::AwaitingPayment => {
+            payment.is_some_and(|payment| payment.status() == WireAttempt::Created)
+        }
         _ => false,
     }
 }

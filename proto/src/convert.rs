@@ -19,14 +19,20 @@ pub enum ConvertError {
 
 /// To the wire.
 pub fn money(money: Money) -> common::Money {
-    common::Money { amount_minor: money.amount_minor, currency: money.currency.to_string() }
+    common::Money {
+        amount_minor: money.amount_minor,
+        currency: money.currency.to_string(),
+    }
 }
 
 /// From the wire.
 pub fn money_from(money: Option<&common::Money>) -> Result<Money, ConvertError> {
     let money = money.ok_or(ConvertError::Missing)?;
     let currency: Currency = money.currency.parse().map_err(|_| ConvertError::Currency)?;
-    Ok(Money { amount_minor: money.amount_minor, currency })
+    Ok(Money {
+        amount_minor: money.amount_minor,
+        currency,
+    })
 }
 
 /// To the wire, with nanoseconds.

@@ -9,6 +9,7 @@ mod reason;
 #[expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    clippy::disallowed_methods,
     clippy::too_many_lines,
     reason = "generated code"
 )]

@@ -21,8 +21,14 @@ pub enum Peer {
 }
 
 impl Peer {
-    pub const ALL: [Self; 6] =
-        [Self::Gateway, Self::User, Self::Ticket, Self::Payment, Self::Notify, Self::Operator];
+    pub const ALL: [Self; 6] = [
+        Self::Gateway,
+        Self::User,
+        Self::Ticket,
+        Self::Payment,
+        Self::Notify,
+        Self::Operator,
+    ];
 
     /// The word that names the member in metadata and logs.
     pub fn name(self) -> &'static str {
@@ -55,7 +61,10 @@ include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 
 /// The rule of the method at this path; none for a path outside the contracts.
 pub fn policy(path: &str) -> Option<&'static Policy> {
-    POLICIES.binary_search_by(|policy| policy.path.cmp(path)).ok().map(|index| &POLICIES[index])
+    POLICIES
+        .binary_search_by(|policy| policy.path.cmp(path))
+        .ok()
+        .map(|index| &POLICIES[index])
 }
 
 #[cfg(test)]
@@ -67,7 +76,10 @@ mod tests {
         let receive = policy("/boxoffice.payment.v1.ProviderEventService/ReceiveEvent").unwrap();
         assert_eq!(receive.callers, [Peer::Gateway]);
         let commit = policy("/boxoffice.ticket.v1.InventoryService/CommitOrder").unwrap();
-        assert_eq!((commit.audience, commit.callers), (Audience::Internal, &[Peer::Payment][..]));
+        assert_eq!(
+            (commit.audience, commit.callers),
+            (Audience::Internal, &[Peer::Payment][..])
+        );
     }
 
     #[test]

@@ -59,6 +59,9 @@ pub struct Config {
 
     #[command(subcommand)]
     pub command: Option<Command>,
+
+    #[command(flatten)]
+    pub telemetry: kit::telemetry::Settings,
 }
 
 #[derive(clap::Subcommand, Clone, Copy, Debug, PartialEq, Eq)]

@@ -51,11 +51,13 @@ pub async fn build_with_verifier(
     let tasks = Tasks::new();
     jobs::expire_holds::start(&tasks, db.clone());
     close_at_the_end(&tasks, db.clone());
+    let database = db.answers();
     let app = Arc::new(App::new(config, db, sources));
     let builder = ServerBuilder::new(Peer::Ticket, bind, config.mesh_key.clone(), tasks).await?;
     let builder = builder
         .verify_tokens(verifier)
-        .reflection(config.grpc_reflection);
+        .reflection(config.grpc_reflection)
+        .ready_check("database", database);
     rpc::register(builder, app).build().await
 }
 

@@ -4,7 +4,7 @@ use ticket_svc::{Command, Config, MIGRATOR, build};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = kit::config::parse_or_exit();
-    kit::init_logs();
+    let _telemetry = kit::telemetry::init("ticket-svc", &config.telemetry);
     if config.command == Some(Command::Migrate) {
         return db::migrate(config.database_url.expose(), &MIGRATOR)
             .await

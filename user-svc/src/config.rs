@@ -58,6 +58,9 @@ pub struct Config {
     /// Whether grpcurl may list and describe the services.
     #[arg(long, env = "GRPC_REFLECTION", default_value_t = false, action = ArgAction::Set)]
     pub grpc_reflection: bool,
+
+    #[command(flatten)]
+    pub telemetry: kit::telemetry::Settings,
 }
 
 #[derive(clap::Subcommand, Clone, Copy, Debug)]

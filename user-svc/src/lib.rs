@@ -43,6 +43,7 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
     let tasks = Tasks::new();
     close_at_the_end(&tasks, db.clone());
     let keys = Arc::new(signing::LocalKeys::new(db.clone()));
+    let database = db.answers();
     let app = Arc::new(app::App {
         db,
         passwords: Passwords::new(config.password_pepper.clone(), config.bcrypt_cost),
@@ -56,6 +57,7 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
         .await?
         .verify_tokens(Arc::new(Verifier::new(keys, sources)))
         .reflection(config.grpc_reflection)
+        .ready_check("database", database)
         .add_service(
             SetupServiceServer::new(rpc.clone()).max_decoding_message_size(REQUEST_MAX_BYTES),
         )

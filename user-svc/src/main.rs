@@ -5,7 +5,7 @@ use user_svc::{Command, Config, MIGRATOR, build};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = parse_or_exit();
-    kit::init_logs();
+    let _telemetry = kit::telemetry::init("user-svc", &config.telemetry);
     if let Some(Command::Migrate) = config.command {
         return Ok(db::migrate(config.database_url.expose(), &MIGRATOR).await?);
     }

@@ -1,6 +1,10 @@
 //! `boxoffice doctor`.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    io::{Write as _, stdout},
+    process::ExitCode,
+    time::Duration,
+};
 
 use base::Secret;
 
@@ -36,7 +40,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 60)]
     pub settle_secs: u32,
 
-    /// How long one question may take a database.
+    /// How long one question may take a database; 0 is as long as it takes.
     #[arg(long, default_value_t = 120)]
     pub statement_timeout_secs: u32,
 
@@ -69,10 +73,12 @@ async fn check(config: &Config, arguments: &Arguments) -> anyhow::Result<Report>
         started.stop().await;
     }
     let report = report?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+    let text = if arguments.json {
+        serde_json::to_string_pretty(&report)? + "\n"
     } else {
-        print!("{report}");
-    }
+        report.to_string()
+    };
+    // The exit code tells the rest if nobody reads to the end.
+    let _ = stdout().write_all(text.as_bytes());
     Ok(report)
 }

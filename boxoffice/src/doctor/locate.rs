@@ -38,7 +38,10 @@ struct RunFacts {
 /// By the four URLs where they are given, else by the data folder.
 pub(super) async fn locate(config: &Config, arguments: &Arguments) -> anyhow::Result<Located> {
     if let Some(databases) = given(arguments)? {
-        return Ok(Located { databases, started: None });
+        return Ok(Located {
+            databases,
+            started: None,
+        });
     }
     let folder = &config.data_dir;
     ensure!(
@@ -47,22 +50,35 @@ pub(super) async fn locate(config: &Config, arguments: &Arguments) -> anyhow::Re
         folder.display()
     );
     if let Some(server) = &config.database_url {
-        return Ok(Located { databases: from_secrets(server.expose(), folder)?, started: None });
+        return Ok(Located {
+            databases: from_secrets(server.expose(), folder)?,
+            started: None,
+        });
     }
     match DataDir::open(folder) {
         // Somebody else has it: the box office is running.
         Err(in_use) => {
             let server = running_server(folder).with_context(|| format!("{in_use:#}"))?;
-            Ok(Located { databases: from_secrets(&server, folder)?, started: None })
+            Ok(Located {
+                databases: from_secrets(&server, folder)?,
+                started: None,
+            })
         }
         Ok(data) => start(data).await,
     }
 }
 
 fn given(arguments: &Arguments) -> anyhow::Result<Option<Databases>> {
-    let Arguments { users_database_url: users, tickets_database_url: tickets, .. } = arguments;
-    let Arguments { payments_database_url: payments, notifications_database_url: mails, .. } =
-        arguments;
+    let Arguments {
+        users_database_url: users,
+        tickets_database_url: tickets,
+        ..
+    } = arguments;
+    let Arguments {
+        payments_database_url: payments,
+        notifications_database_url: mails,
+        ..
+    } = arguments;
     match (users, tickets, payments, mails) {
         (None, None, None, None) => Ok(None),
         (Some(users), Some(tickets), Some(payments), Some(notifications)) => Ok(Some(Databases {
@@ -79,8 +95,8 @@ fn given(arguments: &Arguments) -> anyhow::Result<Option<Databases>> {
 
 fn running_server(folder: &Path) -> anyhow::Result<String> {
     let path = folder.join("run.json");
-    let text =
-        fs::read(&path).with_context(|| format!("reading {}; is it still starting?", path.display()))?;
+    let text = fs::read(&path)
+        .with_context(|| format!("reading {}; is it still starting?", path.display()))?;
     let facts: RunFacts = serde_json::from_slice(&text)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(facts.database_url)
@@ -97,9 +113,15 @@ async fn start(data: DataDir) -> anyhow::Result<Located> {
     );
     let postgres = Postgres::start(&data, &Tools::from_env(), true).await?;
     let databases = from_secrets(postgres.admin_url(), &folder);
-    let started = Started { postgres, _data: data };
+    let started = Started {
+        postgres,
+        _data: data,
+    };
     match databases {
-        Ok(databases) => Ok(Located { databases, started: Some(started) }),
+        Ok(databases) => Ok(Located {
+            databases,
+            started: Some(started),
+        }),
         Err(error) => {
             started.stop().await;
             Err(error)
@@ -114,11 +136,17 @@ fn from_secrets(server: &str, folder: &Path) -> anyhow::Result<Databases> {
     let url = |name: &str| {
         let secret = format!("postgres.role.{name}");
         let password = secrets.get(&secret)?.with_context(|| {
-            format!("{} has no secret {secret}: the box office never started", folder.display())
+            format!(
+                "{} has no secret {secret}: the box office never started",
+                folder.display()
+            )
         })?;
         let mut url = server.clone();
         let fits = url.set_username(name).is_ok() && url.set_password(Some(&password)).is_ok();
-        ensure!(fits, "the PostgreSQL URL needs a host: postgres://user:password@host:port/");
+        ensure!(
+            fits,
+            "the PostgreSQL URL needs a host: postgres://user:password@host:port/"
+        );
         url.set_path(name);
         Ok(Secret::new(url))
     };

@@ -35,7 +35,10 @@ async fn confirmed(
     let query = "SELECT id FROM outbox
                  WHERE confirmed_at < now() - make_interval(secs => $1) AND id > $2
                  ORDER BY id LIMIT $3";
-    let batch = sqlx::query_scalar(query).bind(settle_secs).bind(after).bind(BATCH_ROWS);
+    let batch = sqlx::query_scalar(query)
+        .bind(settle_secs)
+        .bind(after)
+        .bind(BATCH_ROWS);
     batch.fetch_all(payments).await
 }
 
@@ -46,5 +49,8 @@ async fn missing(
     let query = "SELECT m.id FROM UNNEST($1::uuid[]) AS m (id)
                  WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.message_id = m.id)
                  ORDER BY m.id";
-    sqlx::query_scalar(query).bind(batch).fetch_all(notifications).await
+    sqlx::query_scalar(query)
+        .bind(batch)
+        .fetch_all(notifications)
+        .await
 }

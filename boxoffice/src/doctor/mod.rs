@@ -24,8 +24,8 @@ use anyhow::Context as _;
 use sqlx::{Connection as _, PgConnection};
 
 pub use command::{Arguments, doctor};
-pub use report::{Broken, Checked, Report};
 use report::Verdict;
+pub use report::{Broken, Checked, Report};
 pub use session::open_session;
 
 use crate::Databases;
@@ -40,7 +40,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { settle: Duration::from_secs(60), statement_timeout: Duration::from_secs(120) }
+        Self {
+            settle: Duration::from_secs(60),
+            statement_timeout: Duration::from_secs(120),
+        }
     }
 }
 
@@ -79,18 +82,34 @@ pub async fn examine(databases: &Databases, options: Options) -> anyhow::Result<
     let mut snapshots = snapshots.await?;
     let mut report = Report::new(options.settle);
     check_each(&mut snapshots, &mut report).await?;
-    orders::check(&mut snapshots, &mut report).await.context("comparing orders")?;
-    messages::check(&mut snapshots, &mut report).await.context("comparing messages")?;
+    orders::check(&mut snapshots, &mut report)
+        .await
+        .context("comparing orders")?;
+    messages::check(&mut snapshots, &mut report)
+        .await
+        .context("comparing messages")?;
     snapshots.close().await;
     Ok(report)
 }
 
 /// Name and sentence of every rule.
 pub fn rules() -> Vec<(&'static str, &'static str)> {
-    let lists =
-        [tickets::RULES, payments::RULES, payments::SANDBOX_RULES, notifications::RULES, users::RULES, sessions::RULES];
-    let of_one_database = lists.into_iter().flatten().map(|rule| (rule.name, rule.says));
-    of_one_database.chain(orders::rules()).chain([(messages::NAME, messages::SAYS)]).collect()
+    let lists = [
+        tickets::RULES,
+        payments::RULES,
+        payments::SANDBOX_RULES,
+        notifications::RULES,
+        users::RULES,
+        sessions::RULES,
+    ];
+    let of_one_database = lists
+        .into_iter()
+        .flatten()
+        .map(|rule| (rule.name, rule.says));
+    of_one_database
+        .chain(orders::rules())
+        .chain([(messages::NAME, messages::SAYS)])
+        .collect()
 }
 
 /// One session per database, each in its snapshot.
@@ -111,7 +130,12 @@ impl Snapshots {
 }
 
 async fn check_each(snapshots: &mut Snapshots, report: &mut Report) -> anyhow::Result<()> {
-    let Snapshots { notifications, tickets, payments, users } = snapshots;
+    let Snapshots {
+        notifications,
+        tickets,
+        payments,
+        users,
+    } = snapshots;
     rule::check_all(tickets, "tickets", tickets::RULES, report).await?;
     rule::check_all(payments, "payments", payments::RULES, report).await?;
     if payments::has_sandbox(payments).await? {
@@ -119,7 +143,12 @@ async fn check_each(snapshots: &mut Snapshots, report: &mut Report) -> anyhow::R
     }
     rule::check_all(notifications, "notifications", notifications::RULES, report).await?;
     rule::check_all(users, "users", users::RULES, report).await?;
-    let all = [("tickets", tickets), ("payments", payments), ("notifications", notifications), ("users", users)];
+    let all = [
+        ("tickets", tickets),
+        ("payments", payments),
+        ("notifications", notifications),
+        ("users", users),
+    ];
     for (database, session) in all {
         rule::check_all(session, database, sessions::RULES, report).await?;
     }

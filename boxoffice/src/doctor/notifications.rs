@@ -32,4 +32,10 @@ pub(super) const RULES: &[Rule] = &[
                        next_attempt_at, last_error)
          FROM notifications WHERE status = 'queued' AND attempts > 0",
     ),
+    task(
+        "messages-nobody-understood",
+        "No message was refused because it cannot become a notification.",
+        "SELECT format('message %s came %s times, last at %s: %s', id, times, last_received_at, reason)
+         FROM poison_messages",
+    ),
 ];

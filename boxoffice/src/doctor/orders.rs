@@ -82,11 +82,15 @@ struct Facts {
 
 impl Facts {
     fn status(&self) -> &str {
-        self.order.as_ref().map_or("unknown to payment-svc", |order| &order.status)
+        self.order
+            .as_ref()
+            .map_or("unknown to payment-svc", |order| &order.status)
     }
 
     fn answer(&self) -> &str {
-        self.answer.as_ref().map_or("nothing", |answer| &answer.answer)
+        self.answer
+            .as_ref()
+            .map_or("nothing", |answer| &answer.answer)
     }
 
     fn settled(&self) -> bool {
@@ -158,7 +162,10 @@ const RULES: [Rule; 7] = [
         broken: |facts| {
             let (order, answer) = (facts.order.as_ref()?, facts.answer.as_ref()?);
             let asked = format!("{} {}", order.total_minor, order.currency);
-            let held = answer.price.as_ref().filter(|_| answer.answer == "committed")?;
+            let held = answer
+                .price
+                .as_ref()
+                .filter(|_| answer.answer == "committed")?;
             (*held != asked).then(|| format!("costs {asked}, its hold {held}"))
         },
     },
@@ -169,8 +176,12 @@ const RULES: [Rule; 7] = [
             if !facts.was_fulfilled() || !facts.settled() {
                 return None;
             }
-            let counts = facts.receipts.as_ref().map_or((0, 0), |r| (r.receipts, r.attempted));
-            (counts != (1, 1)).then(|| format!("has {} receipts, {} of them tried", counts.0, counts.1))
+            let counts = facts
+                .receipts
+                .as_ref()
+                .map_or((0, 0), |r| (r.receipts, r.attempted));
+            (counts != (1, 1))
+                .then(|| format!("has {} receipts, {} of them tried", counts.0, counts.1))
         },
     },
     Rule {
@@ -198,8 +209,14 @@ pub(super) async fn check(
     let mut receipts = Stream::new(&mut snapshots.notifications, RECEIPTS, settle_secs);
     let mut verdicts = RULES.map(|_| Verdict::default());
     loop {
-        let heads = [orders.head().await?, answers.head().await?, receipts.head().await?];
-        let Some(id) = heads.into_iter().flatten().min() else { break };
+        let heads = [
+            orders.head().await?,
+            answers.head().await?,
+            receipts.head().await?,
+        ];
+        let Some(id) = heads.into_iter().flatten().min() else {
+            break;
+        };
         let facts = Facts {
             id,
             order: orders.take(id),
@@ -208,7 +225,11 @@ pub(super) async fn check(
         };
         for (rule, verdict) in RULES.iter().zip(&mut verdicts) {
             if let Some(what) = (rule.broken)(&facts) {
-                verdict.count(format!("order {} is {} and {what}", facts.id, facts.status()));
+                verdict.count(format!(
+                    "order {} is {} and {what}",
+                    facts.id,
+                    facts.status()
+                ));
             }
         }
     }
@@ -252,15 +273,25 @@ struct Stream<'s, T> {
 
 impl<'s, T: Row> Stream<'s, T> {
     fn new(session: &'s mut PgConnection, query: &'static str, settle_secs: f64) -> Self {
-        Self { session, query, settle_secs, batch: VecDeque::new(), after: Uuid::nil(), ended: false }
+        Self {
+            session,
+            query,
+            settle_secs,
+            batch: VecDeque::new(),
+            after: Uuid::nil(),
+            ended: false,
+        }
     }
 
     /// The id that comes next; `None` at the end.
     async fn head(&mut self) -> Result<Option<Uuid>, sqlx::Error> {
         if self.batch.is_empty() && !self.ended {
             let query = sqlx::query_as(self.query).bind(self.settle_secs);
-            let rows: Vec<T> =
-                query.bind(self.after).bind(BATCH_ROWS).fetch_all(&mut *self.session).await?;
+            let rows: Vec<T> = query
+                .bind(self.after)
+                .bind(BATCH_ROWS)
+                .fetch_all(&mut *self.session)
+                .await?;
             match rows.last() {
                 Some(last) => self.after = last.id(),
                 None => self.ended = true,

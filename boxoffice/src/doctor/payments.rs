@@ -219,5 +219,7 @@ pub(super) const SANDBOX_RULES: &[Rule] = &[
 ];
 
 pub(super) async fn has_sandbox(session: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT to_regclass('sandbox.sessions') IS NOT NULL").fetch_one(session).await
+    sqlx::query_scalar("SELECT to_regclass('sandbox.sessions') IS NOT NULL")
+        .fetch_one(session)
+        .await
 }

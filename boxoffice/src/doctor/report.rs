@@ -73,12 +73,24 @@ impl Report {
         weight: Weight,
         verdict: Verdict,
     ) {
-        self.checked.push(Checked { database, rule, says });
+        self.checked.push(Checked {
+            database,
+            rule,
+            says,
+        });
         if verdict.rows == 0 {
             return;
         }
-        let first = verdict.first.unwrap_or_else(|| "a row without words".to_owned());
-        let broken = Broken { database, rule, says, rows: verdict.rows, first };
+        let first = verdict
+            .first
+            .unwrap_or_else(|| "a row without words".to_owned());
+        let broken = Broken {
+            database,
+            rule,
+            says,
+            rows: verdict.rows,
+            first,
+        };
         match weight {
             Weight::Broken => self.findings.push(broken),
             Weight::Attention => self.attention.push(broken),
@@ -110,7 +122,10 @@ impl fmt::Display for Report {
         let count = self.checked.len();
         match self.findings.len() {
             0 => writeln!(f, "\nHealthy: {count} rules hold."),
-            broken => writeln!(f, "\n{broken} of {count} rules are broken; see docs/operations.md."),
+            broken => writeln!(
+                f,
+                "\n{broken} of {count} rules are broken; see docs/operations.md."
+            ),
         }
     }
 }

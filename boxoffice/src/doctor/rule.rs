@@ -28,12 +28,22 @@ pub(super) struct Rule {
 
 /// A rule whose break is a finding.
 pub(super) const fn rule(name: &'static str, says: &'static str, offending: &'static str) -> Rule {
-    Rule { name, says, weight: Weight::Broken, offending }
+    Rule {
+        name,
+        says,
+        weight: Weight::Broken,
+        offending,
+    }
 }
 
 /// A rule whose break is somebody's task.
 pub(super) const fn task(name: &'static str, says: &'static str, offending: &'static str) -> Rule {
-    Rule { name, says, weight: Weight::Attention, offending }
+    Rule {
+        name,
+        says,
+        weight: Weight::Attention,
+        offending,
+    }
 }
 
 pub(super) async fn check_all(
@@ -64,7 +74,12 @@ async fn check(
         rule.offending
     );
     // The text is a constant of this crate.
-    let (rows, first): (i64, Option<String>) =
-        sqlx::query_as(AssertSqlSafe(query)).bind(settle_secs).fetch_one(session).await?;
-    Ok(Verdict { rows: rows.unsigned_abs(), first })
+    let (rows, first): (i64, Option<String>) = sqlx::query_as(AssertSqlSafe(query))
+        .bind(settle_secs)
+        .fetch_one(session)
+        .await?;
+    Ok(Verdict {
+        rows: rows.unsigned_abs(),
+        first,
+    })
 }

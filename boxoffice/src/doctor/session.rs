@@ -26,6 +26,8 @@ pub async fn open_session(url: &Secret, statement_limit: Duration) -> anyhow::Re
         ("default_transaction_isolation", "repeatable read"),
         ("statement_timeout", limit.as_str()),
         ("lock_timeout", "2s"),
+        // Compiling a question that is asked once costs more than it saves.
+        ("jit", "off"),
         // A snapshot waits while the others are asked.
         ("idle_in_transaction_session_timeout", "0"),
         ("timezone", "UTC"),

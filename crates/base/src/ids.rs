@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 /// The text is not a hyphenated UUID (`8-4-4-4-12` hexadecimal digits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a valid id")]
+#[error("is not a valid id")]
 pub struct InvalidId;
 
 macro_rules! ids {

@@ -39,7 +39,7 @@ impl Currency {
 
 /// Not a currency code of ISO 4217 (three capital letters).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a currency code of ISO 4217, such as EUR")]
+#[error("is not a currency code of ISO 4217, such as EUR")]
 pub struct UnknownCurrency;
 
 impl FromStr for Currency {

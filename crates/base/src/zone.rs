@@ -18,7 +18,7 @@ pub struct Zone {
 
 /// No time zone of the IANA database has this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a time zone of the IANA database, such as Europe/Berlin")]
+#[error("is not a time zone of the IANA database, such as Europe/Berlin")]
 pub struct UnknownZone;
 
 impl Zone {

@@ -77,7 +77,7 @@ where
 
 /// A session, or `Busy` where the database is full or cannot be reached.
 pub(crate) async fn session(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbError> {
-    match pool.acquire().await.map_err(DbError::from) {
+    match acquired(pool).await {
         Err(error) if error.is_transient() => {
             tracing::warn!(error = ?error, "no database session");
             Err(DbError::Busy)
@@ -86,15 +86,20 @@ pub(crate) async fn session(pool: &PgPool) -> Result<PoolConnection<Postgres>, D
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one way to a session, behind both doors"
+)]
+async fn acquired(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbError> {
+    pool.acquire().await.map_err(DbError::from)
+}
+
 async fn attempt<I, T, E, F>(pool: &PgPool, mode: Mode, input: &I, work: &F) -> Result<T, Stop<E>>
 where
     E: From<DbError>,
     F: for<'c> Fn(&'c mut PgConnection, &'c I) -> BoxFuture<'c, Result<T, E>>,
 {
-    let mut session = pool
-        .acquire()
-        .await
-        .map_err(|error| Stop::NoSession(error.into()))?;
+    let mut session = acquired(pool).await.map_err(Stop::NoSession)?;
     let outcome = match mode {
         Mode::Transaction => transaction(&mut session, input, work).await,
         Mode::Plain => match timeout(WORK_LIMIT, work(&mut session, input)).await {
@@ -103,7 +108,7 @@ where
         },
     };
     if matches!(outcome, Err(Stop::Silent | Stop::CommitUnknown)) {
-        // Nothing sensible can be said on this session any more: close its socket, keep its place in the pool.
+        // Nothing sensible can be said on it any more: close its socket, keep its place in the pool.
         drop(session.detach());
     }
     outcome

@@ -6,6 +6,7 @@ mod config;
 mod error;
 mod migrate;
 mod pool;
+mod probe;
 mod tracker;
 
 pub use config::DbConfig;

@@ -5,6 +5,7 @@ use base::{Random as _, SystemRandom};
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
@@ -83,6 +84,10 @@ impl Db {
             .await
     }
 
+    pub(crate) fn connect_options(&self) -> Arc<PgConnectOptions> {
+        self.pool.connect_options()
+    }
+
     /// How many pieces of work are under way.
     pub fn in_flight(&self) -> usize {
         self.under_way.count()
@@ -120,7 +125,12 @@ impl Db {
             drop(ticket);
             outcome
         };
-        match timeout(deadline, tokio::spawn(task.in_current_span())).await {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "waited for here, else by its ticket"
+        )]
+        let under_way = tokio::spawn(task.in_current_span());
+        match timeout(deadline, under_way).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(stopped)) => match stopped.try_into_panic() {
                 // The transaction is rolled back; the panic goes on where it would have without the task.

@@ -69,6 +69,10 @@ pub(crate) fn tail(text: &str, lines: usize) -> String {
 }
 
 /// The program of this name on the PATH.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where a program is found is no setting of ours"
+)]
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let mut files = std::env::split_paths(&path).map(|dir| dir.join(name));

@@ -10,6 +10,10 @@ const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
 /// The port in `file` if it is free, else a new one, which is then remembered.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this crate stands alone and is given no Sources"
+)]
 pub(crate) fn remembered(file: &Path) -> Result<u16> {
     let before = fs::read_to_string(file).unwrap_or_default();
     if let Ok(port) = before.trim().parse()

@@ -14,6 +14,10 @@ pub struct Tools {
 
 impl Tools {
     /// Reads `POSTGRES_BIN_DIR`, `NATS_SERVER_BIN`, and `XDG_CACHE_HOME` or `HOME` for the cache.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where this machine keeps its programs, read in one place"
+    )]
     pub fn from_env() -> Self {
         let path = |name| {
             env::var_os(name)

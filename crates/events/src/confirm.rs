@@ -12,6 +12,8 @@ use uuid::Uuid;
 use crate::{ACCEPTED_SUBJECT, Nats};
 
 const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
+/// Confirmations that wait already are stored in one statement.
+const BATCH_CONFIRMATIONS: usize = 64;
 
 /// Listens for confirmations. A lost one costs a re-publish, never a receipt.
 pub(crate) fn start(tasks: &Tasks, db: Db, nats: Nats, service: &'static str) {
@@ -28,10 +30,11 @@ async fn listen(db: &Db, nats: &Nats, service: &'static str) {
     loop {
         let group = service.to_owned();
         match nats.client().queue_subscribe(ACCEPTED_SUBJECT, group).await {
-            Ok(mut messages) => {
-                while let Some(message) = messages.next().await {
-                    let accepted = NotifyAccepted::decode(message.payload).unwrap_or_default();
-                    if let Err(error) = confirm(db, &accepted.message_ids).await {
+            Ok(messages) => {
+                let mut waiting = messages.ready_chunks(BATCH_CONFIRMATIONS);
+                while let Some(messages) = waiting.next().await {
+                    let ids: Vec<String> = messages.into_iter().flat_map(ids).collect();
+                    if let Err(error) = confirm(db, &ids).await {
                         tracing::warn!(%error, "confirmations not stored, they will come again");
                     }
                 }
@@ -40,6 +43,13 @@ async fn listen(db: &Db, nats: &Nats, service: &'static str) {
         }
         tokio::time::sleep(RESUBSCRIBE_DELAY).await;
     }
+}
+
+/// None of what cannot be read.
+fn ids(message: async_nats::Message) -> Vec<String> {
+    NotifyAccepted::decode(message.payload)
+        .unwrap_or_default()
+        .message_ids
 }
 
 /// Closes these rows; ids of other services match nothing here.
@@ -53,9 +63,12 @@ pub(crate) async fn confirm(db: &Db, message_ids: &[String]) -> Result<(), DbErr
     }
     db.run(ids, |tx, ids| {
         Box::pin(async move {
+            // In one order: the same rows may be confirmed by both ways at once.
             sqlx::query(
                 "UPDATE outbox SET confirmed_at = clock_timestamp()
-                 WHERE id = ANY($1) AND confirmed_at IS NULL",
+                 WHERE id = ANY (ARRAY(
+                     SELECT id FROM outbox WHERE id = ANY ($1) AND confirmed_at IS NULL
+                     ORDER BY id FOR UPDATE))",
             )
             .bind(ids)
             .execute(tx)

@@ -3,9 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::{
-    AckKind, Message,
-    consumer::{AckPolicy, PullConsumer, pull},
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        AckKind, Message,
+        consumer::{self, AckPolicy, DeliverPolicy, PullConsumer, pull},
+    },
 };
 use base::MessageId;
 use futures::{StreamExt as _, future::BoxFuture};
@@ -13,7 +16,7 @@ use kit::Tasks;
 use prost::Message as _;
 use proto::event::{Envelope, NotifyAccepted};
 
-use crate::{ACCEPTED_SUBJECT, Nats, NatsError};
+use crate::{ACCEPTED_SUBJECT, Nats, NatsError, received};
 
 const BATCH_MESSAGES: usize = 64;
 const ACK_WAIT: Duration = Duration::from_secs(30);
@@ -22,13 +25,29 @@ const PULL_EXPIRES: Duration = Duration::from_secs(30);
 const PULL_HEARTBEAT: Duration = Duration::from_secs(10);
 /// A pull consumer can look connected and be idle for ever; after so long its handle is rebuilt.
 const WATCHDOG: Duration = Duration::from_secs(45);
+/// Doubled while it cannot be rebuilt, for example because the broker's disk is full.
 const REBUILD_DELAY: Duration = Duration::from_millis(500);
+const REBUILD_MAX_DELAY: Duration = Duration::from_secs(15);
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Commits messages as rows, once per message id.
 pub trait AcceptMessages: Send + Sync + 'static {
     /// The ids that are committed rows now, those of before included.
     fn accept(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, anyhow::Result<Vec<MessageId>>>;
+
+    /// Commits a trace of a message that cannot be read, for a person to look at. It may come again.
+    fn set_aside(&self, poison: Poison) -> BoxFuture<'_, anyhow::Result<()>>;
+}
+
+/// A message that cannot be read and never will be.
+#[derive(Clone, Debug)]
+pub struct Poison {
+    pub subject: String,
+    /// A line per value: `Name: value`.
+    pub headers: String,
+    /// As large as the broker lets a message be.
+    pub payload: Vec<u8>,
+    pub reason: String,
 }
 
 /// Starts the durable consumer. It survives an absent broker and a deleted stream or consumer.
@@ -40,30 +59,37 @@ pub fn start_consumer(
 ) {
     let shutdown = tasks.shutdown().clone();
     tasks.spawn(async move {
-        while !shutdown.has_begun() {
-            let outcome = tokio::select! {
-                () = shutdown.begun() => return,
-                outcome = consume(&nats, durable, receiver.as_ref()) => outcome,
-            };
-            match outcome {
-                Err(NatsError::NotConnected) | Ok(()) => {}
-                Err(error) => tracing::warn!(%error, durable, "consumer is rebuilt"),
-            }
-            tokio::select! {
-                () = shutdown.begun() => return,
-                () = tokio::time::sleep(REBUILD_DELAY) => {}
-            }
+        tokio::select! {
+            () = shutdown.begun() => {}
+            () = consume(&nats, durable, receiver.as_ref()) => {}
         }
     });
 }
 
-/// Consumes until something is odd about the handle.
-async fn consume(
-    nats: &Nats,
-    durable: &str,
-    receiver: &dyn AcceptMessages,
-) -> Result<(), NatsError> {
-    let mut messages = consumer(nats, durable)
+async fn consume(nats: &Nats, durable: &'static str, receiver: &dyn AcceptMessages) {
+    let mut delay = REBUILD_DELAY;
+    loop {
+        match messages(nats, durable).await {
+            Ok(messages) => {
+                delay = REBUILD_DELAY;
+                match drain(nats, messages, durable, receiver).await {
+                    Err(NatsError::NotConnected) | Ok(()) => {}
+                    Err(error) => tracing::warn!(%error, durable, "consumer is rebuilt"),
+                }
+            }
+            Err(NatsError::NotConnected) => delay = REBUILD_DELAY,
+            Err(error) => {
+                tracing::warn!(%error, durable, "no consumer, messages come by direct calls only");
+                delay = (delay * 2).min(REBUILD_MAX_DELAY);
+            }
+        }
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// A handle on the durable consumer, which is made if it is not there.
+async fn messages(nats: &Nats, durable: &str) -> Result<pull::Stream, NatsError> {
+    consumer(nats, durable)
         .await?
         .stream()
         .max_messages_per_batch(BATCH_MESSAGES)
@@ -71,8 +97,17 @@ async fn consume(
         .heartbeat(PULL_HEARTBEAT)
         .messages()
         .await
-        .map_err(jetstream)?
-        .ready_chunks(BATCH_MESSAGES);
+        .map_err(NatsError::jetstream)
+}
+
+/// Receives until something is odd about the handle.
+async fn drain(
+    nats: &Nats,
+    messages: pull::Stream,
+    member: &'static str,
+    receiver: &dyn AcceptMessages,
+) -> Result<(), NatsError> {
+    let mut messages = messages.ready_chunks(BATCH_MESSAGES);
     loop {
         let Ok(chunk) = tokio::time::timeout(WATCHDOG, messages.next()).await else {
             return Ok(());
@@ -82,17 +117,19 @@ async fn consume(
         for message in chunk.ok_or(NatsError::NotConnected)? {
             match message {
                 Ok(message) => batch.push(message),
-                Err(error) => broken = Err(jetstream(error)),
+                Err(error) => broken = Err(NatsError::jetstream(error)),
             }
         }
-        receive(nats, receiver, batch).await;
+        receive(nats, member, receiver, batch).await;
         broken?;
     }
 }
 
+/// Made, or put right where somebody changed it.
 async fn consumer(nats: &Nats, durable: &str) -> Result<PullConsumer, NatsError> {
     let config = pull::Config {
         durable_name: Some(durable.to_owned()),
+        deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::Explicit,
         ack_wait: ACK_WAIT,
         // A limit would drop the message silently.
@@ -100,14 +137,46 @@ async fn consumer(nats: &Nats, durable: &str) -> Result<PullConsumer, NatsError>
         max_ack_pending: MAX_IN_FLIGHT,
         ..pull::Config::default()
     };
-    nats.stream()
+    let consumer = nats
+        .stream()
         .await?
-        .get_or_create_consumer(durable, config)
+        .create_consumer(config)
         .await
-        .map_err(jetstream)
+        .map_err(NatsError::jetstream)?;
+    match difference(&consumer.cached_info().config) {
+        None => Ok(consumer),
+        Some(what) => Err(NatsError::Consumer(durable.to_owned(), what)),
+    }
 }
 
-async fn receive(nats: &Nats, receiver: &dyn AcceptMessages, batch: Vec<Message>) {
+/// What the broker answered with, if it is not what was asked for.
+fn difference(found: &consumer::Config) -> Option<&'static str> {
+    let checks = [
+        ("deliver_policy", found.deliver_policy == DeliverPolicy::All),
+        ("ack_policy", found.ack_policy == AckPolicy::Explicit),
+        (
+            "ack_wait",
+            found.ack_wait == ACK_WAIT && found.backoff.is_empty(),
+        ),
+        ("max_deliver", found.max_deliver == -1),
+        ("max_ack_pending", found.max_ack_pending == MAX_IN_FLIGHT),
+        (
+            "filter",
+            found.filter_subject.is_empty() && found.filter_subjects.is_empty(),
+        ),
+    ];
+    checks
+        .iter()
+        .find(|(_, is_right)| !is_right)
+        .map(|(what, _)| *what)
+}
+
+async fn receive(
+    nats: &Nats,
+    member: &'static str,
+    receiver: &dyn AcceptMessages,
+    batch: Vec<Message>,
+) {
     let mut envelopes = Vec::with_capacity(batch.len());
     let mut messages = Vec::with_capacity(batch.len());
     for message in batch {
@@ -117,16 +186,17 @@ async fn receive(nats: &Nats, receiver: &dyn AcceptMessages, batch: Vec<Message>
                 messages.push(message);
             }
             Err(error) => {
-                // It will never decode. The sender's row stays open, and shows it.
-                tracing::error!(%error, subject = %message.subject, "not an envelope");
-                settle(&message, AckKind::Term).await;
+                set_aside(receiver, message, error.to_string()).await;
             }
         }
     }
     if envelopes.is_empty() {
         return;
     }
-    match receiver.accept(envelopes).await {
+    let spans = received::spans(member, &mut envelopes);
+    let outcome = receiver.accept(envelopes).await;
+    received::end(spans, outcome.is_ok());
+    match outcome {
         Ok(accepted) => {
             for message in &messages {
                 settle(message, AckKind::Ack).await;
@@ -143,6 +213,38 @@ async fn receive(nats: &Nats, receiver: &dyn AcceptMessages, batch: Vec<Message>
             }
         }
     }
+}
+
+/// It will never decode, so it is not to come again once there is a trace of it.
+async fn set_aside(receiver: &dyn AcceptMessages, message: Message, reason: String) {
+    let subject = message.subject.to_string();
+    tracing::error!(reason, subject, "not an envelope, set aside");
+    let poison = Poison {
+        subject,
+        headers: message.headers.as_ref().map(lines).unwrap_or_default(),
+        payload: message.payload.to_vec(),
+        reason,
+    };
+    let kind = match receiver.set_aside(poison).await {
+        Ok(()) => AckKind::Term,
+        Err(error) => {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "not set aside, it comes again"
+            );
+            AckKind::Nak(Some(RETRY_DELAY))
+        }
+    };
+    settle(&message, kind).await;
+}
+
+fn lines(headers: &HeaderMap) -> String {
+    let values = headers
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
+    values
+        .map(|(name, value)| format!("{name}: {value}\n"))
+        .collect()
 }
 
 async fn settle(message: &Message, kind: AckKind) {
@@ -165,8 +267,4 @@ async fn confirm(nats: &Nats, accepted: &[MessageId]) {
     {
         tracing::debug!(%error, "confirmation not sent, the sender asks again");
     }
-}
-
-fn jetstream(error: impl std::fmt::Display) -> NatsError {
-    NatsError::JetStream(error.to_string())
 }

@@ -1,23 +1,29 @@
 //! The connection to NATS. It may be absent at any time; nobody waits for it.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_nats::{
     Client, ConnectOptions, Event, ServerAddr,
     connection::State,
-    jetstream::{self, Context, stream},
+    jetstream::{self, Context},
 };
 use base::Secret;
+use tokio::time::Instant;
 
-const STREAM: &str = "BOXOFFICE";
+use crate::health::{Health, Trust};
+
 /// The oldest server whose consumers and streams do what their configuration says.
 const MIN_SERVER: (u32, u32) = (2, 11);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONNECT_MAX_DELAY: Duration = Duration::from_secs(2);
+/// A connection whose far end is gone without a word is given up after two of them.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
 const API_TIMEOUT: Duration = Duration::from_secs(5);
-/// Long enough to replay a bad weekend; the outbox, not the stream, is what nothing may leave.
-const STREAM_MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// Publishes that wait for their acknowledgement; more of them wait for a place.
+const MAX_ACKS_IN_FLIGHT: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
@@ -27,8 +33,18 @@ pub enum NatsError {
     NotConnected,
     #[error("nats-server {found} is too old; {}.{} or newer is needed", MIN_SERVER.0, MIN_SERVER.1)]
     TooOld { found: String },
+    #[error("the stream BOXOFFICE cannot be used: {0}; delete it, and it is made again")]
+    Stream(&'static str),
+    #[error("the consumer {0} cannot be used: its {1} differs; delete it, and it is made again")]
+    Consumer(String, &'static str),
     #[error("JetStream: {0}")]
     JetStream(String),
+}
+
+impl NatsError {
+    pub(crate) fn jetstream(error: impl std::fmt::Display) -> Self {
+        Self::JetStream(error.to_string())
+    }
 }
 
 /// A connection that is made, and made again, in the background.
@@ -36,6 +52,7 @@ pub enum NatsError {
 pub struct Nats {
     client: Client,
     jetstream: Context,
+    health: Arc<Health>,
 }
 
 impl Nats {
@@ -51,6 +68,7 @@ impl Nats {
             .name(name)
             .retry_on_initial_connect()
             .connection_timeout(CONNECT_TIMEOUT)
+            .ping_interval(PING_INTERVAL)
             .reconnect_delay_callback(|attempt| {
                 let exponent = u32::try_from(attempt.min(6)).unwrap_or(6);
                 (Duration::from_millis(50) * 2_u32.pow(exponent)).min(RECONNECT_MAX_DELAY)
@@ -65,9 +83,16 @@ impl Nats {
             .connect(address)
             .await
             .map_err(|_| NatsError::Url)?;
-        let mut jetstream = jetstream::new(client.clone());
-        jetstream.set_timeout(API_TIMEOUT);
-        Ok(Self { client, jetstream })
+        let jetstream = jetstream::ContextBuilder::new()
+            .timeout(API_TIMEOUT)
+            .max_ack_inflight(MAX_ACKS_IN_FLIGHT)
+            .backpressure_on_inflight(true)
+            .build(client.clone());
+        Ok(Self {
+            client,
+            jetstream,
+            health: Arc::default(),
+        })
     }
 
     pub fn is_connected(&self) -> bool {
@@ -82,36 +107,51 @@ impl Nats {
         &self.jetstream
     }
 
-    /// The stream of all events, made if it is not there.
-    pub(crate) async fn stream(&self) -> Result<stream::Stream, NatsError> {
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// How much may be published now.
+    pub(crate) fn trust(&self) -> Trust {
+        if !self.is_connected() {
+            return Trust::Nothing;
+        }
+        let connection = self.client.statistics().connects.load(Ordering::Relaxed);
+        self.health.trust(connection, Instant::now())
+    }
+
+    /// Connected, and to a server that is new enough.
+    pub(crate) fn check_connection(&self) -> Result<(), NatsError> {
         if !self.is_connected() {
             return Err(NatsError::NotConnected);
         }
-        self.check_version()?;
-        let config = stream::Config {
-            name: STREAM.to_owned(),
-            subjects: vec![format!("{}.>", crate::EVENT_SUBJECT)],
-            retention: stream::RetentionPolicy::Limits,
-            max_age: STREAM_MAX_AGE,
-            duplicate_window: DUPLICATE_WINDOW,
-            ..stream::Config::default()
-        };
-        self.jetstream
-            .get_or_create_stream(config)
-            .await
-            .map_err(|error| NatsError::JetStream(error.to_string()))
-    }
-
-    fn check_version(&self) -> Result<(), NatsError> {
         let found = self.client.server_info().version;
-        let mut numbers = found
-            .split(['.', '-'])
-            .map_while(|part| part.parse::<u32>().ok());
-        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        if version < MIN_SERVER {
-            Err(NatsError::TooOld { found })
-        } else {
+        if is_new_enough(&found) {
             Ok(())
+        } else {
+            Err(NatsError::TooOld { found })
+        }
+    }
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= MIN_SERVER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_new_enough;
+
+    #[test]
+    fn versions_are_numbers_and_not_text() {
+        for good in ["2.11.0", "2.15.1", "2.11.0-RC.1", "3.0.0"] {
+            assert!(is_new_enough(good), "{good}");
+        }
+        for old in ["2.9.10", "2.10.29", "1.99.0", "", "two"] {
+            assert!(!is_new_enough(old), "{old}");
         }
     }
 }

@@ -5,13 +5,20 @@ use std::time::Duration;
 use tonic::{
     Request, Status,
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
+    transport::Endpoint,
 };
 
 use crate::{
     context,
     mesh::{CREDENTIAL_HEADER, MeshIdentity, PEER_HEADER},
 };
+
+mod link;
+mod unsent;
+
+pub use link::Link;
+pub(crate) use unsent::never_left;
+pub use unsent::surely_not_done;
 
 /// A call may take this long where nothing smaller is set: the longest of guarantees.md, a purchase.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
@@ -20,9 +27,12 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of one connection, shared by all its calls: a small window lets one slow reader stall the rest.
 const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
+/// How many calls that were given up may be unknown to the other side yet, before the connection
+/// counts as hostile. The default of the library is reached by an honest burst of impatience.
+const RESET_STREAMS_MAX: usize = 100_000;
 
 /// What a generated client is built on.
-pub type MeshChannel = InterceptedService<Channel, Credentials>;
+pub type MeshChannel = InterceptedService<Link, Credentials>;
 
 /// Puts identity, deadline and trace on every call.
 #[derive(Clone, Debug)]
@@ -30,17 +40,21 @@ pub struct Credentials {
     identity: MeshIdentity,
 }
 
-/// A channel to the member at `url`, connected on first use, so that members start in any order.
+/// Connections to the member at `url`, made on first use, so that members start in any order.
 pub fn channel(url: &str, identity: MeshIdentity) -> Result<MeshChannel, tonic::transport::Error> {
-    let channel = Endpoint::from_shared(url.to_owned())?
+    let endpoint = Endpoint::from_shared(url.to_owned())?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .tcp_nodelay(true)
-        .connect_lazy();
-    Ok(InterceptedService::new(channel, Credentials { identity }))
+        .http2_max_concurrent_reset_streams(RESET_STREAMS_MAX)
+        .http2_max_local_error_reset_streams(RESET_STREAMS_MAX)
+        .tcp_nodelay(true);
+    Ok(InterceptedService::new(
+        Link::new(&endpoint),
+        Credentials { identity },
+    ))
 }
 
 impl Interceptor for Credentials {
@@ -52,10 +66,15 @@ impl Interceptor for Credentials {
         let peer = self.identity.peer.name();
         metadata.insert(PEER_HEADER, peer.parse().expect("a member's name is ASCII"));
         let credential = self.identity.credential();
-        metadata.insert(CREDENTIAL_HEADER, credential.parse().expect("base64url is ASCII"));
-        if let Some(trace) = context.trace {
-            let traceparent = trace.traceparent();
-            metadata.insert("traceparent", traceparent.parse().expect("hex and dashes are ASCII"));
+        metadata.insert(
+            CREDENTIAL_HEADER,
+            credential.parse().expect("base64url is ASCII"),
+        );
+        if let Some(traceparent) = context.trace.and_then(|trace| trace.header()) {
+            metadata.insert(
+                "traceparent",
+                traceparent.parse().expect("hex and dashes are ASCII"),
+            );
         }
         Ok(request)
     }

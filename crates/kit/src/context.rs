@@ -1,48 +1,12 @@
 //! What belongs to the call in hand and must reach every call it causes: the deadline and the trace.
 
-use std::{fmt, time::Duration, time::Instant};
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use telemetry::TraceId;
 
 /// Taken off at each hop, so that the caller still has time to answer when its callee gives up.
 const HOP_MARGIN: Duration = Duration::from_millis(50);
-const TRACEPARENT: &str = "traceparent";
-
-/// The trace of a call: W3C `trace-id`, 32 lower-case hex digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceId(String);
-
-impl TraceId {
-    /// A new trace from 16 random bytes.
-    pub fn new(random: [u8; 16]) -> Self {
-        Self(random.iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    /// From the header `traceparent` (`00-<trace>-<span>-<flags>`); none if it is malformed.
-    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        Self::from_traceparent(headers.get(TRACEPARENT)?.to_str().ok()?)
-    }
-
-    pub fn from_traceparent(traceparent: &str) -> Option<Self> {
-        let id = traceparent.strip_prefix("00-")?.split('-').next()?;
-        let valid = id.len() == 32
-            && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-            && id.bytes().any(|b| b != b'0');
-        valid.then(|| Self(id.to_owned()))
-    }
-
-    /// The header to send on. Without a tracer there is no span of ours, so the first half of the
-    /// trace stands in for it.
-    pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-00", self.0, &self.0[..16])
-    }
-}
-
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// The call in hand.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +19,10 @@ pub struct CallContext {
 impl CallContext {
     /// Reads `grpc-timeout` and `traceparent`.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let timeout =
-            headers.get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(parse_grpc_timeout);
+        let timeout = headers
+            .get("grpc-timeout")
+            .and_then(|v| v.to_str().ok())
+            .and_then(parse_grpc_timeout);
         Self {
             deadline: timeout.map(|timeout| Instant::now() + timeout),
             trace: TraceId::from_headers(headers),
@@ -119,7 +85,10 @@ mod tests {
         };
         let budget = context.budget(Duration::from_secs(8));
         assert!(budget <= Duration::from_millis(1950) && budget > Duration::from_millis(1800));
-        assert_eq!(context.budget(Duration::from_millis(100)), Duration::from_millis(100));
+        assert_eq!(
+            context.budget(Duration::from_millis(100)),
+            Duration::from_millis(100)
+        );
     }
 
     #[test]
@@ -128,16 +97,6 @@ mod tests {
         assert_eq!(parse_grpc_timeout("2S"), Some(Duration::from_secs(2)));
         for bad in ["", "S", "-1S", "123456789S", "1x", "1"] {
             assert_eq!(parse_grpc_timeout(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_trace_is_kept_and_a_malformed_one_is_dropped() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let trace = TraceId::from_traceparent(&format!("00-{id}-00f067aa0ba902b7-01"));
-        assert_eq!(trace.map(|t| t.to_string()).as_deref(), Some(id));
-        for bad in ["", "00-short-x-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
-            assert_eq!(TraceId::from_traceparent(bad), None, "{bad}");
         }
     }
 }

@@ -7,8 +7,11 @@ use proto::common::{Certainty, ErrorReason};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::client::never_left;
+
 const ERROR_DOMAIN: &str = "boxoffice";
 const CERTAINTY_KEY: &str = "certainty";
+const ONE_SECOND: Duration = Duration::from_secs(1);
 
 /// A field of the request that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +56,11 @@ impl Failure {
 
     /// One answer for absent and foreign alike.
     pub fn not_found(what: &str) -> Self {
-        Self::refused(Code::NotFound, ErrorReason::NotFound, format!("There is no such {what}."))
+        Self::refused(
+            Code::NotFound,
+            ErrorReason::NotFound,
+            format!("There is no such {what}."),
+        )
     }
 
     /// Nothing happened; the same call may work after `retry_after`.
@@ -71,7 +78,7 @@ impl Failure {
             "It is not certain whether this was done. Repeat it with the same key.",
         );
         failure.certainty = Certainty::Unknown;
-        failure.retry_after = Some(Duration::from_secs(1));
+        failure.retry_after = Some(ONE_SECOND);
         failure
     }
 
@@ -93,6 +100,10 @@ impl Failure {
     }
 
     /// The status to answer. A fault of ours is logged here, once.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that makes a status"
+    )]
     pub fn into_status(self) -> Status {
         if let Some(source) = &self.source {
             tracing::error!(error = %chain(source.as_ref()), reason = self.reason.word(), "call failed");
@@ -112,11 +123,17 @@ impl Failure {
     /// Reads a status back. Everything but a typed failure means that the outcome is unknown.
     pub fn from_status(status: &Status) -> Self {
         let details = status.get_error_details();
-        let Some(info) = details.error_info().filter(|info| info.domain == ERROR_DOMAIN) else {
+        let Some(info) = details
+            .error_info()
+            .filter(|info| info.domain == ERROR_DOMAIN)
+        else {
             return Self::from_transport(status);
         };
-        let mut facts: Vec<(String, String)> =
-            info.metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut facts: Vec<(String, String)> = info
+            .metadata
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         facts.sort();
         let certainty = facts
             .iter()
@@ -126,7 +143,10 @@ impl Failure {
         let fields = details.bad_request().map_or_else(Vec::new, |bad| {
             bad.field_violations
                 .iter()
-                .map(|v| FieldProblem { field: v.field.clone(), rule: v.description.clone() })
+                .map(|v| FieldProblem {
+                    field: v.field.clone(),
+                    rule: v.description.clone(),
+                })
                 .collect()
         });
         Self {
@@ -142,7 +162,10 @@ impl Failure {
     }
 
     fn from_transport(status: &Status) -> Self {
-        let mut failure = Self::outcome_unknown();
+        let mut failure = match never_left(status) {
+            true => Self::unavailable("This part is away for a moment. Try again.", ONE_SECOND),
+            false => Self::outcome_unknown(),
+        };
         failure.code = status.code();
         failure.source = Some(format!("{:?}: {}", status.code(), status.message()).into());
         failure
@@ -169,7 +192,10 @@ pub fn fields(problems: Vec<FieldProblem>) -> Failure {
 
 impl FieldProblem {
     pub fn new(field: impl Into<String>, rule: impl ToString) -> Self {
-        Self { field: field.into(), rule: rule.to_string() }
+        Self {
+            field: field.into(),
+            rule: rule.to_string(),
+        }
     }
 }
 
@@ -203,6 +229,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what the transport makes of a fault"
+    )]
     fn a_fault_of_the_transport_means_unknown() {
         let back = Failure::from_status(&Status::cancelled("Timeout expired"));
         assert_eq!(back.certainty, Certainty::Unknown);

@@ -30,7 +30,9 @@ impl FromStr for MeshKey {
     type Err = MeshKeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| MeshKeyError)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text.trim())
+            .map_err(|_| MeshKeyError)?;
         if bytes.len() < KEY_MIN_BYTES {
             return Err(MeshKeyError);
         }
@@ -42,13 +44,18 @@ impl MeshKey {
     /// What this member presents.
     pub fn identity(&self, peer: Peer) -> MeshIdentity {
         let tag = hmac::sign(&self.0, peer.name().as_bytes());
-        MeshIdentity { peer, credential: URL_SAFE_NO_PAD.encode(tag) }
+        MeshIdentity {
+            peer,
+            credential: URL_SAFE_NO_PAD.encode(tag),
+        }
     }
 
     /// Who is calling; none if the credential is absent or does not prove the name.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Option<Peer> {
         let peer = Peer::from_name(headers.get(PEER_HEADER)?.to_str().ok()?)?;
-        let credential = URL_SAFE_NO_PAD.decode(headers.get(CREDENTIAL_HEADER)?).ok()?;
+        let credential = URL_SAFE_NO_PAD
+            .decode(headers.get(CREDENTIAL_HEADER)?)
+            .ok()?;
         hmac::verify(&self.0, peer.name().as_bytes(), &credential).ok()?;
         Some(peer)
     }
@@ -90,9 +97,18 @@ mod tests {
         let key: MeshKey = URL_SAFE_NO_PAD.encode([7; 32]).parse().unwrap();
         let other: MeshKey = URL_SAFE_NO_PAD.encode([8; 32]).parse().unwrap();
         let gateway = key.identity(Peer::Gateway);
-        assert_eq!(key.caller(&headers("gateway", gateway.credential())), Some(Peer::Gateway));
-        assert_eq!(key.caller(&headers("payment-svc", gateway.credential())), None);
-        assert_eq!(other.caller(&headers("gateway", gateway.credential())), None);
+        assert_eq!(
+            key.caller(&headers("gateway", gateway.credential())),
+            Some(Peer::Gateway)
+        );
+        assert_eq!(
+            key.caller(&headers("payment-svc", gateway.credential())),
+            None
+        );
+        assert_eq!(
+            other.caller(&headers("gateway", gateway.credential())),
+            None
+        );
         assert_eq!(key.caller(&HeaderMap::new()), None);
         assert!(!format!("{gateway:?}").contains(gateway.credential()));
     }

@@ -1,28 +1,32 @@
 //! A gRPC server of the mesh: health, reflection, access rules, and an end that waits for its work.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use base::UserId;
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
+use listen::{Limits, RequestBody};
 use proto::Peer;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{
     Request,
     body::Body,
     server::NamedService,
     service::{Routes, RoutesBuilder},
 };
-use tower::Service;
+use tower::{Service, ServiceBuilder};
 
-use crate::{Bind, Code, ErrorReason, Failure, MeshKey, Shutdown, Tasks};
+use crate::{Admission, Bind, Code, ErrorReason, Failure, MeshKey, Shutdown, Tasks};
 
 mod access;
+mod guard;
+mod observe;
+mod readiness;
 
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
-/// How long open calls may go on after the shutdown began.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// On answers of the health service: the names of the dependencies that are not ready.
+pub const UNREADY_HEADER: &str = "x-boxoffice-unready";
+
+/// Calls that run at once where a service sets no other bound.
+const CALLS_MAX: usize = 1024;
 
 const HEALTH_SERVICE: &str = "grpc.health.v1.Health";
 
@@ -41,7 +45,11 @@ pub trait VerifyToken: Send + Sync + 'static {
 /// The admin whose token came with the call. The access rules put it there before the handler.
 pub fn admin<T>(request: &Request<T>) -> Result<Admin, Failure> {
     request.extensions().get::<Admin>().copied().ok_or_else(|| {
-        Failure::refused(Code::Unauthenticated, ErrorReason::Unauthenticated, "Sign in first.")
+        Failure::refused(
+            Code::Unauthenticated,
+            ErrorReason::Unauthenticated,
+            "Sign in first.",
+        )
     })
 }
 
@@ -54,6 +62,9 @@ pub struct ServerBuilder {
     reflection: bool,
     routes: RoutesBuilder,
     services: Vec<&'static str>,
+    checks: Vec<readiness::Check>,
+    calls_max: usize,
+    limits: Limits,
     tasks: Tasks,
 }
 
@@ -67,6 +78,9 @@ impl ServerBuilder {
             reflection: false,
             routes: Routes::builder(),
             services: Vec::new(),
+            checks: Vec::new(),
+            calls_max: CALLS_MAX,
+            limits: Limits::internal(),
             tasks,
         })
     }
@@ -80,6 +94,31 @@ impl ServerBuilder {
     /// Lets grpcurl list and describe the services.
     pub fn reflection(mut self, on: bool) -> Self {
         self.reflection = on;
+        self
+    }
+
+    /// So many calls run at once; more wait shortly, then are refused as `OVERLOADED`.
+    pub fn limit(mut self, calls_max: usize) -> Self {
+        self.calls_max = calls_max;
+        self
+    }
+
+    /// How connections are treated.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Something without which the service cannot work. It is asked every second and must answer
+    /// within one; `name` is told to whoever asks for the health.
+    pub fn ready_check<F, R, E>(mut self, name: &'static str, ask: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<anyhow::Error> + 'static,
+    {
+        let ask = Box::new(move || ask().map(|answer| answer.map_err(Into::into)).boxed());
+        self.checks.push(readiness::Check { name, ask });
         self
     }
 
@@ -101,23 +140,30 @@ impl ServerBuilder {
 
     pub async fn build(mut self) -> anyhow::Result<Server> {
         let (health, health_service) = tonic_health::server::health_reporter();
-        for service in &self.services {
-            health.set_service_status(*service, tonic_health::ServingStatus::Serving).await;
-        }
         self.routes.add_service(health_service);
         if self.reflection {
             self.routes.add_service(self.described().build_v1()?);
             // Older tools still ask for this version.
             self.routes.add_service(self.described().build_v1alpha()?);
         }
+        let reasons = readiness::Reasons::default();
+        let admission = Admission::new(self.calls_max);
+        let readiness = readiness::Readiness {
+            services: self.services,
+            checks: self.checks,
+            health,
+            reasons: reasons.clone(),
+        };
+        readiness.begin().await;
         Ok(Server {
             peer: self.peer,
             addr: self.listener.local_addr()?,
             listener: self.listener,
-            access: access::AccessLayer::new(self.mesh, self.verifier),
-            routes: self.routes.routes(),
-            services: self.services,
-            health,
+            limits: self.limits,
+            access: access::AccessLayer::new(self.peer, self.mesh, self.verifier),
+            guard: guard::GuardLayer { admission, reasons },
+            routes: self.routes.routes().prepare(),
+            readiness,
             tasks: self.tasks,
         })
     }
@@ -131,7 +177,9 @@ impl ServerBuilder {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .with_service_name(HEALTH_SERVICE);
-        self.services.iter().fold(builder, |builder, name| builder.with_service_name(*name))
+        self.services
+            .iter()
+            .fold(builder, |builder, name| builder.with_service_name(*name))
     }
 }
 
@@ -140,10 +188,11 @@ pub struct Server {
     peer: Peer,
     addr: SocketAddr,
     listener: TcpListener,
+    limits: Limits,
     access: access::AccessLayer,
+    guard: guard::GuardLayer,
     routes: Routes,
-    services: Vec<&'static str>,
-    health: tonic_health::server::HealthReporter,
+    readiness: readiness::Readiness,
     tasks: Tasks,
 }
 
@@ -160,32 +209,15 @@ impl Server {
     /// jobs and waits for every task.
     pub async fn serve(self, shutdown: Shutdown) -> anyhow::Result<()> {
         tracing::info!(service = self.peer.name(), addr = %self.addr, "serving");
-        let (health, services) = (self.health, self.services);
-        let drain = shutdown.clone();
-        let stop_taking_calls = async move {
-            drain.begun().await;
-            for service in services {
-                health.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
-            }
-        };
-        let incoming = TcpListenerStream::new(self.listener);
-        let serving = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .tcp_nodelay(true)
+        let calls = ServiceBuilder::new()
+            .map_request(|request: http::Request<RequestBody>| request.map(Body::new))
             .layer(self.access)
-            .add_routes(self.routes)
-            .serve_with_incoming_shutdown(incoming, stop_taking_calls);
-        let hard_stop = async {
-            shutdown.begun().await;
-            tokio::time::sleep(DRAIN_TIMEOUT).await;
-        };
-        let served = tokio::select! {
-            served = serving => served,
-            () = hard_stop => Ok(()),
-        };
+            .layer(self.guard)
+            .service(self.routes);
+        let serving = listen::serve(self.listener, self.limits, calls, shutdown.token());
+        tokio::join!(serving, self.readiness.watch(&shutdown));
         self.tasks.finish().await;
         tracing::info!(service = self.peer.name(), "stopped");
-        Ok(served?)
+        Ok(())
     }
 }

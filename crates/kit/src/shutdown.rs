@@ -1,4 +1,11 @@
+use std::{process::exit, thread, time::Duration};
+
 use tokio_util::sync::CancellationToken;
+
+use crate::config::EXIT_FAILURE;
+
+/// From the beginning of the shutdown. What has not ended by then never will.
+const HARD_EXIT_AFTER: Duration = Duration::from_secs(30);
 
 /// What a shell reports for a process that Ctrl-C ended.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -12,8 +19,18 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Begins the shutdown on SIGINT (Ctrl-C) or SIGTERM; a second one ends the process at once.
+    /// Begins the shutdown on SIGINT (Ctrl-C) or SIGTERM. A second one ends the process at once,
+    /// and 30 seconds end it in any case.
     pub fn on_signals() -> std::io::Result<Self> {
+        Self::on_signals_within(HARD_EXIT_AFTER)
+    }
+
+    /// As `on_signals`, with another time for the hard exit.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "waits for a signal, and is what the tasks wait for"
+    )]
+    pub fn on_signals_within(hard_exit_after: Duration) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -28,8 +45,14 @@ impl Shutdown {
             };
             signal().await;
             begin.begin();
+            // A thread of its own: what hangs may be the runtime.
+            thread::spawn(move || {
+                thread::sleep(hard_exit_after);
+                tracing::error!("the shutdown took too long");
+                exit(EXIT_FAILURE);
+            });
             signal().await;
-            std::process::exit(EXIT_INTERRUPTED);
+            exit(EXIT_INTERRUPTED);
         });
         Ok(shutdown)
     }
@@ -40,6 +63,11 @@ impl Shutdown {
 
     pub fn has_begun(&self) -> bool {
         self.0.is_cancelled()
+    }
+
+    /// The same for code that knows nothing of this crate.
+    pub fn token(&self) -> CancellationToken {
+        self.0.clone()
     }
 
     /// Resolves once the shutdown has begun.

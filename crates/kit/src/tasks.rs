@@ -31,7 +31,8 @@ impl Tasks {
         F::Output: Send + 'static,
     {
         let context = context::current();
-        self.tracker.spawn(context::with_context(context, work.in_current_span()))
+        self.tracker
+            .spawn(context::with_context(context, work.in_current_span()))
     }
 
     /// Runs work to its end even if the client hangs up; a mutating handler of several steps
@@ -61,7 +62,9 @@ impl Tasks {
                 match round().await {
                     Ok(true) => continue,
                     Ok(false) => {}
-                    Err(error) => tracing::warn!(job = name, error = format!("{error:#}"), "job failed"),
+                    Err(error) => {
+                        tracing::warn!(job = name, error = format!("{error:#}"), "job failed")
+                    }
                 }
                 tokio::select! {
                     () = shutdown.begun() => {}

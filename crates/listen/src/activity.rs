@@ -42,7 +42,11 @@ pub(crate) struct Activity {
 impl Activity {
     pub(crate) fn new(protocol: Protocol) -> Self {
         let state = Mutex::new((Phase::Silent(Instant::now()), 0));
-        Self { protocol, state, changed: Notify::new() }
+        Self {
+            protocol,
+            state,
+            changed: Notify::new(),
+        }
     }
 
     /// Resolves when the connection has used up its time.
@@ -64,15 +68,16 @@ impl Activity {
 
     fn deadline(&self, limits: &Limits, leaving_since: Option<Instant>) -> Option<Instant> {
         let (phase, _) = *self.lock();
+        let http1 = self.protocol == Protocol::Http1;
         match (phase, leaving_since) {
+            (Phase::Busy(_), _) => None,
             (Phase::Silent(_), Some(leaving)) => Some(leaving),
+            (Phase::Idle(since), Some(leaving)) => Some(since.max(leaving) + LINGER),
+            // Of HTTP/2 it is the handshake: no request has begun.
+            (Phase::Head(_), Some(leaving)) if !http1 => Some(leaving + LINGER),
             (Phase::Silent(since), None) => Some(since + limits.first_byte_timeout),
             (Phase::Head(since), _) => Some(since + limits.header_timeout),
-            (Phase::Busy(_), _) => None,
-            (Phase::Idle(since), Some(leaving)) => Some(since.max(leaving) + LINGER),
-            (Phase::Idle(since), None) => {
-                (self.protocol == Protocol::Http1).then(|| since + limits.idle_timeout)
-            }
+            (Phase::Idle(since), None) => http1.then(|| since + limits.idle_timeout),
         }
     }
 

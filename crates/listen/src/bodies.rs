@@ -23,7 +23,10 @@ pub struct RequestBody {
 impl RequestBody {
     pub(crate) fn new(inner: Incoming, timeout: Option<Duration>) -> Self {
         let timeout = timeout.filter(|_| !inner.is_end_stream());
-        Self { inner, time: timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout))) }
+        Self {
+            inner,
+            time: timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout))),
+        }
     }
 }
 
@@ -38,7 +41,10 @@ impl Body for RequestBody {
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
         }
-        let over = self.time.as_mut().is_some_and(|time| time.as_mut().poll(cx).is_ready());
+        let over = self
+            .time
+            .as_mut()
+            .is_some_and(|time| time.as_mut().poll(cx).is_ready());
         if over {
             return Poll::Ready(Some(Err("the body did not come in time".into())));
         }

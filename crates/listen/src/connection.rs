@@ -49,7 +49,10 @@ where
     drop(stream.set_nodelay(true));
     let limits = &rules.limits;
     let activity = Arc::new(Activity::new(limits.protocol));
-    let io = TokioIo::new(Watched { stream, activity: activity.clone() });
+    let io = TokioIo::new(Watched {
+        stream,
+        activity: activity.clone(),
+    });
     let body_timeout = (limits.protocol == Protocol::Http1).then_some(limits.body_timeout);
     let watch = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
@@ -97,7 +100,10 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     match limits.protocol {
         Protocol::Http1 => {
             // Our own timers tell an idle connection from a slow one; the library's do not.
-            builder.http1().header_read_timeout(None).max_buf_size(HTTP1_BUFFER_MAX_BYTES);
+            builder
+                .http1()
+                .header_read_timeout(None)
+                .max_buf_size(HTTP1_BUFFER_MAX_BYTES);
             builder.http1_only()
         }
         Protocol::Http2 => {

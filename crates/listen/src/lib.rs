@@ -28,8 +28,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `drain` begins; then takes no more connections, asks the open ones to finish, and
 /// after `Limits::drain_timeout` closes those that did not.
-pub async fn serve<S, B>(listener: TcpListener, limits: Limits, service: S, drain: CancellationToken)
-where
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    limits: Limits,
+    service: S,
+    drain: CancellationToken,
+) where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -39,7 +43,11 @@ where
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let refusals = refusal::Refusals::new(limits.protocol);
     let (connections, hard_stop) = (TaskTracker::new(), CancellationToken::new());
-    let rules = Arc::new(connection::Rules { limits, drain: drain.clone(), hard_stop });
+    let rules = Arc::new(connection::Rules {
+        limits,
+        drain: drain.clone(),
+        hard_stop,
+    });
     for number in 0.. {
         let (stream, peer) = tokio::select! {
             biased;
@@ -60,8 +68,14 @@ where
     // The port closes now: who comes later is refused by the kernel and goes elsewhere at once.
     drop(listener);
     connections.close();
-    if tokio::time::timeout(rules.limits.drain_timeout, connections.wait()).await.is_err() {
-        tracing::warn!(open = connections.len(), "connections did not end in time and are closed");
+    if tokio::time::timeout(rules.limits.drain_timeout, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            open = connections.len(),
+            "connections did not end in time and are closed"
+        );
         rules.hard_stop.cancel();
         connections.wait().await;
     }
@@ -83,5 +97,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 /// It was gone before it was accepted.
 fn concerns_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind as K;
-    matches!(error.kind(), K::ConnectionAborted | K::ConnectionReset | K::ConnectionRefused)
+    matches!(
+        error.kind(),
+        K::ConnectionAborted | K::ConnectionReset | K::ConnectionRefused
+    )
 }

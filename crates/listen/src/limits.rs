@@ -79,7 +79,8 @@ impl Limits {
         const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
         let per_mille = (number.wrapping_mul(GOLDEN_RATIO) >> 32) % 201;
         let per_mille = u32::try_from(per_mille).unwrap_or_default();
-        self.connection_age.map(|age| age * (900 + per_mille) / 1000)
+        self.connection_age
+            .map(|age| age * (900 + per_mille) / 1000)
     }
 }
 
@@ -89,8 +90,13 @@ mod tests {
 
     #[test]
     fn ages_are_spread_by_a_tenth_to_both_sides() {
-        let limits = Limits { connection_age: Some(Duration::from_secs(1000)), ..Limits::internal() };
-        let mut ages: Vec<_> = (0..100).map(|number| limits.age_of(number).unwrap()).collect();
+        let limits = Limits {
+            connection_age: Some(Duration::from_secs(1000)),
+            ..Limits::internal()
+        };
+        let mut ages: Vec<_> = (0..100)
+            .map(|number| limits.age_of(number).unwrap())
+            .collect();
         ages.sort();
         ages.dedup();
         assert!(ages.len() > 50, "{}", ages.len());

@@ -23,7 +23,10 @@ pub(crate) struct Refusals {
 
 impl Refusals {
     pub(crate) fn new(protocol: Protocol) -> Self {
-        Self { protocol, polite: Arc::new(Semaphore::new(POLITE_MAX)) }
+        Self {
+            protocol,
+            polite: Arc::new(Semaphore::new(POLITE_MAX)),
+        }
     }
 
     /// Answers 503 and closes. HTTP/2 peers are members, who try again by themselves.
@@ -31,7 +34,9 @@ impl Refusals {
         if self.protocol == Protocol::Http2 {
             return;
         }
-        let Ok(place) = self.polite.clone().try_acquire_owned() else { return };
+        let Ok(place) = self.polite.clone().try_acquire_owned() else {
+            return;
+        };
         let answer = async move {
             stream.write_all(ANSWER).await?;
             stream.shutdown().await?;
@@ -40,6 +45,10 @@ impl Refusals {
             while stream.read(&mut unread).await? > 0 {}
             std::io::Result::Ok(())
         };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "short, capped in number and in time, and nobody's loss"
+        )]
         tokio::spawn(async move {
             // Whether the answer arrived concerns nobody but the peer.
             drop(tokio::time::timeout(POLITE_TIMEOUT, answer).await);

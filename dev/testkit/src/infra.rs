@@ -52,6 +52,12 @@ impl Infra {
         postgres.admin_url().to_owned()
     }
 
+    /// What the shared cluster logged so far. Each line of a session names its database: `…|user@database|ERROR: …`.
+    pub fn postgres_log() -> String {
+        let log = Self::get().data.path().join("logs/postgres.log");
+        fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()))
+    }
+
     /// URL of the shared nats-server, with its credentials. Starts it on first use.
     pub fn nats_url() -> String {
         crate::nats::shared().url().to_owned()

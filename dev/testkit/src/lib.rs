@@ -4,6 +4,11 @@
 //! Everything starts lazily on first use and works from any number of `#[tokio::test]` functions, each with a
 //! runtime of its own. Helpers panic with a readable message: a test that cannot get its server has failed.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a tool for tests: what it spawns ends with its test"
+)]
+
 mod database;
 mod eventually;
 mod fault_proxy;
@@ -12,6 +17,7 @@ mod infra;
 pub mod keys;
 mod logs;
 mod nats;
+mod otlp;
 mod postgres;
 mod process;
 mod smtp;
@@ -23,5 +29,6 @@ pub use hang_up::hang_up;
 pub use infra::Infra;
 pub use logs::logs;
 pub use nats::{NatsServer, StoreSnapshot, nats};
+pub use otlp::{OtlpReceiver, ReceivedSpan};
 pub use postgres::PostgresServer;
 pub use smtp::{Message, Smtp};

@@ -1,5 +1,5 @@
 use crate::Infra;
-use crate::process::{Frozen, signal};
+use crate::process::{Frozen, kill};
 use async_nats::{ConnectOptions, ServerAddr};
 use embedded::{DataDir, Nats, Tools};
 use std::path::{Path, PathBuf};
@@ -97,10 +97,7 @@ impl NatsServer {
     /// kill -9. What it had acknowledged and not yet written is gone; it stays down until `start`.
     pub async fn kill(&self) {
         let nats = self.take().await;
-        signal(
-            "KILL",
-            &[nats.pid().expect("this nats-server does not run")],
-        );
+        kill(nats.pid().expect("this nats-server does not run"));
         // Not started again: to its keeper this is a stop.
         nats.stop().await;
     }

@@ -1,6 +1,6 @@
 use crate::Infra;
 use crate::database::{Factory, TestDb};
-use crate::process::{Frozen, signal};
+use crate::process::{Frozen, kill};
 use embedded::{DataDir, Postgres, Tools};
 use sqlx::migrate::Migrator;
 use std::io::ErrorKind;
@@ -46,10 +46,7 @@ impl PostgresServer {
     /// kill -9, as a crash or a machine out of memory does. It stays down until `start`.
     pub async fn kill(&self) {
         let postgres = self.take().await;
-        signal(
-            "KILL",
-            &[postgres.pid().expect("this PostgreSQL does not run")],
-        );
+        kill(postgres.pid().expect("this PostgreSQL does not run"));
         // Not started again: to its keeper this is a stop.
         postgres.stop().await;
     }

@@ -6,9 +6,18 @@ use std::process::{Child, Command, Stdio};
 
 /// Sends a signal (`KILL`, `STOP` …). A process that is gone needs none. The shell's own `kill`: small systems lack
 /// the program.
-pub(crate) fn signal(name: &str, pids: &[u32]) {
+fn signal(name: &str, pids: &[u32]) {
     let mut kill = shell(r#"kill -s "$0" "$@" 2>/dev/null"#, name, pids);
     kill.status().expect("a shell to send a signal");
+}
+
+/// Ends a process and its children at one moment, without a word.
+pub(crate) fn kill(pid: u32) {
+    // The parent is held first, so that no child is born meanwhile and none hears of its death.
+    signal("STOP", &[pid]);
+    let mut pids = children_of(pid);
+    pids.push(pid);
+    signal("KILL", &pids);
 }
 
 /// Processes that are stopped where they stand, with their sockets open, until this value is dropped or this program

@@ -25,7 +25,10 @@ pub enum Kind {
 impl Crate {
     /// Names of dependencies of the kind: folders for crates of the workspace, else package names.
     pub fn needs(&self, kind: Kind) -> impl Iterator<Item = &str> {
-        self.dependencies.iter().filter(move |(of, _)| *of == kind).map(|(_, name)| name.as_str())
+        self.dependencies
+            .iter()
+            .filter(move |(of, _)| *of == kind)
+            .map(|(_, name)| name.as_str())
     }
 }
 
@@ -36,7 +39,13 @@ impl Crate {
 pub fn crates() -> Vec<Crate> {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo can be run");
@@ -65,11 +74,19 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 fn folder(root: &str, manifest: &str) -> String {
     let folder = manifest.strip_suffix("Cargo.toml").unwrap_or(manifest);
-    folder.strip_prefix(root).unwrap_or(folder).trim_matches('/').to_owned()
+    folder
+        .strip_prefix(root)
+        .unwrap_or(folder)
+        .trim_matches('/')
+        .to_owned()
 }
 
 fn kind(dependency: &Value) -> Kind {
-    if text(dependency, "kind") == "dev" { Kind::Test } else { Kind::Build }
+    if text(dependency, "kind") == "dev" {
+        Kind::Test
+    } else {
+        Kind::Build
+    }
 }
 
 fn name(root: &str, dependency: &Value) -> String {

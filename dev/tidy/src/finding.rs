@@ -12,7 +12,11 @@ pub struct Finding {
 
 impl Finding {
     pub fn new(file: impl Into<String>, line: usize, what: impl Into<String>) -> Self {
-        Self { file: file.into(), line, what: what.into() }
+        Self {
+            file: file.into(),
+            line,
+            what: what.into(),
+        }
     }
 }
 
@@ -31,6 +35,9 @@ impl fmt::Display for Finding {
 /// With the rule, its budget and every place that breaks it.
 #[track_caller]
 pub fn demand(rule: &str, findings: &[Finding]) {
-    let list: String = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+    let list: String = findings
+        .iter()
+        .map(|finding| format!("\n  {finding}"))
+        .collect();
     assert!(findings.is_empty(), "the rule is: {rule}{list}\n");
 }

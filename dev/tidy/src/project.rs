@@ -3,7 +3,14 @@ use std::{fs, path::Path};
 use crate::rust::{Line, lines};
 
 /// Folders that hold nothing a person wrote.
-const NOT_OURS: [&str; 6] = ["target", ".git", ".tools", ".boxoffice", ".sqlx", "node_modules"];
+const NOT_OURS: [&str; 6] = [
+    "target",
+    ".git",
+    ".tools",
+    ".boxoffice",
+    ".sqlx",
+    "node_modules",
+];
 
 /// The text files of the project.
 #[derive(Debug)]
@@ -50,7 +57,10 @@ impl Project {
 
 impl File {
     pub fn new(path: &str, text: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), text: text.into() }
+        Self {
+            path: path.to_owned(),
+            text: text.into(),
+        }
     }
 
     /// Nothing but tests, whatever their attributes say.
@@ -70,7 +80,9 @@ impl File {
 
     /// Lies in the folder or below it.
     pub fn is_in(&self, folder: &str) -> bool {
-        self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        self.path
+            .strip_prefix(folder)
+            .is_some_and(|rest| rest.starts_with('/'))
     }
 }
 

@@ -26,13 +26,19 @@ pub fn lines(text: &str) -> Vec<Line<'_>> {
     let mut lines: Vec<Line> = text
         .lines()
         .enumerate()
-        .map(|(index, text)| Line { number: index + 1, text, is_test: false })
+        .map(|(index, text)| Line {
+            number: index + 1,
+            text,
+            is_test: false,
+        })
         .collect();
     let mut at = 0;
     while at < lines.len() {
         if lines[at].text.trim_start().starts_with("#[cfg(test)]") {
             let end = end_of_item(&lines, at);
-            lines[at..=end].iter_mut().for_each(|line| line.is_test = true);
+            lines[at..=end]
+                .iter_mut()
+                .for_each(|line| line.is_test = true);
             at = end;
         }
         at += 1;
@@ -51,7 +57,10 @@ pub fn code_lines(lines: &[Line]) -> usize {
 
 pub fn functions(text: &str) -> Vec<Function> {
     let lines = lines(text);
-    let starts = lines.iter().enumerate().filter_map(|(at, line)| Some((at, name(line.text)?)));
+    let starts = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| Some((at, name(line.text)?)));
     starts
         .filter_map(|(at, name)| {
             let end = end_of_item(&lines, at);
@@ -76,7 +85,9 @@ fn end_of_item(lines: &[Line], start: usize) -> usize {
             && (text.ends_with(';') || text.ends_with('}') || text.ends_with("});"))
             && !text.starts_with("//")
     };
-    (start..lines.len()).find(|at| ends(&lines[*at])).unwrap_or(lines.len() - 1)
+    (start..lines.len())
+        .find(|at| ends(&lines[*at]))
+        .unwrap_or(lines.len() - 1)
 }
 
 fn indent(line: &str) -> usize {
@@ -101,15 +112,25 @@ fn name(line: &str) -> Option<&str> {
 }
 
 fn parameters(function: &str, name: &str) -> usize {
-    let after_name = function.split_once(&format!("fn {name}")).map_or("", |(_, rest)| rest);
+    let after_name = function
+        .split_once(&format!("fn {name}"))
+        .map_or("", |(_, rest)| rest);
     let list = parameter_list(after_name);
-    split_at_top(list).iter().filter(|parameter| !is_self(parameter)).count()
+    split_at_top(list)
+        .iter()
+        .filter(|parameter| !is_self(parameter))
+        .count()
 }
 
 /// `self`, `&'a mut self`, `self: Arc<Self>`.
 fn is_self(parameter: &str) -> bool {
-    let words = parameter.split([' ', '&', ':', '\n']).filter(|word| !word.is_empty());
-    words.filter(|word| !word.starts_with('\'')).find(|word| *word != "mut") == Some("self")
+    let words = parameter
+        .split([' ', '&', ':', '\n'])
+        .filter(|word| !word.is_empty());
+    words
+        .filter(|word| !word.starts_with('\''))
+        .find(|word| *word != "mut")
+        == Some("self")
 }
 
 /// What stands between the parentheses behind the name and its generics.
@@ -162,7 +183,10 @@ fn split_at_top(list: &str) -> Vec<&str> {
         before = letter;
     }
     parts.push(&list[from..]);
-    parts.into_iter().filter(|part| !part.trim().is_empty()).collect()
+    parts
+        .into_iter()
+        .filter(|part| !part.trim().is_empty())
+        .collect()
 }
 
 #[cfg(test)]
@@ -203,8 +227,11 @@ mod tests {
 
     #[test]
     fn tests_are_told_from_the_rest() {
-        let test_lines: Vec<usize> =
-            lines(SAMPLE).iter().filter(|line| line.is_test).map(|line| line.number).collect();
+        let test_lines: Vec<usize> = lines(SAMPLE)
+            .iter()
+            .filter(|line| line.is_test)
+            .map(|line| line.number)
+            .collect();
         assert_eq!(test_lines, [15, 16, 24, 25, 26, 27, 28, 29]);
         assert_eq!(code_lines(&lines(SAMPLE)), 14);
     }
@@ -212,8 +239,13 @@ mod tests {
     #[test]
     fn functions_are_measured() {
         let found = functions(SAMPLE);
-        let measures: Vec<(&str, usize, usize, usize)> =
-            found.iter().map(|f| (f.name.as_str(), f.line, f.lines, f.parameters)).collect();
-        assert_eq!(measures, [("two", 6, 7, 2), ("none", 22, 1, 0), ("inside", 26, 3, 0)]);
+        let measures: Vec<(&str, usize, usize, usize)> = found
+            .iter()
+            .map(|f| (f.name.as_str(), f.line, f.lines, f.parameters))
+            .collect();
+        assert_eq!(
+            measures,
+            [("two", 6, 7, 2), ("none", 22, 1, 0), ("inside", 26, 3, 0)]
+        );
     }
 }

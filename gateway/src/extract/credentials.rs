@@ -134,7 +134,7 @@ impl<T: Guarded + Send> FromRequestParts<Shared> for Access<T> {
         let unauthenticated = || {
             Problem::refused(
                 ErrorReason::Unauthenticated,
-                "This needs the secret it was made with.",
+                "This needs the secret that came with the hold or the order.",
             )
         };
         secret

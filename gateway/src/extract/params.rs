@@ -7,7 +7,10 @@ use http::request::Parts;
 use kit::{ErrorReason, Failure, FieldProblem};
 use serde::de::DeserializeOwned;
 
-use super::body::nul_in;
+use super::{
+    json::{field_problem, nul_in},
+    not_utf8,
+};
 use crate::{app::Shared, problem::Problem};
 
 /// The parameters of the path. What does not parse names nothing: 404.
@@ -55,6 +58,9 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Query<T> {
         if let Some((name, _)) = pairs.iter().find(|(_, value)| value.contains('\0')) {
             return Err(nul_in(name));
         }
+        if let Some((name, _)) = pairs.iter().find(|(_, value)| not_utf8(value)) {
+            return Err(kit::fields(vec![FieldProblem::new(name, "must be UTF-8")]).into());
+        }
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(value)| Self(value))
             .map_err(|rejection| refusal(&rejection.body_text()))
@@ -66,10 +72,13 @@ fn refusal(text: &str) -> Problem {
     let message = text
         .split_once("query string: ")
         .map_or(text, |(_, message)| message);
-    let (field, rule) = message.split_once(": ").unwrap_or(("query", message));
-    kit::fields(vec![FieldProblem::new(
-        field,
-        format!("is not valid: {rule}"),
-    )])
-    .into()
+    let (field, message) = message.split_once(": ").unwrap_or(("query", message));
+    // What the standard library says of a text that should be a number.
+    let no_number = ["digit", "empty string", "number too"];
+    let problem = if no_number.iter().any(|words| message.contains(words)) {
+        FieldProblem::new(field, "must be a whole number of 0 or more")
+    } else {
+        field_problem(field, message)
+    };
+    kit::fields(vec![problem]).into()
 }

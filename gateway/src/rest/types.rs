@@ -2,6 +2,7 @@
 
 mod catalog;
 mod hold;
+pub mod moment;
 mod money;
 mod order;
 mod words;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     app::{App, Shared},
     cookies::{self, Kind},
-    extract::{Access, Form},
+    extract::{Access, Form, Object},
     problem::Problem,
     rest::{
         self, NewOrder,
@@ -25,21 +25,29 @@ pub async fn buy(
     access: Access<HoldId>,
     form: Form,
 ) -> Result<Response, Problem> {
+    use ErrorReason as R;
     let hold = access.id.to_string();
-    match rest::place_order(&app, new_order(&access, &form), form.text("key")).await {
+    match rest::place_order(&app, new_order(&access, &form), &key(&access, &form)).await {
         Ok(placed) => lead_on(&app, &hold, &placed),
         Err(problem) => match problem.reason() {
-            ErrorReason::InvalidRequest | ErrorReason::TotalChanged => {
-                again(&app, access, &form, &problem).await
-            }
-            // Sent again from a page that was opened anew.
-            ErrorReason::PaymentInProgress => match placed_order(&app, &headers, &hold) {
+            R::InvalidRequest | R::TotalChanged => again(&app, access, &form, &problem).await,
+            // The hold is not what the page showed; how it stands, its order or the checkout says.
+            R::PaymentInProgress | R::HoldExpired => match placed_order(&app, &headers, &hold) {
                 Some(order) => see_other(&format!("/orders/{order}")),
-                None => Err(problem),
+                None => see_other(&format!("/checkout/{hold}")),
             },
             _ => Err(problem),
         },
     }
+}
+
+/// The same details for the same hold are one order, however often they are sent and from however
+/// many pages; corrected details are another. Nobody can guess it without the hold's secret.
+fn key(access: &Access<HoldId>, form: &Form) -> String {
+    let details = ["total_minor", "currency", "name", "email", "phone_number"];
+    let mut parts = vec![access.secret.as_bytes()];
+    parts.extend(details.map(|name| form.text(name).as_bytes()));
+    base::hex(&base::body_hash(&parts))
 }
 
 fn new_order(access: &Access<HoldId>, form: &Form) -> NewOrder {
@@ -50,11 +58,11 @@ fn new_order(access: &Access<HoldId>, form: &Form) -> NewOrder {
         email: text("email"),
         phone_number: text("phone_number"),
         name: Some(text("name")),
-        expected_total: Money {
+        expected_total: Object(Money {
             // What is no number is a total nobody saw, and the service refuses it.
             amount_minor: form.text("total_minor").parse().unwrap_or(-1),
             currency: text("currency"),
-        },
+        }),
         provider: None,
         locale: Some("en".to_owned()),
     }

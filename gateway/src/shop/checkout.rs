@@ -66,8 +66,6 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
             .map(|problem| words::rule(&problem.rule))
     };
     let field = |name: &str| context! { value => typed(name), rule => rule(name) };
-    // The same form sent twice is one order; a form that was refused made none.
-    let key = Some(typed("key")).filter(|key| !key.is_empty());
     context! {
         id => &hold.id,
         event_id => &hold.event_id,
@@ -84,12 +82,12 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
         expires_text => words::when(hold.expires_at, event.as_ref().map_or("UTC", |e| &e.timezone)),
         lines => words::lines(&hold.lines),
         total => words::amount(&hold.total),
+        is_free => hold.total.amount_minor == 0,
         total_minor => hold.total.amount_minor,
         currency => &hold.total.currency,
         name => field("name"),
         email => field("email"),
         phone_number => field("phone_number"),
         notice => problem.map(words::refusal),
-        key => key.unwrap_or_else(|| app.sources.token()),
     }
 }

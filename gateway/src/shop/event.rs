@@ -65,7 +65,7 @@ async fn view(
         machine_time => words::machine_time(event.date_time),
         availability => words::availability(event.availability),
         availability_word => words::word(event.availability),
-        can_buy => kinds.iter().any(|kind| kind.availability == Availability::OnSale),
+        can_buy => kinds.iter().any(|kind| !quantities(kind).is_empty()),
         offers,
         notice,
         // A new intent per page; sending the same form twice is one hold.
@@ -75,20 +75,30 @@ async fn view(
 
 fn offer(kind: &TicketType, zone: &str, form: Option<&Form>) -> Value {
     let name = format!("{QUANTITY_PREFIX}{}", kind.id);
-    let left = kind
-        .remaining
-        .and_then(|left| u32::try_from(left).ok())
-        .unwrap_or(QUANTITY_MAX);
-    let most = kind.max_per_order.min(left).min(QUANTITY_MAX);
+    let quantities = quantities(kind);
+    let too_few = kind.availability == Availability::OnSale && quantities.is_empty();
     let chosen = form.map_or("0", |form| form.text(&name)).to_owned();
     context! {
         name,
         category => &kind.category,
         price => words::price(&kind.price),
-        text => words::offer(kind, zone),
+        text => if too_few { words::TOO_FEW.to_owned() } else { words::offer(kind, zone) },
         availability_word => words::word(kind.availability),
-        on_sale => kind.availability == Availability::OnSale,
-        quantities => (kind.min_per_order.max(1)..=most).collect::<Vec<_>>(),
+        quantities,
         chosen,
     }
+}
+
+/// What an order may take of it now; nothing where it is not on sale, or where less is left than
+/// an order takes.
+fn quantities(kind: &TicketType) -> Vec<u32> {
+    let left = match kind.availability {
+        Availability::OnSale => kind.remaining.map(|left| u32::try_from(left).unwrap_or(0)),
+        _ => Some(0),
+    };
+    let most = kind
+        .max_per_order
+        .min(left.unwrap_or(QUANTITY_MAX))
+        .min(QUANTITY_MAX);
+    (kind.min_per_order.max(1)..=most).collect()
 }

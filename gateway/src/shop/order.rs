@@ -81,6 +81,7 @@ fn view(order: &Order, visit: &Visit, key: String) -> Result<Value, Failure> {
         can_try_again => awaiting && ended,
         can_cancel => matches!(order.status, OrderStatus::Created | OrderStatus::AwaitingPayment),
         is_waiting => is_waiting(order.status),
+        is_over => is_over(order.status),
         has_documents => order.status == OrderStatus::Fulfilled,
         pay_until => payment.filter(|_| awaiting).and_then(|p| p.expires_at).map(|at| words::when(at, zone)),
         event => context! {
@@ -95,6 +96,17 @@ fn view(order: &Order, visit: &Visit, key: String) -> Result<Value, Failure> {
         timeline => timeline.collect::<Vec<Value>>(),
         key,
     })
+}
+
+/// Nothing is bought and nothing more will come of it.
+fn is_over(status: OrderStatus) -> bool {
+    matches!(
+        status,
+        OrderStatus::Expired
+            | OrderStatus::Cancelled
+            | OrderStatus::Refunded
+            | OrderStatus::Unfulfillable
+    )
 }
 
 /// Something will happen without the guest, so the page looks again by itself.

@@ -2,11 +2,14 @@ use axum::{extract::State, response::Response};
 use minijinja::{Value, context};
 use proto::ticket::ListEventsRequest;
 use serde::Deserialize;
+use time::Duration;
 
 use super::words;
 use crate::{app::Shared, extract::Query, problem::Problem, rest::types::Event};
 
 const PAGE_SIZE: u32 = 20;
+/// A concert stays in the programme through its own night.
+const LISTED_AFTER_BEGIN: Duration = Duration::hours(12);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -22,6 +25,7 @@ pub async fn programme(
 ) -> Result<Response, Problem> {
     let request = ListEventsRequest {
         query: search.q.clone(),
+        from: Some(proto::timestamp(app.sources.now() - LISTED_AFTER_BEGIN)),
         page_size: PAGE_SIZE,
         page_token: search.page.clone(),
         ..ListEventsRequest::default()
@@ -60,7 +64,7 @@ fn card(event: &Event) -> Value {
         location => &event.location,
         when => words::when(event.date_time, &event.timezone),
         machine_time => words::machine_time(event.date_time),
-        price_from => event.price_from.as_ref().map(words::price),
+        price_from => event.price_from.as_ref().map(words::price_from),
         availability => words::availability(event.availability),
         availability_word => words::word(event.availability),
     }

@@ -34,6 +34,15 @@ pub fn price(money: &Money) -> String {
     }
 }
 
+/// Of a concert, in the programme: `from 45.00 EUR`.
+pub fn price_from(money: &Money) -> String {
+    if money.amount_minor == 0 {
+        "free".to_owned()
+    } else {
+        format!("from {}", amount(money))
+    }
+}
+
 /// `45.00 EUR`.
 pub fn amount(money: &Money) -> String {
     match money.currency.parse::<Currency>() {
@@ -73,6 +82,9 @@ pub fn availability(availability: Availability) -> &'static str {
         Availability::Cancelled => "Cancelled",
     }
 }
+
+/// Of a ticket type of which less is left than an order takes.
+pub const TOO_FEW: &str = "Fewer are left than an order takes";
 
 /// Of a ticket type, on the concert's page.
 pub fn offer(kind: &TicketType, zone: &str) -> String {
@@ -118,7 +130,7 @@ pub fn order(status: OrderStatus, can_pay: bool, declined: bool) -> (&'static st
         ),
         OrderStatus::Fulfilled => (
             "Your tickets",
-            "Paid. Show the code of each ticket at the door. A receipt is on its way to you by mail.",
+            "Your order is complete. Show the code of each ticket at the door. A receipt is on its way to you by mail.",
         ),
         OrderStatus::PartiallyRefunded => ("Your tickets", "Part of your money was returned."),
         OrderStatus::Refunded => ("Refunded", "Your money was returned."),
@@ -154,6 +166,10 @@ pub fn refusal(problem: &Problem) -> String {
         R::EventNotActive => "This concert is not on sale.".to_owned(),
         R::TotalChanged => "The total has changed. Please look again before you go on.".to_owned(),
         R::InvalidRequest => "Something in the form needs another look.".to_owned(),
+        R::IdempotencyKeyReused => {
+            "You sent this form before with another choice. Please check it and send it again."
+                .to_owned()
+        }
         _ => problem.0.detail.clone(),
     }
 }

@@ -75,7 +75,9 @@ async fn readiness_names_who_is_down() {
         let services = json!({
             "user-svc": "up", "ticket-svc": "up", "payment-svc": "down", "notify-svc": "up",
         });
-        assert_eq!(body, json!({"ready": false, "services": services}));
+        let reasons = ["payment-svc: no answer"];
+        let expected = json!({"ready": false, "services": services, "reasons": reasons});
+        assert_eq!(body, expected);
     })
     .await;
 }

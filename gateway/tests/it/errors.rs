@@ -105,28 +105,79 @@ async fn bad_fields_are_named() {
         assert_eq!(orders(priced.clone()).await, field("expected_total"));
         priced["expected_total"] = json!({"amount_minor": 50.5, "currency": "EUR"});
         assert_eq!(orders(priced).await, field("expected_total.amount_minor"));
+    })
+    .await;
+}
 
-        let queries = [
-            "query=a%00b",
-            "page_size=many",
-            "from=yesterday",
-            "surprise=1",
-        ];
-        for (query, named) in queries
-            .iter()
-            .zip(["query", "page_size", "from", "surprise"])
-        {
-            let (status, reason, name) =
-                refusal(edge.get(&format!("/api/v1/events?{query}"))).await;
-            assert_eq!(
-                (status, reason.as_str()),
-                (422, "INVALID_REQUEST"),
-                "{query}"
-            );
-            if named != "surprise" {
-                assert_eq!(name.as_deref(), Some(named));
-            }
+async fn said(request: reqwest::RequestBuilder) -> String {
+    let problem = problem(request).await;
+    assert_eq!(problem["reason"], "INVALID_REQUEST", "{problem}");
+    problem["detail"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn bad_parameters_are_named_in_plain_words() {
+    edge(async |edge| {
+        for (query, expected) in [
+            ("query=a%00b", "query must not contain the character U+0000"),
+            ("query=%ff", "query must be UTF-8"),
+            ("query=a&query=b", "query is there twice"),
+            (
+                "page_size=many",
+                "page_size must be a whole number of 0 or more",
+            ),
+            (
+                "page_size=-1",
+                "page_size must be a whole number of 0 or more",
+            ),
+            (
+                "page_size=",
+                "page_size must be a whole number of 0 or more",
+            ),
+            (
+                "page_size=99999999999",
+                "page_size must be a whole number of 0 or more",
+            ),
+            (
+                "from=yesterday",
+                "from must be a time as in RFC 3339, such as 2027-06-12T18:00:00Z",
+            ),
+            ("surprise=1", "surprise is not a field of this request"),
+        ] {
+            let request = edge.get(&format!("/api/v1/events?{query}"));
+            assert_eq!(said(request).await, expected, "{query}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn words_and_times_are_texts() {
+    edge(async |edge| {
+        let concert = |name: &str, value: Value| {
+            let mut concert = json!({"title": "A", "location": "B", "currency": "EUR",
+                "date_time": "2027-06-12T18:00:00Z", "timezone": "Europe/Berlin"});
+            concert[name] = value;
+            said(
+                edge.post("/api/v1/admin/events")
+                    .bearer_auth("good")
+                    .json(&concert),
+            )
+        };
+        let time = "date_time must be a time as in RFC 3339, such as 2027-06-12T18:00:00Z";
+        assert_eq!(concert("date_time", json!("tomorrow")).await, time);
+        assert_eq!(
+            concert("date_time", json!([2027, 163])).await,
+            "date_time must be a string"
+        );
+        let word = "status must be `inactive` or `active`";
+        assert_eq!(concert("status", json!("cancelled")).await, word);
+        assert_eq!(concert("status", json!(3)).await, "status must be a string");
+        assert_eq!(
+            concert("status", json!({"active": null})).await,
+            "status must be a string"
+        );
+        assert_eq!(edge.stub.times_asked(), 0);
     })
     .await;
 }
@@ -371,6 +422,7 @@ async fn what_a_service_says_about_waiting_and_fields_arrives() {
                 .fields
                 .push(kit::FieldProblem::new("lines[0].quantity", "must be small"));
             failure.certainty = Certainty::NotDone;
+            failure.reason = ErrorReason::TooManyRequests;
             failure.into()
         });
         let post = || edge.post("/api/v1/holds").json(&hold(json!(1)));
@@ -378,6 +430,7 @@ async fn what_a_service_says_about_waiting_and_fields_arrives() {
         let told = problem(post()).await;
         let error = json!({"field": "lines[0].quantity", "detail": "must be small"});
         assert_eq!(told["errors"], json!([error]));
+        assert_eq!(told["reason"], "TOO_MANY_REQUESTS");
     })
     .await;
 }
@@ -401,7 +454,7 @@ async fn a_webhook_may_be_larger_and_not_without_end() {
 }
 
 #[tokio::test]
-async fn a_slow_body_ends_at_the_time_limit() {
+async fn a_slow_body_ends_at_the_time_limit_and_nothing_is_done() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let short = |config: &mut gateway::Config| config.handler_timeout_secs = 1;
     edge_with(short, async |edge| {
@@ -414,8 +467,10 @@ async fn a_slow_body_ends_at_the_time_limit() {
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-        assert!(answer.contains("OUTCOME_UNKNOWN"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(answer.contains("MALFORMED_BODY"), "{answer}");
+        assert!(answer.contains("NOT_DONE"), "{answer}");
+        assert_eq!(edge.stub.times_asked(), 0);
     })
     .await;
 }

@@ -191,7 +191,7 @@ async fn a_hold_is_made_read_and_given_back() {
     .await;
 }
 
-fn new_order() -> Value {
+pub fn new_order() -> Value {
     json!({
         "hold_id": HOLD, "hold_secret": HOLD_SECRET, "email": "ada@example.org",
         "phone_number": "+49 30 123456", "name": "Ada",

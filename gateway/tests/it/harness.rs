@@ -115,6 +115,10 @@ impl Edge {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
+    pub fn begin_shutdown(&self) {
+        self.shutdown.begin();
+    }
+
     pub fn gateway_tasks(&self) -> &Tasks {
         &self.gateway_tasks
     }

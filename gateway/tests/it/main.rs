@@ -1,6 +1,10 @@
 //! The gateway over real HTTP. Its upstreams are small servers on the real contracts that answer
 //! what a test wants; the real services are met in dev/e2e.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test ends what it spawns; its stubs fail as services do"
+)]
 
 mod admin;
 mod documents;
@@ -9,6 +13,7 @@ mod errors;
 mod facts;
 mod guest;
 mod harness;
+mod limits;
 mod openapi;
 mod shop;
 mod stub;

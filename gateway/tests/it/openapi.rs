@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::harness::edge;
+use crate::harness::{KEY, edge, problem};
 
 /// What this release serves of rest.md.
 const OPERATIONS: [&str; 28] = [
@@ -144,6 +144,66 @@ async fn every_reference_leads_somewhere() {
                 "{name}"
             );
         }
+    })
+    .await;
+}
+
+/// The properties of a JSON body that hold objects, with a list in the place of each.
+fn lists_for_objects(document: &Value, operation: &Value) -> Vec<(String, Value)> {
+    let of = |schema: &Value| -> Option<Value> {
+        let reference = schema["$ref"]
+            .as_str()?
+            .strip_prefix("#/components/schemas/")?;
+        Some(document["components"]["schemas"][reference].clone())
+    };
+    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let any_of = |schema: &Value| match schema["oneOf"].as_array() {
+        Some(options) => options.clone(),
+        None => vec![schema.clone()],
+    };
+    let Some(body) = any_of(body).iter().find_map(of) else {
+        return Vec::new();
+    };
+    let properties = body["properties"].as_object().unwrap();
+    let hiding = |schema: &Value| {
+        let is_object = |schema: &Value| of(schema).is_some_and(|found| found["type"] == "object");
+        if is_object(&schema["items"]) {
+            return Some(serde_json::json!([[1, 1]]));
+        }
+        any_of(schema)
+            .iter()
+            .any(is_object)
+            .then(|| serde_json::json!([1, 1]))
+    };
+    properties
+        .iter()
+        .filter_map(|(name, schema)| Some((name.clone(), hiding(schema)?)))
+        .collect()
+}
+
+#[tokio::test]
+async fn no_list_passes_for_an_object() {
+    edge(async |edge| {
+        let document = document(edge).await;
+        let mut tried = Vec::new();
+        for (operation, about) in operations(&document) {
+            let (method, path) = operation.split_once(' ').unwrap();
+            let path = path.replace("{id}", crate::facts::EVENT);
+            for (name, value) in lists_for_objects(&document, about) {
+                let request = edge.request(method.parse().unwrap(), &path);
+                let request = request.bearer_auth("good").header("idempotency-key", KEY);
+                let body = serde_json::json!({ &name: value });
+                let problem = problem(request.json(&body)).await;
+                let said = problem["detail"].as_str().unwrap();
+                assert!(
+                    said.starts_with(&name) && said.ends_with(" must be an object"),
+                    "{operation}: {said}"
+                );
+                tried.push(name);
+            }
+        }
+        tried.sort();
+        assert_eq!(tried, ["expected_total", "lines", "price", "price"]);
     })
     .await;
 }

@@ -1,7 +1,13 @@
 //! All services of the contracts that the gateway calls, each answering a fact, or the failure that
 //! a test asks for. What was asked is written down.
 
-use std::{fmt::Debug, sync::Mutex};
+use std::{
+    fmt::Debug,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use kit::{Code, ErrorReason, Failure};
 use proto::{notify, payment, ticket, user};
@@ -14,6 +20,10 @@ type Reply<T> = Result<Response<T>, Status>;
 pub struct Stub {
     failure: Mutex<Option<fn() -> Status>>,
     asked: Mutex<Vec<String>>,
+    /// How often it came to an answer after the gate.
+    pub answered: AtomicUsize,
+    /// So many calls fail like this, then it works.
+    failures: Mutex<Vec<fn() -> Status>>,
     pub event: Mutex<ticket::Event>,
     pub programme: Mutex<Vec<ticket::Event>>,
     pub ticket_types: Mutex<Vec<ticket::TicketType>>,
@@ -30,6 +40,8 @@ impl Default for Stub {
         Self {
             failure: Mutex::default(),
             asked: Mutex::default(),
+            answered: AtomicUsize::default(),
+            failures: Mutex::default(),
             event: Mutex::new(facts::event()),
             programme: Mutex::new(vec![facts::event()]),
             ticket_types: Mutex::new(facts::ticket_types()),
@@ -48,6 +60,11 @@ impl Stub {
         *self.failure.lock().unwrap() = Some(failure);
     }
 
+    /// The next calls fail like this.
+    pub fn fail_times(&self, times: usize, failure: fn() -> Status) {
+        *self.failures.lock().unwrap() = vec![failure; times];
+    }
+
     pub fn work_again(&self) {
         *self.failure.lock().unwrap() = None;
     }
@@ -64,6 +81,10 @@ impl Stub {
 
     pub fn times_asked(&self) -> usize {
         self.asked.lock().unwrap().len()
+    }
+
+    fn next_failure(&self) -> Option<fn() -> Status> {
+        self.failures.lock().unwrap().pop()
     }
 
     async fn answer<Q: Debug, A>(
@@ -87,7 +108,8 @@ impl Stub {
         );
         self.asked.lock().unwrap().push(asked);
         drop(self.gate.lock().await);
-        let failure = *self.failure.lock().unwrap();
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        let failure = self.next_failure().or(*self.failure.lock().unwrap());
         match failure {
             Some(failure) => Err(failure()),
             None => Ok(Response::new(answer(request.into_inner()))),

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use db::DbError;
 use futures::future::join_all;
-use kit::{Shutdown, Tasks};
+use kit::{Shutdown, Tasks, telemetry::Kind};
 use prost::Message as _;
-use proto::event::OrderPaid;
+use proto::{Peer, event::OrderPaid};
 use uuid::Uuid;
 
 use crate::{app::App, error::Error, mailer::MailError, render};
@@ -46,13 +46,20 @@ struct Due {
     id: Uuid,
     attempts: i32,
     content: Vec<u8>,
+    traceparent: Option<String>,
 }
 
 /// True if there may be more.
 async fn round(app: &Arc<App>, shutdown: &Shutdown) -> Result<bool, Error> {
     let due = lease(app).await?;
     let full = due.len() as i64 == BATCH_ROWS;
-    join_all(due.into_iter().map(|row| deliver(app, shutdown, row))).await;
+    let work = due.into_iter().map(|row| async move {
+        let traceparent = row.traceparent.clone();
+        let deliver = deliver(app, shutdown, row);
+        let (member, name) = (Peer::Notify.name(), "send receipt");
+        kit::resume(Kind::Client, member, name, traceparent.as_deref(), deliver).await;
+    });
+    join_all(work).await;
     Ok(full)
 }
 
@@ -72,7 +79,7 @@ async fn lease(app: &App) -> Result<Vec<Due>, Error> {
                          ORDER BY next_attempt_at
                          LIMIT $2
                          FOR UPDATE SKIP LOCKED))
-                     RETURNING id, attempts, content",
+                     RETURNING id, attempts, content, traceparent",
                     LEASE_SECS,
                     BATCH_ROWS,
                 )
@@ -86,7 +93,9 @@ async fn lease(app: &App) -> Result<Vec<Due>, Error> {
 }
 
 async fn deliver(app: &Arc<App>, shutdown: &Shutdown, row: Due) {
+    kit::failpoint!("notify.leased");
     let outcome = Outcome::of(&row, send(app, shutdown, &row).await);
+    kit::failpoint!("notify.sent");
     let record = async {
         while let Err(error) = record(app, outcome.clone()).await {
             tracing::warn!(notification_id = %row.id, %error, "outcome not stored yet");

@@ -250,6 +250,18 @@ impl Harness {
         count.fetch_one(&self.rows).await.unwrap()
     }
 
+    /// Traces of messages that were not accepted, the newest first.
+    pub async fn poison(&self) -> Vec<Trace> {
+        sqlx::query_as(
+            "SELECT id::text, reason, subject, times, octet_length(payload_prefix) AS prefix_bytes,
+                    payload_bytes
+             FROM poison_messages ORDER BY last_received_at DESC",
+        )
+        .fetch_all(&self.rows)
+        .await
+        .unwrap()
+    }
+
     /// Ends everything and checks what must be true after any test. `repeated` messages are those
     /// whose order another message had announced before.
     pub async fn check_invariants(mut self, repeated: i64) {
@@ -284,4 +296,14 @@ pub struct Notification {
     pub attempts: i32,
     pub last_error: Option<String>,
     pub due_in_secs: f64,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+pub struct Trace {
+    pub id: String,
+    pub reason: String,
+    pub subject: String,
+    pub times: i32,
+    pub prefix_bytes: i32,
+    pub payload_bytes: i32,
 }

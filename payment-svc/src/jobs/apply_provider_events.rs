@@ -27,7 +27,7 @@ struct EventRow {
     amount_minor: i64,
     currency: String,
     attempts: i32,
-    trace_id: Option<String>,
+    traceparent: Option<String>,
 }
 
 /// True if there may be more.
@@ -35,10 +35,8 @@ pub(super) async fn round(app: Arc<App>) -> anyhow::Result<bool> {
     let due = claim(&app).await?;
     let more = due.len() as i64 == BATCH_ROWS;
     let work = due.iter().map(|event| {
-        kit::with_context(
-            super::context(event.trace_id.as_deref()),
-            apply_or_retry(&app, event),
-        )
+        let work = apply_or_retry(&app, event);
+        super::resume("apply provider event", event.traceparent.as_deref(), work)
     });
     for outcome in join_all(work).await {
         outcome?;
@@ -60,7 +58,7 @@ async fn claim(app: &App) -> Result<Vec<EventRow>, Error> {
                      ORDER BY next_attempt_at
                      LIMIT $1
                      FOR UPDATE SKIP LOCKED)
-                 RETURNING id, provider, reference, amount_minor, currency, attempts, trace_id",
+                 RETURNING id, provider, reference, amount_minor, currency, attempts, traceparent",
                 BATCH_ROWS,
                 LEASE_SECS,
             );
@@ -73,7 +71,10 @@ async fn claim(app: &App) -> Result<Vec<EventRow>, Error> {
 /// Fails only if the database does.
 async fn apply_or_retry(app: &App, event: &EventRow) -> Result<(), Error> {
     match apply(app, event).await {
-        Ok(Some(outcome)) => finish(app, event.id, "applied", outcome).await,
+        Ok(Some(outcome)) => {
+            kit::failpoint!("payment.event_applied");
+            finish(app, event.id, "applied", outcome).await
+        }
         Ok(None) if event.attempts >= UNMATCHED_AFTER => {
             tracing::error!(event = %event.id, reference = event.reference, "a payment nobody asked for");
             finish(app, event.id, "unmatched", "no payment has this reference").await

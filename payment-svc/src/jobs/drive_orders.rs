@@ -30,7 +30,7 @@ struct Claim {
     /// The lease. Whoever sets another time wants an earlier look, and keeps it.
     lease: OffsetDateTime,
     step_failures: i32,
-    trace_id: Option<String>,
+    traceparent: Option<String>,
 }
 
 /// When to look at the order again.
@@ -50,10 +50,8 @@ pub(super) async fn round(app: Arc<App>) -> anyhow::Result<bool> {
     let due = claim(&app).await?;
     let more = due.len() as i64 == BATCH_ROWS;
     let work = due.iter().map(|claim| {
-        kit::with_context(
-            super::context(claim.trace_id.as_deref()),
-            drive_or_retry(&app, claim),
-        )
+        let step = drive_or_retry(&app, claim);
+        super::resume("drive order", claim.traceparent.as_deref(), step)
     });
     for outcome in join_all(work).await {
         outcome?;
@@ -72,7 +70,7 @@ async fn claim(app: &App) -> Result<Vec<Claim>, Error> {
                        ORDER BY next_step_at
                        LIMIT $1
                        FOR UPDATE SKIP LOCKED)
-                   RETURNING id, next_step_at AS "lease!", step_failures, trace_id"#,
+                   RETURNING id, next_step_at AS "lease!", step_failures, traceparent"#,
                 BATCH_ROWS,
                 LEASE_SECS,
             );

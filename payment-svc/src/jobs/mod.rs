@@ -5,7 +5,8 @@ mod drive_orders;
 
 use std::{sync::Arc, time::Duration};
 
-use kit::{CallContext, TraceId};
+use kit::telemetry::Kind;
+use proto::Peer;
 
 use crate::app::App;
 
@@ -28,14 +29,14 @@ pub(crate) fn start(app: &Arc<App>) {
         });
 }
 
-/// The trace that stored work came from, so that what it causes belongs to the same story.
-fn context(trace_id: Option<&str>) -> CallContext {
-    let trace = trace_id.and_then(|id| {
-        let span = id.get(..16)?;
-        TraceId::from_traceparent(&format!("00-{id}-{span}-00"))
-    });
-    CallContext {
-        deadline: None,
-        trace,
-    }
+/// Does stored work in the trace it came from.
+async fn resume<F: Future>(name: &'static str, traceparent: Option<&str>, work: F) -> F::Output {
+    kit::resume(
+        Kind::Internal,
+        Peer::Payment.name(),
+        name,
+        traceparent,
+        work,
+    )
+    .await
 }

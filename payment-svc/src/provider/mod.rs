@@ -90,6 +90,8 @@ pub(crate) enum ProviderError {
     Timeout,
     #[error("the provider does not know this payment")]
     UnknownReference,
+    #[error("the provider calls a payment paid and open at once")]
+    Undecided,
     #[error(transparent)]
     Db(#[from] db::DbError),
 }

@@ -38,6 +38,7 @@ pub(crate) async fn bind(
         Ok(answer) => answer.into_inner(),
         Err(status) => return refusal(Failure::from_status(&status)).map(Bound::Refused),
     };
+    kit::failpoint!("payment.hold_bound");
     let facts = Facts::read(answer, order)?;
     let attempt = NewAttempt::first(AttemptId::new(&app.sources), order, facts.pay_by);
     let input = (order.order_id(), facts, attempt, by);
@@ -45,6 +46,7 @@ pub(crate) async fn bind(
         Box::pin(record(tx, *order, facts, attempt, by))
     });
     record.await?;
+    kit::failpoint!("payment.order_bound");
     Ok(Bound::Yes)
 }
 

@@ -86,6 +86,7 @@ pub(crate) async fn checkout(
         .ok_or(Error::ProviderNotEnabled)?;
     let request = payment_request(app, order, attempt)?;
     let checkout = provider::bounded(provider.create(&request)).await?;
+    kit::failpoint!("payment.checkout_created");
     let input = (attempt.id, checkout.reference.clone(), checkout.url.clone());
     let store = app.db.run(input, |tx, (attempt, reference, url)| {
         Box::pin(async move {

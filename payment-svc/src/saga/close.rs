@@ -37,6 +37,7 @@ pub(crate) async fn end(
         Box::pin(record(tx, step, *closed))
     });
     let moved = moved.await?;
+    kit::failpoint!("payment.order_ended");
     app.nudges.orders.notify_one();
     Ok(if moved { Ended::Yes } else { Ended::No })
 }

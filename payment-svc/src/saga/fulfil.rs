@@ -28,6 +28,7 @@ pub(crate) async fn fulfil(app: &App, order: &OrderRow, by: By) -> Result<(), Er
         .commit_order(request)
         .await?
         .into_inner();
+    kit::failpoint!("payment.tickets_committed");
     match answer.answer() {
         OrderAnswer::Committed => committed(app, order, answer, by).await,
         OrderAnswer::Refused => refused(app, order.order_id(), answer.refusal_reason, by).await,
@@ -81,6 +82,7 @@ async fn committed(
         Box::pin(record(tx, fulfilment))
     });
     record.await?;
+    kit::failpoint!("payment.order_fulfilled");
     app.nudges.outbox.notify_one();
     Ok(())
 }

@@ -50,7 +50,8 @@ pub(super) async fn close(
         Closing::Closed => Ok(None),
         Closing::Paid => {
             let truth = bounded(provider.fetch(reference)).await?;
-            Ok(Some(Report::read(&truth, attempt).unwrap_or(Report::Paid)))
+            let report = Report::read(&truth, attempt).ok_or(ProviderError::Undecided)?;
+            Ok(Some(report))
         }
     }
 }

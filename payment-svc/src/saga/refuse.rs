@@ -10,14 +10,14 @@ use crate::{
     store::{self, By, Step},
 };
 
-/// Answers the refusal that the order ended with: another caller may have been first. One that was
-/// bound meanwhile is no longer refused, and its caller is told to come again.
+/// Answers the refusal that the order ended with: another caller may have been first. None if the
+/// order went another way meanwhile, bound by a copy of the call or cancelled by its guest.
 pub(crate) async fn refuse(
     app: &App,
     id: OrderId,
     refusal: Refusal,
     by: By,
-) -> Result<Refusal, Error> {
+) -> Result<Option<Refusal>, Error> {
     let step = Step {
         order: id,
         from: OrderStatus::Created,
@@ -45,5 +45,5 @@ pub(crate) async fn refuse(
     });
     let stored = record.await?;
     app.nudges.orders.notify_one();
-    stored.ok_or(Error::PaymentInProgress)
+    Ok(stored)
 }

@@ -11,6 +11,7 @@ pub(crate) async fn release(app: &App, order: OrderId) -> Result<(), Error> {
         order_id: order.to_string(),
     };
     app.inventory.clone().release_order(request).await?;
+    kit::failpoint!("payment.stock_released");
     let mark = app.db.run(order, |tx, order| {
         Box::pin(async move {
             sqlx::query!(

@@ -69,6 +69,7 @@ pub(crate) async fn settle(
         })
     });
     let status = apply.await?;
+    kit::failpoint!("payment.order_paid");
     app.nudges.orders.notify_one();
     Ok(status)
 }
@@ -111,6 +112,11 @@ async fn pay(
     by: &By,
 ) -> Result<(), Error> {
     if !store::advance_attempt(tx, attempt.id.into(), AttemptStatus::Succeeded, None).await? {
+        return Ok(());
+    }
+    if order.status == OrderStatus::Mismatch {
+        // The money is recorded; what becomes of the order is for a person to decide.
+        store::note(tx, order.id, order.status, by, "payment").await?;
         return Ok(());
     }
     if !order.status.may_become(OrderStatus::Paid) {

@@ -1,5 +1,7 @@
 //! Giving the tickets back.
 
+use std::time::Duration;
+
 use kit::ErrorReason;
 use proto::payment::{AttemptStatus, OrderStatus, SandboxSessionStatus};
 
@@ -67,6 +69,28 @@ async fn cancel_and_pay_at_once_end_in_one_of_both() {
             _ => assert_eq!(order.unwrap().status(), OrderStatus::Cancelled),
         }
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_cancelled_while_it_is_placed_is_answered_as_cancelled() {
+    let world = World::start().await;
+    world.tickets.books().mood.begin_delay = Duration::from_secs(1);
+    let placing = world.place(world.wish());
+    let cancelling = async {
+        let id = testkit::eventually("the order's row", Duration::from_secs(1), || async {
+            let found = sqlx::query_scalar("SELECT id FROM orders").fetch_optional(&world.pool);
+            found.await.unwrap()
+        })
+        .await;
+        world.cancel(&world.as_its_guest(id)).await.unwrap()
+    };
+    let (placed, cancelled) = tokio::join!(placing, cancelling);
+    assert_eq!(cancelled.status(), OrderStatus::Cancelled);
+    assert_eq!(
+        placed.unwrap().order.unwrap().status(),
+        OrderStatus::Cancelled
+    );
     world.end().await;
 }
 

@@ -7,11 +7,7 @@ use crate::world::{Placed, World, failure, reference};
 
 /// The order's own row, whatever its guest was told.
 async fn placed_before(world: &World, wish: &proto::payment::PlaceOrderRequest) -> Placed {
-    let answer = world.place(wish.clone()).await.unwrap();
-    Placed {
-        order: answer.order.unwrap(),
-        secret: answer.secret,
-    }
+    Placed::from(world.place(wish.clone()).await.unwrap())
 }
 
 #[tokio::test]
@@ -223,6 +219,7 @@ async fn killed_at_any_moment() {
         let _ = answer;
         let placed = placed_before(&world, &wish).await;
         world.pay(&placed.order).await;
+        // Sleeps: each round the crash comes a little later.
         tokio::time::sleep(std::time::Duration::from_millis(7 * round)).await;
         world.crash();
         world.restart().await;

@@ -22,7 +22,8 @@ const NEVER: &[(&str, &str)] = &[
     ),
     (
         "captured by attempts and paid by orders differ",
-        "SELECT abs((SELECT coalesce(sum(amount_minor), 0) FROM payment_attempts WHERE status = 'succeeded')
+        "SELECT abs((SELECT coalesce(sum(a.amount_minor), 0) FROM payment_attempts a JOIN orders o ON o.id = a.order_id
+              WHERE a.status = 'succeeded' AND o.status <> 'mismatch')
            - (SELECT coalesce(sum(total_amount_minor), 0) FROM orders
               WHERE status IN ('paid', 'fulfilled', 'unfulfillable')))::bigint",
     ),

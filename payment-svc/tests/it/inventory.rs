@@ -240,6 +240,7 @@ impl InventoryService for Inventory {
         request: Request<BeginPaymentRequest>,
     ) -> Result<Response<BeginPaymentResponse>, Status> {
         let delay = self.books().mood.begin_delay;
+        // Sleeps: a neighbour as slow as the test wants.
         tokio::time::sleep(delay).await;
         let mut books = self.books();
         if let Some(reason) = books.mood.begin_refusal {
@@ -258,6 +259,7 @@ impl InventoryService for Inventory {
         request: Request<CommitOrderRequest>,
     ) -> Result<Response<CommitOrderResponse>, Status> {
         let delay = self.books().mood.commit_delay;
+        // Sleeps: a neighbour as slow as the test wants.
         tokio::time::sleep(delay).await;
         let mut books = self.books();
         if books.mood.commit_away {

@@ -1,13 +1,15 @@
 //! Paying, being declined, paying again.
 
+use std::time::Duration;
+
 use kit::ErrorReason;
 use proto::{
     event::{Envelope, envelope::Payload},
-    payment::{AttemptStatus, GetReceiptRequest, OrderStatus, SandboxSessionStatus},
+    payment::{AttemptStatus, GetReceiptRequest, Order, OrderStatus, SandboxSessionStatus},
 };
 use testkit::keys;
 
-use crate::world::{World, failure, reference};
+use crate::world::{Placed, World, failure, reference};
 
 #[tokio::test]
 async fn a_paid_order_is_fulfilled_and_announced_once() {
@@ -153,21 +155,46 @@ async fn after_a_decline_a_second_attempt_pays() {
 #[tokio::test]
 async fn a_decline_leaves_the_order_open() {
     let world = World::start().await;
-    let placed = world.placed().await;
-    world.decline(&placed.order).await;
-    let order = testkit::eventually(
-        "a failed attempt",
-        std::time::Duration::from_secs(5),
-        || async {
-            let order = world.order(&placed, false).await;
-            let failed = order.payment.as_ref().unwrap().status() == AttemptStatus::Failed;
-            failed.then_some(order)
-        },
-    )
-    .await;
+    let wish = world.wish();
+    let placed = Placed::from(world.place(wish.clone()).await.unwrap());
+    let order = declined(&world, &placed).await;
     assert_eq!(order.status(), OrderStatus::AwaitingPayment);
     assert_eq!(order.payment.unwrap().checkout_url, "");
+    // There is no page, and none will follow by itself.
+    assert!(!world.place(wish).await.unwrap().preparing);
     world.end().await;
+}
+
+#[tokio::test]
+async fn copies_of_a_second_attempt_at_once_are_one() {
+    let world = World::start().await;
+    for _ in 0..4 {
+        let placed = world.placed().await;
+        declined(&world, &placed).await;
+        let key = keys::idempotency_key();
+        let copies = (0..5).map(|_| world.start_payment(&placed, &key));
+        for answer in futures::future::join_all(copies).await {
+            answer.unwrap();
+        }
+        let order = world.order(&placed, false).await;
+        assert_ne!(reference(&order), reference(&placed.order));
+    }
+    assert_eq!(
+        world.count("SELECT count(*) FROM payment_attempts").await,
+        8
+    );
+    world.end().await;
+}
+
+/// Declines the card and waits until the order knows.
+async fn declined(world: &World, placed: &Placed) -> Order {
+    world.decline(&placed.order).await;
+    testkit::eventually("a failed attempt", Duration::from_secs(5), || async {
+        let order = world.order(placed, false).await;
+        let failed = order.payment.as_ref().unwrap().status() == AttemptStatus::Failed;
+        failed.then_some(order)
+    })
+    .await
 }
 
 #[tokio::test]

@@ -212,10 +212,7 @@ async fn nothing_to_pay_is_paid_without_a_provider() {
     let world = World::start().await;
     let answer = world.place(world.wish_for(3, 0)).await.unwrap();
     assert!(!answer.preparing);
-    let placed = Placed {
-        order: answer.order.unwrap(),
-        secret: answer.secret,
-    };
+    let placed = Placed::from(answer);
     assert_eq!(placed.order.payment, None);
     let order = world.until(&placed, OrderStatus::Fulfilled).await;
     assert_eq!(order.tickets.len(), 3);
@@ -253,10 +250,7 @@ async fn a_slow_answer_is_not_waited_for() {
         asked.elapsed()
     );
     assert!(answer.preparing);
-    let placed = Placed {
-        order: answer.order.unwrap(),
-        secret: answer.secret,
-    };
+    let placed = Placed::from(answer);
     assert_eq!(placed.order.status(), OrderStatus::Created);
     let order = world.until(&placed, OrderStatus::AwaitingPayment).await;
     assert_eq!(order.total_amount.unwrap().amount_minor, 9000);

@@ -218,6 +218,33 @@ async fn another_amount_is_quarantined() {
 }
 
 #[tokio::test]
+async fn what_is_quarantined_waits_for_a_person() {
+    let world = World::start().await;
+    let placed = world.placed().await;
+    let body = event("evt_odd", "payment.succeeded", &placed, 100);
+    world
+        .events
+        .clone()
+        .receive_event(signed(&body, SECRET))
+        .await
+        .unwrap();
+    world.until(&placed, OrderStatus::Mismatch).await;
+    // A payment as it was asked for is recorded, and decides nothing.
+    world.pay(&placed.order).await;
+    eventually("the money is recorded", Duration::from_secs(5), || async {
+        let query = "SELECT count(*) FROM payment_attempts WHERE status = 'succeeded'";
+        (world.count(query).await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        world.order(&placed, true).await.status(),
+        OrderStatus::Mismatch
+    );
+    assert_eq!(world.tickets.books().commits, 0);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn another_currency_found_by_asking_is_quarantined() {
     let world = World::start().await;
     world.hook.copies(0);

@@ -19,6 +19,7 @@ use sqlx::PgPool;
 use testkit::{eventually, keys};
 use tokio::{runtime::Runtime, sync::oneshot};
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::{
     hook::{EventsClient, Hook},
@@ -45,6 +46,15 @@ pub struct World {
 pub struct Placed {
     pub order: Order,
     pub secret: String,
+}
+
+impl From<PlaceOrderResponse> for Placed {
+    fn from(answer: PlaceOrderResponse) -> Self {
+        Self {
+            order: answer.order.unwrap(),
+            secret: answer.secret,
+        }
+    }
 }
 
 impl World {
@@ -144,9 +154,18 @@ impl World {
     pub async fn placed(&self) -> Placed {
         let answer = self.place(self.wish()).await.unwrap();
         assert!(!answer.preparing);
+        Placed::from(answer)
+    }
+
+    /// An order whose guest has had no answer yet.
+    pub fn as_its_guest(&self, order: Uuid) -> Placed {
+        let secret = self.config.order_keys.derive("order", order, 1);
         Placed {
-            order: answer.order.unwrap(),
-            secret: answer.secret,
+            order: Order {
+                id: order.to_string(),
+                ..Order::default()
+            },
+            secret: secret.expose().to_owned(),
         }
     }
 
@@ -239,10 +258,12 @@ impl World {
             .unwrap()
     }
 
-    /// The saga looks at every order now instead of when its pause is over.
+    /// Every order and every event is looked at now, instead of when a pause or a dead process's
+    /// lease is over.
     pub async fn hurry(&self) {
         self.sql(
-            "UPDATE orders SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL",
+            "UPDATE orders SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
+             UPDATE provider_events SET next_attempt_at = clock_timestamp() WHERE state = 'received'",
         )
         .await;
     }

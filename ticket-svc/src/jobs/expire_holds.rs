@@ -8,20 +8,20 @@ use kit::Tasks;
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 
-use crate::{error::Error, store::holds};
+use crate::{
+    error::Error,
+    store::holds::{self, DEAD_BATCH},
+};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Of one transaction, so that a wave of dead holds blocks no pool for long.
-const BATCH: i64 = 500;
 
 /// Starts the sweeper; it ends with the service's tasks.
 pub fn start(tasks: &Tasks, db: Db) {
     tasks.job("expire_holds", EVERY, Arc::new(Notify::new()), move || {
         let db = db.clone();
         async move {
-            let batch = usize::try_from(BATCH)?;
             let ended = db.run((), |conn, ()| Box::pin(sweep(conn))).await?;
-            Ok(ended == batch)
+            Ok(ended == DEAD_BATCH)
         }
     });
 }
@@ -35,7 +35,7 @@ async fn sweep(conn: &mut PgConnection) -> Result<usize, Error> {
            OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp()))
         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
         "#,
-        BATCH,
+        DEAD_BATCH as i64,
     )
     .fetch_all(&mut *conn)
     .await?;

@@ -1,4 +1,4 @@
-use base::{HoldId, KeyRing};
+use base::{HoldId, KeyRing, Secret};
 use sqlx::PgConnection;
 
 use crate::{
@@ -13,7 +13,7 @@ pub const PURPOSE: &str = "hold";
 #[derive(Clone, Debug)]
 pub struct Proof {
     pub hold_id: HoldId,
-    pub secret: String,
+    pub secret: Secret,
     pub keys: KeyRing,
 }
 
@@ -23,17 +23,18 @@ impl Proof {
         let hold_id = hold_id.parse().map_err(|_| not_found())?;
         Ok(Self {
             hold_id,
-            secret: secret.to_owned(),
+            secret: Secret::new(secret),
             keys: keys.clone(),
         })
     }
 
     /// The hold, if the secret is its own.
     pub fn open(&self, hold: Option<Hold>) -> Result<Hold, Error> {
+        let presented = self.secret.expose();
         hold.filter(|hold| {
             let (key_id, generation) = (&hold.secret_key_id, hold.secret_generation);
             self.keys
-                .verify(key_id, PURPOSE, hold.id.uuid(), generation, &self.secret)
+                .verify(key_id, PURPOSE, hold.id.uuid(), generation, presented)
         })
         .ok_or_else(not_found)
     }

@@ -27,6 +27,15 @@ pub struct Change<'a, T> {
     pub after: &'a T,
 }
 
+/// Whether this very call has made its change: it committed, and the answer to that was lost.
+pub async fn is_recorded(conn: &mut PgConnection, actor: &Actor) -> Result<bool, Error> {
+    let recorded = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM audit_log WHERE id = $1) AS "recorded!""#,
+        actor.audit_id,
+    );
+    Ok(recorded.fetch_one(conn).await?)
+}
+
 /// Writes the audit log and the next number of the change feed. The last statement of its
 /// transaction, because every writer waits for the feed's lock.
 pub async fn record<T: Serialize>(

@@ -1,4 +1,5 @@
 use base::{EventId, HoldId, Money, OrderId, TicketTypeId};
+use db::Db;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -148,22 +149,38 @@ pub async fn end(conn: &mut PgConnection, hold: &Hold, state: HoldState) -> Resu
     stock::settle(conn, &[hold.id], Settle::Freed).await
 }
 
-/// Ends dead holds of one event and frees their stock. Unlike the sweeper it waits for holds that
+/// Of one transaction, so that a wave of dead holds blocks no pool for long.
+pub const DEAD_BATCH: usize = 500;
+
+/// Ends every dead hold of one event and frees its stock. Unlike the sweeper it waits for holds that
 /// somebody else is about to end, so that afterwards no dead hold has stock.
-pub async fn reclaim(conn: &mut PgConnection, event_id: EventId) -> Result<(), Error> {
+pub async fn reclaim(db: &Db, event_id: EventId) -> Result<(), Error> {
+    loop {
+        let ended = db.run(event_id, |conn, event_id| {
+            Box::pin(reclaim_batch(conn, *event_id))
+        });
+        if ended.await? < DEAD_BATCH {
+            return Ok(());
+        }
+    }
+}
+
+async fn reclaim_batch(conn: &mut PgConnection, event_id: EventId) -> Result<usize, Error> {
     let dead = sqlx::query_scalar!(
         r#"
         SELECT id FROM holds
         WHERE event_id = $1
           AND ((status = 'active' AND expires_at <= (SELECT clock_timestamp()))
             OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp())))
-        ORDER BY id LIMIT 500 FOR UPDATE
+        ORDER BY id LIMIT $2 FOR UPDATE
         "#,
         event_id.uuid(),
+        DEAD_BATCH as i64,
     )
     .fetch_all(&mut *conn)
     .await?;
-    expire(conn, &dead).await
+    expire(conn, &dead).await?;
+    Ok(dead.len())
 }
 
 /// Marks locked holds that are past their deadline, and frees their stock.

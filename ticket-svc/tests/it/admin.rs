@@ -3,7 +3,7 @@
 use base::UserId;
 use kit::ErrorReason;
 use proto::ticket::{self as api, EventStatus};
-use testkit::keys;
+use testkit::{Direction, keys};
 use tonic::{Request, Status};
 
 use crate::shop::{Shop, by, euro, event_request, in_days, refused, refused_field, type_request};
@@ -187,6 +187,32 @@ async fn an_edit_changes_the_given_fields_and_is_on_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edit_whose_commit_had_no_answer_is_made_once() {
+    let (shop, wire) = Shop::open_behind_a_proxy().await;
+    let event = create(&shop, event_request("Before")).await.unwrap();
+    let ticket_type = shop.ticket_type(event.id.parse().unwrap(), Some(5)).await;
+    let edit = api::UpdateEventRequest {
+        event_id: event.id,
+        expected_version: 1,
+        title: Some("After".to_owned()),
+        ..Default::default()
+    };
+    // One cut for the edit, and one more because the sweeper may meet the first.
+    wire.cut_after(Direction::Up, "COMMIT", 2);
+    assert_eq!(update(&shop, edit).await.unwrap().version, 2);
+    let edit = api::UpdateTicketTypeRequest {
+        ticket_type_id: ticket_type.to_string(),
+        expected_version: 1,
+        category: Some("Pit".to_owned()),
+        ..Default::default()
+    };
+    wire.cut_after(Direction::Up, "COMMIT", 2);
+    assert_eq!(update_type(&shop, edit).await.unwrap().version, 2);
+    wire.cut_after(Direction::Up, "COMMIT", 0);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stock_is_never_less_than_what_is_held_and_sold() {
     let shop = Shop::open().await;
     let (event, ticket_type) = shop.on_sale(10).await;
@@ -290,15 +316,19 @@ async fn a_foreign_event_does_not_exist_and_a_superadmin_sees_all() {
         .unwrap()
         .into_inner();
     assert_eq!((own.event.unwrap().id, own.ticket_types.len()), (id, 1));
+    shop.close().await;
+}
 
-    refused(
-        admin.get_own_event(Request::new(get.clone())).await,
-        ErrorReason::Unauthenticated,
-    );
-    refused(
-        admin.get_own_event(by("nobody", get)).await,
-        ErrorReason::Unauthenticated,
-    );
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_good_token_nobody_is_an_admin() {
+    let shop = Shop::open().await;
+    let event = create(&shop, event_request("Mine")).await.unwrap();
+    let get = api::GetOwnEventRequest { event_id: event.id };
+    let mut admin = shop.admin.clone();
+    let unknown = ErrorReason::Unauthenticated;
+    let without = Request::new(get.clone());
+    refused(admin.get_own_event(without).await, unknown);
+    refused(admin.get_own_event(by("nobody", get)).await, unknown);
     shop.close().await;
 }
 

@@ -109,15 +109,14 @@ async fn a_replay_of_a_dead_hold_shows_it_dead() {
     shop.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wave_of_dead_holds_is_swept_in_batches() {
-    let shop = Shop::open().await;
-    let (event, ticket_type) = shop.on_sale(5).await;
-    let held = shop.hold(event, ticket_type, 1).await;
-    // 1,200 copies of this hold, each with its line and its ledger row.
+/// 1,200 dead copies of the one hold that there is, each with its line and its ledger row.
+async fn wave(shop: &Shop) {
     sqlx::raw_sql(
-        "CREATE TEMP TABLE wave AS SELECT gen_random_uuid() AS id FROM generate_series(1, 1200);
-         UPDATE pools SET capacity = 2000, held = held + 1200;
+        "CREATE TEMP TABLE wave ON COMMIT DROP AS
+         SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid AS id
+         FROM generate_series(1, 1200) n;
+         UPDATE pools SET capacity = 2000, held = held + 1200
+         WHERE id = (SELECT pool_id FROM inventory_ledger);
          INSERT INTO holds (id, event_id, status, expires_at, body_hash, secret_key_id,
                             secret_generation, currency, total_minor)
          SELECT w.id, event_id, status, clock_timestamp() - interval '1 minute', body_hash,
@@ -133,10 +132,37 @@ async fn a_wave_of_dead_holds_is_swept_in_batches() {
     .execute(&mut *shop.db.acquire().await.unwrap())
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_of_dead_holds_is_swept_in_batches() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(5).await;
+    let held = shop.hold(event, ticket_type, 1).await;
+    wave(&shop).await;
     testkit::eventually("the wave is swept", Duration::from_secs(10), || async {
         (shop.counters(ticket_type).await == (1, 0)).then_some(())
     })
     .await;
     assert_eq!(shop.get_hold(&held).await.status(), HoldStatus::Active);
     shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_refused_for_a_dead_hold_behind_a_wave_of_them() {
+    // Several rounds, so that the sweeper cannot have been faster in all of them.
+    for _ in 0..3 {
+        let shop = Shop::open().await;
+        let (event, stalls) = shop.on_sale(5).await;
+        let balcony = shop.ticket_type(event, Some(1)).await;
+        shop.hold(event, stalls, 1).await;
+        wave(&shop).await;
+        // Its id sorts after those of the wave.
+        let last = shop.hold(event, balcony, 1).await;
+        shop.age(&last).await;
+        let lines = [(balcony, 1)];
+        let next = shop.try_hold(event, &lines, &keys::idempotency_key()).await;
+        assert_eq!(next.unwrap().hold.unwrap().status(), HoldStatus::Active);
+        shop.close().await;
+    }
 }

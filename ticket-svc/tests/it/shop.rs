@@ -17,7 +17,7 @@ use proto::{
     },
 };
 use sqlx::PgPool;
-use testkit::{TestDb, keys};
+use testkit::{FaultProxy, TestDb, keys};
 use time::{Duration, OffsetDateTime};
 use tokio::task::JoinHandle;
 use tonic::{Request, Status};
@@ -77,10 +77,22 @@ pub fn config(database_url: &str, mesh_key: &str) -> ticket_svc::Config {
 
 impl Shop {
     pub async fn open() -> Self {
+        let db = testkit::database("tickets", &ticket_svc::MIGRATOR).await;
+        let url = db.url.clone();
+        Self::open_on(db, &url).await
+    }
+
+    /// With a wire to the database that can be cut.
+    pub async fn open_behind_a_proxy() -> (Self, FaultProxy) {
+        let db = testkit::database("tickets", &ticket_svc::MIGRATOR).await;
+        let proxy = FaultProxy::before(&db.url).await;
+        (Self::open_on(db, proxy.url()).await, proxy)
+    }
+
+    async fn open_on(db: TestDb, database_url: &str) -> Self {
         testkit::logs();
-        let db: TestDb = testkit::database("tickets", &ticket_svc::MIGRATOR).await;
         let mesh_text = keys::mesh_key();
-        let config = config(&db.url, &mesh_text);
+        let config = config(database_url, &mesh_text);
         let mesh: MeshKey = mesh_text.parse().unwrap();
         let (bind, addr) = Bind::loopback().await.unwrap();
         let sources = Sources::system();

@@ -52,7 +52,7 @@ impl Service {
     pub async fn start_with(config: Config, sources: base::Sources) -> Self {
         testkit::logs();
         let (bind, addr) = Bind::loopback().await.unwrap();
-        let server = build(&config, bind, sources).await.unwrap();
+        let server = Box::pin(build(&config, bind, sources)).await.unwrap();
         let (shutdown, tasks) = (Shutdown::new(), server.tasks().clone());
         let serving = tokio::spawn(server.serve(shutdown.clone()));
         Self {

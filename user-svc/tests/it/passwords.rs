@@ -107,6 +107,7 @@ async fn clients_who_hang_up_do_not_free_their_turn() {
         let mut most = 0;
         while !stopped.load(Ordering::SeqCst) {
             most = most.max(watched.running());
+            // Sleeps: between two looks at the count.
             std::thread::sleep(Duration::from_micros(100));
         }
         most

@@ -1,8 +1,7 @@
-use crate::proxy::Proxy;
-use crate::{Gate, config, connect, fresh, put, rows};
+use crate::{Gate, PATIENCE, assert_whole, config, connect, fresh, idle, put, rows};
 use db::{Db, DbError};
 use std::time::{Duration, Instant};
-use testkit::TestDb;
+use testkit::{Direction, FaultProxy, TestDb, eventually};
 
 /// Puts a row and counts how often the work ran.
 async fn put_counted(db: &Db, counter: &Gate) -> Result<i32, DbError> {
@@ -18,11 +17,11 @@ async fn put_counted(db: &Db, counter: &Gate) -> Result<i32, DbError> {
 #[tokio::test]
 async fn a_lost_answer_to_commit_is_asked_again() {
     let database = fresh().await;
-    let proxy = Proxy::before(&database.url).await;
-    let db = connect(&proxy.url, 2).await;
+    let proxy = FaultProxy::before(&database.url).await;
+    let db = connect(proxy.url(), 2).await;
     let counter = Gate::shut();
     counter.open();
-    proxy.cut_commits(1);
+    proxy.cut_after(Direction::Up, "COMMIT", 1);
     assert_eq!(put_counted(&db, &counter).await.unwrap(), 7);
     assert_eq!(counter.attempts(), 2);
     assert_eq!(rows(&database).await, 1);
@@ -31,49 +30,103 @@ async fn a_lost_answer_to_commit_is_asked_again() {
 #[tokio::test]
 async fn answers_that_stay_lost_are_an_unknown_outcome() {
     let database = fresh().await;
-    let proxy = Proxy::before(&database.url).await;
-    let db = connect(&proxy.url, 2).await;
+    let proxy = FaultProxy::before(&database.url).await;
+    let db = connect(proxy.url(), 2).await;
     let counter = Gate::shut();
     counter.open();
-    proxy.cut_commits(u32::MAX);
+    proxy.cut_after(Direction::Up, "COMMIT", u32::MAX);
     let outcome = put_counted(&db, &counter).await;
     assert!(
         matches!(outcome, Err(DbError::OutcomeUnknown)),
         "{outcome:?}"
     );
     assert_eq!(rows(&database).await, 1);
-    proxy.cut_commits(0);
+    proxy.cut_after(Direction::Up, "COMMIT", 0);
     assert_eq!(put_counted(&db, &counter).await.unwrap(), 7);
 }
 
-/// Until the pool's session lies idle in the pool, after what is done on its release.
-async fn wait_until_released(database: &TestDb) {
-    let mut outside = database.connect().await;
-    loop {
-        let released: bool = sqlx::query_scalar(
-            "SELECT bool_and(state = 'idle' AND query = 'BEGIN; ROLLBACK') FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = 'db-it'",
-        )
-        .fetch_one(&mut outside)
-        .await
-        .unwrap();
-        if released {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
+/// How many sessions of the pool stand inside a transaction that does nothing.
+async fn idle_in_transaction(database: &TestDb) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+         AND application_name = 'db-it' AND state = 'idle in transaction'",
+    )
+    .fetch_one(&mut database.connect().await)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_during_begin_loses_nobodys_write() {
+    let database = fresh().await;
+    let proxy = FaultProxy::before(&database.url).await;
+    let db = connect(proxy.url(), 1).await;
+    proxy.delay(Direction::Down, Duration::from_millis(250));
+    let caller = tokio::spawn({
+        let db = db.clone();
+        async move { db.run((), |session, ()| put(session, 1)).await }
+    });
+    // The server has begun, its answer is on the way.
+    eventually("the transaction to begin", PATIENCE, async || {
+        (idle_in_transaction(&database).await == 1).then_some(())
+    })
+    .await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    proxy.delay(Direction::Down, Duration::ZERO);
+
+    // Without a transaction of its own: inside the abandoned one it would be lost.
+    db.read((), |session, ()| put(session, 2)).await.unwrap();
+    assert_eq!(rows(&database).await, 2, "the abandoned work and the next");
+    assert_whole(&db, &database, 1).await;
 }
 
 #[tokio::test]
 async fn half_open_sessions_are_replaced() {
     let database = fresh().await;
-    let proxy = Proxy::before(&database.url).await;
-    let db = connect(&proxy.url, 1).await;
-    db.run((), |session, ()| put(session, 1)).await.unwrap();
-    wait_until_released(&database).await;
-    proxy.silence_the_connected();
+    let proxy = FaultProxy::before(&database.url).await;
+    let db = connect(proxy.url(), 4).await;
+    assert_whole(&db, &database, 4).await;
+    idle(&database, 4).await;
+    proxy.silence_connected();
+    let start = Instant::now();
     // The read's own deadline is 2 s: without the ping it would wait for ever, and so would everybody after it.
-    assert_eq!(db.read((), |session, ()| put(session, 1)).await.unwrap(), 7);
+    db.read((), |session, ()| put(session, 1)).await.unwrap();
+    assert!(
+        start.elapsed() < Duration::from_millis(1200),
+        "{:?}",
+        start.elapsed()
+    );
+    for id in 2..20 {
+        db.read(id, |session, id| put(session, *id)).await.unwrap();
+    }
+    assert_whole(&db, &database, 4).await;
+}
+
+#[tokio::test]
+async fn sessions_that_fall_silent_at_work_come_back() {
+    let database = fresh().await;
+    let proxy = FaultProxy::before(&database.url).await;
+    let mut config = config(proxy.url(), 2);
+    config.run_deadline = Duration::from_secs(1);
+    let db = Db::connect(&config).await.unwrap();
+    let gate = Gate::shut();
+    let at_work = tokio::spawn({
+        let (db, gate) = (db.clone(), gate.clone());
+        async move { tokio::join!(put_counted(&db, &gate), put_counted(&db, &gate)) }
+    });
+    gate.arrived(2).await;
+    proxy.silence_connected();
+    gate.open();
+    let (one, two) = at_work.await.unwrap();
+    for outcome in [one, two] {
+        assert!(matches!(outcome, Err(DbError::Timeout)), "{outcome:?}");
+    }
+    eventually("the sessions to be given up", PATIENCE, async || {
+        (db.in_flight() == 0).then_some(())
+    })
+    .await;
+    assert_whole(&db, &database, 2).await;
 }
 
 #[tokio::test]

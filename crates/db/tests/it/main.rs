@@ -1,20 +1,25 @@
 //! The promises of `Db`, against a real PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
 
 mod errors;
 mod faults;
 mod migrations;
-mod proxy;
+mod outages;
+mod probe;
 mod transactions;
 
 use db::{AsDbError, Db, DbConfig, DbError};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use testkit::TestDb;
+use std::time::Duration;
+use testkit::{TestDb, eventually};
 use tokio::sync::Semaphore;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 static MIGRATOR: Migrator = sqlx::migrate!("tests/it/migrations");
 
@@ -51,6 +56,47 @@ fn put(session: &mut PgConnection, id: i32) -> BoxFuture<'_, Result<i32, DbError
         let n = sqlx::query_scalar("SELECT n FROM things WHERE id = $1").bind(id);
         Ok(n.fetch_one(session).await?)
     })
+}
+
+/// Until so many of the pool's sessions lie idle in the pool, after what is done on their release.
+async fn idle(database: &TestDb, sessions: i64) {
+    eventually("the sessions to be released", PATIENCE, async || {
+        let idle: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+             AND application_name = 'db-it' AND state = 'idle' AND query = 'BEGIN; ROLLBACK'",
+        )
+        .fetch_one(&mut database.connect().await)
+        .await
+        .unwrap();
+        (idle == sessions).then_some(())
+    })
+    .await;
+}
+
+/// Nobody has run off with a session, and none that is lent out is inside a transaction of somebody else: as many as
+/// there are work side by side, and what each writes without a transaction of its own is there for all to see.
+async fn assert_whole(db: &Db, database: &TestDb, sessions: u32) {
+    let gate = Gate::shut();
+    let before = rows(database).await;
+    let work = join_all((0..sessions).map(|number| {
+        let id = 1_000_000 + i32::try_from(before + i64::from(number)).unwrap();
+        db.read((gate.clone(), id), |session, (gate, id)| {
+            Box::pin(async move {
+                let n = put(session, *id).await?;
+                gate.pass().await;
+                Ok::<_, DbError>(n)
+            })
+        })
+    }));
+    let together = async {
+        gate.arrived(sessions).await;
+        assert_eq!(rows(database).await - before, i64::from(sessions));
+        gate.open();
+    };
+    let (outcomes, ()) = tokio::join!(work, together);
+    for outcome in outcomes {
+        outcome.unwrap();
+    }
 }
 
 /// Lets a test hold work between two of its lines, and count how often it ran.

@@ -1,3 +1,7 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test hands a folder to its own child"
+)]
 use crate::{Folder, assert_no_process, config, connect, processes_of, until};
 use embedded::Stack;
 use sqlx::Connection as _;

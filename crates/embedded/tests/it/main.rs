@@ -11,7 +11,7 @@ mod secrets;
 use embedded::{DatabaseSpec, Stack, StackConfig};
 use sqlx::{Connection as _, PgConnection};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A folder that goes when the test ends.
 struct Folder(PathBuf);
@@ -67,14 +67,8 @@ fn processes_of(folder: &Path) -> Vec<u32> {
 }
 
 async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !done() {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "not within 20 s: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let limit = Duration::from_secs(20);
+    testkit::eventually(what, limit, || std::future::ready(done().then_some(()))).await;
 }
 
 fn assert_no_process(folder: &Path) {

@@ -1,7 +1,7 @@
 use crate::{Folder, assert_no_process, config, connect, until};
 use embedded::Stack;
 use sqlx::Connection as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_warm_start_finds_data_and_addresses() {
@@ -65,17 +65,10 @@ async fn a_server_that_dies_is_started_again() {
     })
     .await;
     // The addresses stay, so clients only have to connect again.
-    let started = Instant::now();
-    while sqlx::PgConnection::connect(stack.admin_url())
-        .await
-        .is_err()
-    {
-        assert!(
-            started.elapsed().as_secs() < 20,
-            "PostgreSQL does not come back"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    testkit::eventually("PostgreSQL is back", Duration::from_secs(20), || async {
+        sqlx::PgConnection::connect(stack.admin_url()).await.ok()
+    })
+    .await;
     stack.stop().await;
     assert_no_process(folder.path());
 }

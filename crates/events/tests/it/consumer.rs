@@ -2,12 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use async_nats::jetstream::consumer::pull;
 use base::MessageId;
 use prost::Message as _;
 use proto::event::Envelope;
+use testkit::eventually;
 
 use crate::{
-    harness::{DURABLE, Harness, STREAM, paid},
+    harness::{DURABLE, Harness, LIMIT, STREAM, paid},
     receiver::Way,
 };
 
@@ -48,24 +50,25 @@ async fn a_message_goes_over_jetstream_and_closes_its_row() {
 #[tokio::test]
 async fn a_receiver_that_fails_first_gets_the_message_again() {
     let harness = Harness::start().await;
-    harness.receiver.fail_next.store(2, Ordering::SeqCst);
+    harness.receiver.fail_next.store(1, Ordering::SeqCst);
     let id = MessageId::new(&harness.sources);
     publish(&harness, id).await;
-    harness.delivered(id, 3).await;
+    harness.delivered(id, 2).await;
     harness.settled().await;
     assert_eq!(harness.effects().await, 1);
-    assert_eq!(harness.receiver.deliveries_of(id).len(), 3);
+    assert_eq!(harness.receiver.deliveries_of(id).len(), 2);
     harness.check_invariants().await;
 }
 
 #[tokio::test]
-async fn a_message_delivered_three_times_has_one_effect() {
+async fn a_message_delivered_five_times_has_one_effect() {
     let harness = Harness::start().await;
     let id = harness.enqueue().await;
     harness.closed(id).await;
-    publish(&harness, id).await;
-    publish(&harness, id).await;
-    harness.delivered(id, 3).await;
+    for _ in 0..4 {
+        publish(&harness, id).await;
+    }
+    harness.delivered(id, 5).await;
     harness.settled().await;
     assert_eq!(harness.effects().await, 1);
     assert_eq!(harness.row(id).await, (1, true));
@@ -73,7 +76,7 @@ async fn a_message_delivered_three_times_has_one_effect() {
 }
 
 #[tokio::test]
-async fn what_is_no_envelope_is_dropped_and_stops_nobody() {
+async fn what_is_no_envelope_is_set_aside_and_stops_nobody() {
     let harness = Harness::start().await;
     publish_bytes(&harness, b"\xff\xff\xff".to_vec()).await;
     let id = harness.enqueue().await;
@@ -83,8 +86,77 @@ async fn what_is_no_envelope_is_dropped_and_stops_nobody() {
     assert_eq!(
         harness.receiver.deliveries().len(),
         1,
-        "the receiver never saw the others"
+        "it never saw the others as messages"
     );
+    let poison = harness.receiver.poison.lock().unwrap().clone();
+    let seen: Vec<_> = poison
+        .iter()
+        .map(|p| (p.subject.as_str(), p.payload.as_slice()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (SUBJECT, &b"\xff\xff\xff"[..]),
+            (SUBJECT, b"not an envelope")
+        ]
+    );
+    harness.check_invariants().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_set_aside_comes_again() {
+    let harness = Harness::start().await;
+    harness.receiver.fail_next.store(1, Ordering::SeqCst);
+    publish_bytes(&harness, b"\xff\xff\xff".to_vec()).await;
+    eventually("it is set aside in the end", LIMIT, async || {
+        (harness.receiver.poison.lock().unwrap().len() == 2).then_some(())
+    })
+    .await;
+    harness.settled().await;
+    harness.check_invariants().await;
+}
+
+/// An acknowledgement is no proof: this one goes to a consumer that is gone, and nobody is told.
+#[tokio::test]
+async fn an_acknowledgement_that_went_nowhere_costs_a_delivery_and_nothing_else() {
+    let harness = Harness::start().await;
+    let gate = harness.receiver.gate.lock().await;
+    let id = harness.enqueue().await;
+    eventually("the message is with the receiver", LIMIT, async || {
+        let info = harness.consumer().await?.info().await.ok()?.clone();
+        (info.num_ack_pending == 1).then_some(())
+    })
+    .await;
+    let stream = harness.jetstream().await.get_stream(STREAM).await.unwrap();
+    stream.delete_consumer(DURABLE).await.unwrap();
+    drop(gate);
+    harness.closed(id).await;
+    harness.delivered(id, 2).await;
+    harness.settled().await;
+    assert_eq!(harness.effects().await, 1);
+    harness.check_invariants().await;
+}
+
+/// Somebody else's consumer of that name gives a message up after one delivery.
+#[tokio::test]
+async fn a_consumer_that_gives_messages_up_is_put_right() {
+    let mut harness = Harness::start().await;
+    harness.stop_consumer().await;
+    let stream = harness.jetstream().await.get_stream(STREAM).await.unwrap();
+    stream.delete_consumer(DURABLE).await.unwrap();
+    let forgetful = pull::Config {
+        durable_name: Some(DURABLE.to_owned()),
+        max_deliver: 1,
+        ..pull::Config::default()
+    };
+    stream.create_consumer(forgetful).await.unwrap();
+    harness.receiver.fail_next.store(1, Ordering::SeqCst);
+    harness.start_consumer().await;
+    let id = MessageId::new(&harness.sources);
+    publish(&harness, id).await;
+    harness.delivered(id, 2).await;
+    harness.settled().await;
+    assert_eq!(harness.effects().await, 1);
     harness.check_invariants().await;
 }
 

@@ -7,7 +7,7 @@ use async_nats::jetstream::{self, consumer::PullConsumer};
 use base::{MessageId, Secret, Sources};
 use db::{Db, DbConfig};
 use events::{Nats, OutboxConfig, enqueue, start_consumer, start_outbox};
-use kit::{Bind, MeshKey, ServerBuilder, Shutdown, Tasks, client};
+use kit::{Bind, MeshKey, ServerBuilder, Shutdown, Tasks, client, client::MeshChannel};
 use proto::{
     Peer,
     event::{OrderPaid, envelope::Payload},
@@ -16,10 +16,10 @@ use proto::{
     },
 };
 use sqlx::{PgPool, migrate::Migrator};
-use testkit::{NatsServer, eventually};
+use testkit::{FaultProxy, NatsServer, eventually};
 use tokio::{sync::Notify, task::JoinHandle};
 
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, Way};
 
 static MIGRATOR: Migrator = sqlx::migrate!("tests/it/migrations");
 
@@ -33,12 +33,20 @@ pub struct Harness {
     pub nats: NatsServer,
     pub receiver: Receiver,
     pub sources: Sources,
+    /// Between the senders and NATS.
+    pub wire: FaultProxy,
     nudge: Arc<Notify>,
-    sender_nats: Nats,
-    /// Of the sender and of the consumer; `None` while it is stopped.
-    sender: Tasks,
+    accept: AcceptServiceClient<MeshChannel>,
+    senders: Vec<Sender>,
+    /// `None` while it is stopped.
     consumer: Option<Tasks>,
     server: (Shutdown, JoinHandle<()>),
+}
+
+/// One replica of the sending service.
+struct Sender {
+    tasks: Tasks,
+    nats: Nats,
 }
 
 impl Harness {
@@ -76,38 +84,56 @@ impl Harness {
         let begun = shutdown.clone();
         let serving = tokio::spawn(async move { server.serve(begun).await.unwrap() });
 
-        let (sender, nudge) = (Tasks::new(), Arc::new(Notify::new()));
-        let sender_nats = connect(&nats, "sender").await;
         let identity = mesh.identity(Peer::Payment);
         let channel = client::channel(&format!("http://{addr}"), identity).unwrap();
-        start_outbox(OutboxConfig {
-            tasks: sender.clone(),
-            db: db.clone(),
-            nats: sender_nats.clone(),
-            accept: AcceptServiceClient::new(channel),
-            nudge: nudge.clone(),
-            service: "sender",
-        });
         let mut harness = Self {
             db,
             rows,
+            wire: FaultProxy::before(nats.url()).await,
             nats,
             receiver,
             sources: Sources::system(),
-            nudge,
-            sender_nats,
-            sender,
+            nudge: Arc::new(Notify::new()),
+            accept: AcceptServiceClient::new(channel),
+            senders: Vec::new(),
             consumer: None,
             server: (shutdown, serving),
         };
+        harness.start_sender(harness.wire.url().to_owned()).await;
         harness.start_consumer().await;
         harness
+    }
+
+    /// Starts a (further) replica of the sender, with NATS at this URL.
+    pub async fn start_sender(&mut self, nats_url: String) {
+        let tasks = Tasks::new();
+        let nats = Nats::connect(&Secret::new(nats_url), "sender")
+            .await
+            .unwrap();
+        start_outbox(OutboxConfig {
+            tasks: tasks.clone(),
+            db: self.db.clone(),
+            nats: nats.clone(),
+            accept: self.accept.clone(),
+            nudge: self.nudge.clone(),
+            service: "sender",
+        });
+        self.senders.push(Sender { tasks, nats });
+    }
+
+    pub async fn stop_senders(&mut self) {
+        for sender in self.senders.drain(..) {
+            sender.tasks.finish().await;
+            assert_eq!(sender.tasks.in_flight(), 0, "the sender left a task behind");
+        }
     }
 
     pub async fn start_consumer(&mut self) {
         assert!(self.consumer.is_none(), "the consumer runs already");
         let tasks = Tasks::new();
-        let nats = connect(&self.nats, DURABLE).await;
+        let nats = Nats::connect(&Secret::new(self.nats.url()), DURABLE)
+            .await
+            .unwrap();
         start_consumer(&tasks, nats, DURABLE, Arc::new(self.receiver.clone()));
         self.consumer = Some(tasks);
     }
@@ -165,6 +191,25 @@ impl Harness {
         .await;
     }
 
+    /// Waits until nothing is open.
+    pub async fn all_closed(&self) {
+        eventually("all rows are closed", LIMIT, async || {
+            let open = "SELECT count(*) FROM outbox WHERE confirmed_at IS NULL";
+            let open: i64 = sqlx::query_scalar(open)
+                .fetch_one(&self.rows)
+                .await
+                .unwrap();
+            (open == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Outbox rows of all times.
+    pub async fn count(&self) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM outbox");
+        count.fetch_one(&self.rows).await.unwrap()
+    }
+
     pub async fn generation(&self, id: MessageId, at_least: i32) {
         eventually("the row is taken up again", LIMIT, async || {
             (self.row(id).await.0 >= at_least).then_some(())
@@ -201,8 +246,16 @@ impl Harness {
     /// Waits until both ends are connected and the consumer is made.
     pub async fn nats_is_there(&self) {
         self.consumer_is_there().await;
-        eventually("the sender is connected", LIMIT, async || {
-            self.sender_nats.is_connected().then_some(())
+        self.nats_of_senders().await;
+    }
+
+    /// Waits until the senders are connected.
+    pub async fn nats_of_senders(&self) {
+        eventually("the senders are connected", LIMIT, async || {
+            self.senders
+                .iter()
+                .all(|sender| sender.nats.is_connected())
+                .then_some(())
         })
         .await;
     }
@@ -212,6 +265,25 @@ impl Harness {
             self.consumer().await
         })
         .await;
+    }
+
+    /// Enqueues until a message goes over JetStream: the sender relies on it (again).
+    pub async fn jetstream_is_used(&self) {
+        eventually("a message goes over JetStream", LIMIT, async || {
+            let id = self.enqueue().await;
+            self.closed(id).await;
+            let ways = self.receiver.deliveries_of(id);
+            ways.iter()
+                .any(|(way, _)| *way == Way::JetStream)
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// The row is closed within so long, whatever the broker does.
+    pub async fn closed_within(&self, id: MessageId, limit: Duration) {
+        let what = format!("the row is closed within {limit:?}");
+        eventually(&what, limit, async || self.row(id).await.1.then_some(())).await;
     }
 
     /// Waits until the stream holds so many messages.
@@ -235,8 +307,7 @@ impl Harness {
 
     /// Ends everything and checks what must be true after any test.
     pub async fn check_invariants(mut self) {
-        self.sender.finish().await;
-        assert_eq!(self.sender.in_flight(), 0, "the sender left a task behind");
+        self.stop_senders().await;
         if self.consumer.is_some() {
             self.stop_consumer().await;
         }
@@ -259,10 +330,6 @@ impl Harness {
         assert_eq!(lost, 0, "closed without a committed row at the receiver");
         assert_eq!(self.db.in_flight(), 0, "database work is left");
     }
-}
-
-async fn connect(nats: &NatsServer, name: &str) -> Nats {
-    Nats::connect(&Secret::new(nats.url()), name).await.unwrap()
 }
 
 pub fn paid(id: MessageId) -> Payload {

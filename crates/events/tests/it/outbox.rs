@@ -11,11 +11,6 @@ use crate::{
     receiver::Way,
 };
 
-async fn count(harness: &Harness) -> i64 {
-    let count = sqlx::query_scalar("SELECT count(*) FROM outbox");
-    count.fetch_one(&harness.rows).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_message_is_written_in_the_callers_transaction_or_not_at_all() {
     let harness = Harness::without_nats().await;
@@ -30,7 +25,7 @@ async fn a_message_is_written_in_the_callers_transaction_or_not_at_all() {
         })
         .await;
     assert!(rolled_back.is_err());
-    assert_eq!(count(&harness).await, 0);
+    assert_eq!(harness.count().await, 0);
     assert!(harness.receiver.deliveries().is_empty());
     harness.check_invariants().await;
 }
@@ -50,7 +45,7 @@ async fn a_repeated_id_is_one_row_with_the_first_content() {
             .await
             .unwrap();
     }
-    assert_eq!(count(&harness).await, 1);
+    assert_eq!(harness.count().await, 1);
     let bytes: Vec<u8> = sqlx::query_scalar("SELECT envelope FROM outbox")
         .fetch_one(&harness.rows)
         .await
@@ -137,15 +132,7 @@ async fn a_wave_is_delivered_whole_and_in_calls_the_receiver_takes() {
     .unwrap();
     let last = harness.enqueue().await;
     harness.closed(last).await;
-    testkit::eventually("all rows are closed", crate::harness::LIMIT, async || {
-        let open: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM outbox WHERE confirmed_at IS NULL")
-                .fetch_one(&harness.rows)
-                .await
-                .unwrap();
-        (open == 0).then_some(())
-    })
-    .await;
+    harness.all_closed().await;
     assert_eq!(harness.effects().await, 151);
     let deliveries = harness.receiver.deliveries();
     assert!(

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use base::MessageId;
-use events::AcceptMessages;
+use events::{AcceptMessages, Poison};
 use futures::future::BoxFuture;
 use proto::{
     event::Envelope,
@@ -37,6 +37,10 @@ pub struct Receiver {
     pub fail_next: Arc<AtomicU32>,
     /// Commits what comes over JetStream and names nothing: the confirmation is lost.
     pub silent: Arc<AtomicBool>,
+    /// What comes over JetStream waits while this is held.
+    pub gate: Arc<tokio::sync::Mutex<()>>,
+    /// Every attempt to set a message aside.
+    pub poison: Arc<Mutex<Vec<Poison>>>,
 }
 
 impl Receiver {
@@ -46,6 +50,8 @@ impl Receiver {
             deliveries: Arc::default(),
             fail_next: Arc::default(),
             silent: Arc::default(),
+            gate: Arc::default(),
+            poison: Arc::default(),
         }
     }
 
@@ -61,6 +67,15 @@ impl Receiver {
             .collect()
     }
 
+    fn fail_if_told(&self) -> anyhow::Result<()> {
+        let fails = |left: u32| left.checked_sub(1);
+        let left = self
+            .fail_next
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails);
+        anyhow::ensure!(left.is_err(), "the test lets this batch fail");
+        Ok(())
+    }
+
     async fn commit(&self, envelopes: Vec<Envelope>, way: Way) -> anyhow::Result<Vec<MessageId>> {
         let mut ids = Vec::new();
         for envelope in &envelopes {
@@ -73,14 +88,7 @@ impl Receiver {
             });
             ids.push(id);
         }
-        let fails = |left: u32| left.checked_sub(1);
-        if self
-            .fail_next
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails)
-            .is_ok()
-        {
-            anyhow::bail!("the test lets this batch fail");
-        }
+        self.fail_if_told()?;
         for id in &ids {
             sqlx::query("INSERT INTO inbox (message_id) VALUES ($1) ON CONFLICT DO NOTHING")
                 .bind(id.uuid())
@@ -94,13 +102,20 @@ impl Receiver {
 impl AcceptMessages for Receiver {
     fn accept(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, anyhow::Result<Vec<MessageId>>> {
         Box::pin(async move {
+            let gate = self.gate.lock().await;
             let ids = self.commit(envelopes, Way::JetStream).await?;
+            drop(gate);
             Ok(if self.silent.load(Ordering::SeqCst) {
                 Vec::new()
             } else {
                 ids
             })
         })
+    }
+
+    fn set_aside(&self, poison: Poison) -> BoxFuture<'_, anyhow::Result<()>> {
+        self.poison.lock().unwrap().push(poison);
+        Box::pin(async move { self.fail_if_told() })
     }
 }
 

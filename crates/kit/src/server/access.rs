@@ -8,26 +8,30 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{Request, Response, header::AUTHORIZATION};
-use proto::{Audience, Policy};
+use proto::{Audience, Peer, Policy};
 use tonic::body::Body;
 use tower::{Layer, Service};
-use tracing::Instrument;
 
-use super::{Admin, VerifyToken};
-use crate::{CallContext, Code, ErrorReason, Failure, MeshKey, with_context};
+use super::{Admin, VerifyToken, observe::observe};
+use crate::{CallContext, Code, ErrorReason, Failure, MeshKey};
 
 /// Open to whoever can connect: they say nothing of the business.
 const OPEN_PREFIXES: [&str; 2] = ["/grpc.health.", "/grpc.reflection."];
 
 #[derive(Clone)]
 pub(super) struct AccessLayer {
+    peer: Peer,
     mesh: MeshKey,
     verifier: Option<Arc<dyn VerifyToken>>,
 }
 
 impl AccessLayer {
-    pub(super) fn new(mesh: MeshKey, verifier: Option<Arc<dyn VerifyToken>>) -> Self {
-        Self { mesh, verifier }
+    pub(super) fn new(peer: Peer, mesh: MeshKey, verifier: Option<Arc<dyn VerifyToken>>) -> Self {
+        Self {
+            peer,
+            mesh,
+            verifier,
+        }
     }
 
     /// Who calls, and for whom. None where no admin is involved.
@@ -40,14 +44,9 @@ impl AccessLayer {
         self.check_caller(policy, request)?;
         match policy.audience {
             Audience::Guest | Audience::Internal => Ok(None),
-            Audience::Admin => self.check_admin(request).await.map(Some),
-            Audience::Superadmin => {
+            Audience::Admin | Audience::Superadmin => {
                 let admin = self.check_admin(request).await?;
-                if !admin.superadmin {
-                    let detail = "Only a superadmin may do this.";
-                    let (code, reason) = (Code::PermissionDenied, ErrorReason::PermissionDenied);
-                    return Err(Failure::refused(code, reason, detail));
-                }
+                check_rank(&admin, policy.audience)?;
                 Ok(Some(admin))
             }
         }
@@ -65,7 +64,10 @@ impl AccessLayer {
     }
 
     async fn check_admin(&self, request: &http::request::Parts) -> Result<Admin, Failure> {
-        let header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let header = request
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
         match (token, &self.verifier) {
             (Some(token), Some(verifier)) => verifier.verify(token).await,
@@ -78,11 +80,23 @@ impl AccessLayer {
     }
 }
 
+fn check_rank(admin: &Admin, audience: Audience) -> Result<(), Failure> {
+    if audience == Audience::Superadmin && !admin.superadmin {
+        let detail = "Only a superadmin may do this.";
+        let (code, reason) = (Code::PermissionDenied, ErrorReason::PermissionDenied);
+        return Err(Failure::refused(code, reason, detail));
+    }
+    Ok(())
+}
+
 impl<S> Layer<S> for AccessLayer {
     type Service = AccessService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AccessService { inner, rules: self.clone() }
+        AccessService {
+            inner,
+            rules: self.clone(),
+        }
     }
 }
 
@@ -110,12 +124,9 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let rules = self.rules.clone();
+        let member = rules.peer.name();
+        let path = request.uri().path().to_owned();
         let context = CallContext::from_headers(request.headers());
-        let span = tracing::info_span!(
-            "call",
-            method = request.uri().path(),
-            trace_id = context.trace.as_ref().map(tracing::field::display)
-        );
         let work = async move {
             let (mut parts, body) = request.into_parts();
             match rules.check(&parts).await {
@@ -127,6 +138,34 @@ where
             }
             inner.call(Request::from_parts(parts, body)).await
         };
-        Box::pin(with_context(context, work.instrument(span)))
+        // Health checks would bury what they accompany.
+        if OPEN_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
+            return Box::pin(work);
+        }
+        Box::pin(async move { observe(member, &path, context, work).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_superadmins_is_closed_to_admins() {
+        let id = base::UserId::from(uuid::Uuid::max());
+        let (admin, superadmin) = (
+            Admin {
+                id,
+                superadmin: false,
+            },
+            Admin {
+                id,
+                superadmin: true,
+            },
+        );
+        let refused = check_rank(&admin, Audience::Superadmin).unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::PermissionDenied);
+        assert!(check_rank(&admin, Audience::Admin).is_ok());
+        assert!(check_rank(&superadmin, Audience::Superadmin).is_ok());
     }
 }

@@ -22,24 +22,32 @@ fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> ErrorReason {
 
 fn with_token(token: &str) -> Request<GetMeRequest> {
     let mut request = Request::new(GetMeRequest {});
-    request.metadata_mut().insert("authorization", token.parse().unwrap());
+    request
+        .metadata_mut()
+        .insert("authorization", token.parse().unwrap());
     request
 }
 
 #[tokio::test]
 async fn only_named_members_may_call() {
     let member = member::start().await;
-    let answer = sessions(&member, Peer::Payment).login(LoginRequest::default()).await;
+    let answer = sessions(&member, Peer::Payment)
+        .login(LoginRequest::default())
+        .await;
     assert_eq!(reason(answer), ErrorReason::CallerNotAllowed);
     // The right name with a credential of another installation.
     let stranger: kit::MeshKey = testkit::keys::mesh_key().parse().unwrap();
     let foreign = channel(&member.url, stranger.identity(Peer::Gateway)).unwrap();
-    let answer = SessionServiceClient::new(foreign).login(LoginRequest::default()).await;
+    let answer = SessionServiceClient::new(foreign)
+        .login(LoginRequest::default())
+        .await;
     assert_eq!(reason(answer), ErrorReason::CallerNotAllowed);
     // No identity at all.
     let bare = tonic::transport::Endpoint::from_shared(member.url.clone()).unwrap();
     let bare = bare.connect().await.unwrap();
-    let answer = KeyServiceClient::new(bare).list_keys(ListKeysRequest {}).await;
+    let answer = KeyServiceClient::new(bare)
+        .list_keys(ListKeysRequest {})
+        .await;
     assert_eq!(reason(answer), ErrorReason::CallerNotAllowed);
 }
 
@@ -53,8 +61,14 @@ async fn methods_of_admins_need_a_token_that_verifies() {
         let answer = gateway.get_me(with_token(bad)).await;
         assert_eq!(reason(answer), ErrorReason::Unauthenticated, "{bad}");
     }
-    let me = gateway.get_me(with_token(&format!("Bearer {GOOD_TOKEN}"))).await.unwrap();
-    assert_eq!(me.into_inner().user.unwrap().id, uuid::Uuid::max().to_string());
+    let me = gateway
+        .get_me(with_token(&format!("Bearer {GOOD_TOKEN}")))
+        .await
+        .unwrap();
+    assert_eq!(
+        me.into_inner().user.unwrap().id,
+        uuid::Uuid::max().to_string()
+    );
 }
 
 #[tokio::test]
@@ -64,6 +78,12 @@ async fn health_is_open_to_whoever_connects() {
     let mut health =
         tonic_health::pb::health_client::HealthClient::new(bare.connect().await.unwrap());
     let service = "boxoffice.user.v1.KeyService".to_owned();
-    let answer = health.check(tonic_health::pb::HealthCheckRequest { service }).await.unwrap();
-    assert_eq!(answer.into_inner().status(), tonic_health::pb::health_check_response::ServingStatus::Serving);
+    let answer = health
+        .check(tonic_health::pb::HealthCheckRequest { service })
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.into_inner().status(),
+        tonic_health::pb::health_check_response::ServingStatus::Serving
+    );
 }

@@ -1,7 +1,11 @@
 //! A server of the mesh and calls to it, over real sockets.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
 
 mod access;
 mod calls;
+mod limits;
 mod member;
+mod shutdown;
+mod storm;

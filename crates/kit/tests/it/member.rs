@@ -3,19 +3,22 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use base::UserId;
 use futures::future::BoxFuture;
-use kit::{Admin, Bind, Code, ErrorReason, Failure, MeshKey, ServerBuilder, Shutdown, Tasks, VerifyToken};
+use kit::{
+    Admin, Bind, Code, ErrorReason, Failure, Limits, MeshKey, ServerBuilder, Shutdown, Tasks,
+    VerifyToken,
+};
 use proto::{
     Peer,
     user::{
-        GetMeRequest, GetMeResponse, ListKeysRequest, ListKeysResponse, LoginRequest, LoginResponse,
-        User,
+        GetMeRequest, GetMeResponse, ListKeysRequest, ListKeysResponse, LoginRequest,
+        LoginResponse, User,
         key_service_server::{KeyService, KeyServiceServer},
         session_service_server::{SessionService, SessionServiceServer},
     },
@@ -24,14 +27,41 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 use tonic::{Request, Response, Status};
 
 pub const GOOD_TOKEN: &str = "good";
+/// Whoever signs in with this address makes the handler panic.
+pub const PANICKING: &str = "panics@example.org";
+/// Longer than anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a member differs from the usual one.
+#[derive(Clone)]
+pub struct Options {
+    pub limits: Limits,
+    pub calls_max: usize,
+    pub list_keys_takes: Duration,
+    pub get_me_takes: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: Limits::internal(),
+            calls_max: 1000,
+            list_keys_takes: Duration::ZERO,
+            get_me_takes: Duration::ZERO,
+        }
+    }
+}
 
 /// What the handlers saw, and how the test lets them go on.
 #[derive(Default)]
 pub struct Seen {
     pub budget: std::sync::Mutex<Option<Duration>>,
     pub trace: std::sync::Mutex<Option<String>>,
+    pub keys_started: AtomicU32,
     pub started: AtomicU32,
     pub finished: AtomicU32,
+    /// Handlers that came to their end, not only their work.
+    pub answered: AtomicU32,
 }
 
 pub struct Running {
@@ -41,20 +71,61 @@ pub struct Running {
     pub seen: Arc<Seen>,
     /// A permit lets one login finish.
     pub gate: Arc<Semaphore>,
+    /// What the member depends on.
+    pub database: Arc<AtomicBool>,
     pub shutdown: Shutdown,
     pub serving: JoinHandle<anyhow::Result<()>>,
 }
 
+impl Running {
+    pub async fn stop(self) {
+        self.shutdown.begin();
+        tokio::time::timeout(PATIENCE, self.serving)
+            .await
+            .expect("it stops")
+            .unwrap()
+            .unwrap();
+        assert_eq!(self.tasks.in_flight(), 0);
+    }
+}
+
 pub async fn start() -> Running {
+    start_with(Options::default()).await
+}
+
+pub async fn start_with(options: Options) -> Running {
     let mesh: MeshKey = testkit::keys::mesh_key().parse().unwrap();
-    let (tasks, seen, gate) = (Tasks::new(), Arc::new(Seen::default()), Arc::new(Semaphore::new(0)));
-    let member = Member { tasks: tasks.clone(), seen: seen.clone(), gate: gate.clone() };
+    let (tasks, seen, gate) = (
+        Tasks::new(),
+        Arc::new(Seen::default()),
+        Arc::new(Semaphore::new(0)),
+    );
+    let database = Arc::new(AtomicBool::new(true));
+    let asked = database.clone();
+    let member = Member {
+        tasks: tasks.clone(),
+        seen: seen.clone(),
+        gate: gate.clone(),
+        options: options.clone(),
+    };
     let (bind, addr) = Bind::loopback().await.unwrap();
     let server = ServerBuilder::new(Peer::User, bind, mesh.clone(), tasks.clone())
         .await
         .unwrap()
         .verify_tokens(Arc::new(OneToken))
         .reflection(true)
+        .limits(options.limits)
+        .limit(options.calls_max)
+        .ready_check("database", move || {
+            let answers = asked.load(Ordering::SeqCst);
+            async move {
+                if answers {
+                    Ok(())
+                } else {
+                    Err(anyhow::anyhow!("it is gone"))
+                }
+            }
+        })
         .add_service(KeyServiceServer::new(member.clone()))
         .add_service(SessionServiceServer::new(member))
         .build()
@@ -62,7 +133,16 @@ pub async fn start() -> Running {
         .unwrap();
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(server.serve(shutdown.clone()));
-    Running { url: format!("http://{addr}"), mesh, tasks, seen, gate, shutdown, serving }
+    Running {
+        url: format!("http://{addr}"),
+        mesh,
+        tasks,
+        seen,
+        gate,
+        database,
+        shutdown,
+        serving,
+    }
 }
 
 struct OneToken;
@@ -71,9 +151,16 @@ impl VerifyToken for OneToken {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admin, Failure>> {
         Box::pin(async move {
             if token == GOOD_TOKEN {
-                return Ok(Admin { id: UserId::from(uuid::Uuid::max()), superadmin: false });
+                return Ok(Admin {
+                    id: UserId::from(uuid::Uuid::max()),
+                    superadmin: false,
+                });
             }
-            Err(Failure::refused(Code::Unauthenticated, ErrorReason::Unauthenticated, "No."))
+            Err(Failure::refused(
+                Code::Unauthenticated,
+                ErrorReason::Unauthenticated,
+                "No.",
+            ))
         })
     }
 }
@@ -83,6 +170,7 @@ struct Member {
     tasks: Tasks,
     seen: Arc<Seen>,
     gate: Arc<Semaphore>,
+    options: Options,
 }
 
 #[tonic::async_trait]
@@ -92,8 +180,13 @@ impl KeyService for Member {
         &self,
         _: Request<ListKeysRequest>,
     ) -> Result<Response<ListKeysResponse>, Status> {
+        self.seen.keys_started.fetch_add(1, Ordering::SeqCst);
+        // Sleeps: the member is as slow as the test wants.
+        tokio::time::sleep(self.options.list_keys_takes).await;
         let context = self.tasks.spawn(async { kit::current() }).await.unwrap();
-        let left = context.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = context
+            .deadline
+            .map(|at| at.saturating_duration_since(Instant::now()));
         *self.seen.budget.lock().unwrap() = left;
         *self.seen.trace.lock().unwrap() = context.trace.map(|trace| trace.to_string());
         Ok(Response::new(ListKeysResponse::default()))
@@ -103,7 +196,8 @@ impl KeyService for Member {
 #[tonic::async_trait]
 impl SessionService for Member {
     /// Work that must finish: it waits at the gate within a tracked task.
-    async fn login(&self, _: Request<LoginRequest>) -> Result<Response<LoginResponse>, Status> {
+    async fn login(&self, r: Request<LoginRequest>) -> Result<Response<LoginResponse>, Status> {
+        assert_ne!(r.get_ref().email, PANICKING, "a private detail");
         let (seen, gate) = (self.seen.clone(), self.gate.clone());
         let work = async move {
             seen.started.fetch_add(1, Ordering::SeqCst);
@@ -111,11 +205,20 @@ impl SessionService for Member {
             seen.finished.fetch_add(1, Ordering::SeqCst);
             Ok::<_, Failure>(LoginResponse::default())
         };
-        Ok(Response::new(self.tasks.complete(work).await?))
+        let done = self.tasks.complete(work).await?;
+        self.seen.answered.fetch_add(1, Ordering::SeqCst);
+        Ok(Response::new(done))
     }
 
     async fn get_me(&self, r: Request<GetMeRequest>) -> Result<Response<GetMeResponse>, Status> {
         let id = kit::admin(&r)?.id.to_string();
-        Ok(Response::new(GetMeResponse { user: Some(User { id, ..User::default() }) }))
+        // Sleeps: the member is as slow as the test wants.
+        tokio::time::sleep(self.options.get_me_takes).await;
+        Ok(Response::new(GetMeResponse {
+            user: Some(User {
+                id,
+                ..User::default()
+            }),
+        }))
     }
 }

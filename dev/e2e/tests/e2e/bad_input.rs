@@ -10,10 +10,17 @@ use crate::{
 };
 
 fn assert_problem((status, body): Answer, expected: u16, reason: &str) -> Value {
-    assert_eq!((status.as_u16(), body["reason"].as_str()), (expected, Some(reason)), "{body}");
+    assert_eq!(
+        (status.as_u16(), body["reason"].as_str()),
+        (expected, Some(reason)),
+        "{body}"
+    );
     assert_eq!(body["status"], expected);
     for field in ["type", "title", "detail", "trace_id"] {
-        assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "no {field}: {body}");
+        assert!(
+            body[field].as_str().is_some_and(|text| !text.is_empty()),
+            "no {field}: {body}"
+        );
     }
     body
 }
@@ -25,13 +32,29 @@ async fn each_bad_request_names_its_reason() {
     let guest = office.guest();
     let (_, hold) = guest.hold(&on_sale, 1).await;
 
-    let refused = assert_problem(guest.order(&hold, "not an address").await, 422, "INVALID_REQUEST");
+    let refused = assert_problem(
+        guest.order(&hold, "not an address").await,
+        422,
+        "INVALID_REQUEST",
+    );
     assert_eq!(refused["errors"][0]["field"], "email", "{refused}");
-    let nul = assert_problem(guest.order(&hold, "a\0b@example.org").await, 422, "INVALID_REQUEST");
+    let nul = assert_problem(
+        guest.order(&hold, "a\0b@example.org").await,
+        422,
+        "INVALID_REQUEST",
+    );
     assert_eq!(nul["errors"][0]["field"], "email", "{nul}");
     let huge = guest.hold(&on_sale, 4_000_000_000).await;
-    assert!(matches!(huge.1["reason"].as_str(), Some("LIMIT_EXCEEDED" | "INVALID_REQUEST")), "{huge:?}");
-    let broken = guest.post_raw("/api/v1/holds", "application/json", "{\"event_id\": ").await;
+    assert!(
+        matches!(
+            huge.1["reason"].as_str(),
+            Some("LIMIT_EXCEEDED" | "INVALID_REQUEST")
+        ),
+        "{huge:?}"
+    );
+    let broken = guest
+        .post_raw("/api/v1/holds", "application/json", "{\"event_id\": ")
+        .await;
     assert_problem(broken, 400, "MALFORMED_BODY");
     let media = guest.post_raw("/api/v1/holds", "text/plain", "{}").await;
     assert_problem(media, 415, "UNSUPPORTED_MEDIA_TYPE");
@@ -39,8 +62,16 @@ async fn each_bad_request_names_its_reason() {
     assert_problem(guest.call(Method::GET, unknown).await, 404, "NOT_FOUND");
     let short = guest.hold_with(&on_sale, 1, "short").await;
     assert_problem(short, 400, "IDEMPOTENCY_KEY_INVALID");
-    assert_problem(guest.call(Method::PUT, "/api/v1/holds").await, 405, "METHOD_NOT_ALLOWED");
-    assert_problem(guest.call(Method::GET, "/api/v1/nothing").await, 404, "NOT_FOUND");
+    assert_problem(
+        guest.call(Method::PUT, "/api/v1/holds").await,
+        405,
+        "METHOD_NOT_ALLOWED",
+    );
+    assert_problem(
+        guest.call(Method::GET, "/api/v1/nothing").await,
+        404,
+        "NOT_FOUND",
+    );
     let elsewhere = OnSale {
         event_id: "0192f000-0000-7000-8000-000000000000".to_owned(),
         ticket_type_id: on_sale.ticket_type_id.clone(),

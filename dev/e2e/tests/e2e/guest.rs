@@ -64,9 +64,18 @@ impl Guest {
     /// Sends the card form of the hosted page.
     pub async fn pay(&self, order: &Value, card: &str) {
         let page = self.checkout_url(order).await;
+        assert_eq!(self.submit_card(&page, card).await, StatusCode::SEE_OTHER);
+    }
+
+    pub async fn submit_card(&self, page: &str, card: &str) -> StatusCode {
         let form = [("card_number", card), ("exp", "12/39"), ("cvc", "123")];
-        let answer = self.client.post(page).form(&form).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        self.client
+            .post(page)
+            .form(&form)
+            .send()
+            .await
+            .unwrap()
+            .status()
     }
 
     /// The order once it has this status.
@@ -81,7 +90,10 @@ impl Guest {
 
     pub async fn see(&self, order: &Value) -> Answer {
         let path = format!("/api/v1/orders/{}", order["id"].as_str().unwrap());
-        let request = self.client.get(self.url(&path)).bearer_auth(order["secret"].as_str().unwrap());
+        let request = self
+            .client
+            .get(self.url(&path))
+            .bearer_auth(order["secret"].as_str().unwrap());
         answer(request).await
     }
 
@@ -99,13 +111,20 @@ impl Guest {
 
     pub async fn document(&self, order: &Value, name: &str) -> (StatusCode, Vec<u8>) {
         let path = format!("/api/v1/orders/{}/{name}", order["id"].as_str().unwrap());
-        let request = self.client.get(self.url(&path)).bearer_auth(order["secret"].as_str().unwrap());
+        let request = self
+            .client
+            .get(self.url(&path))
+            .bearer_auth(order["secret"].as_str().unwrap());
         let answer = request.send().await.unwrap();
         (answer.status(), answer.bytes().await.unwrap().to_vec())
     }
 
     pub async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
-        let request = self.client.post(self.url(path)).header("idempotency-key", key).json(body);
+        let request = self
+            .client
+            .post(self.url(path))
+            .header("idempotency-key", key)
+            .json(body);
         answer(request).await
     }
 
@@ -129,10 +148,12 @@ impl Guest {
     }
 
     /// The provider may take a moment.
-    async fn checkout_url(&self, order: &Value) -> String {
+    pub async fn checkout_url(&self, order: &Value) -> String {
         eventually("a page to pay on", PATIENCE, async || {
             let (_, now) = self.see(order).await;
-            now["payment"]["checkout_url"].as_str().map(ToOwned::to_owned)
+            now["payment"]["checkout_url"]
+                .as_str()
+                .map(ToOwned::to_owned)
         })
         .await
     }
@@ -142,5 +163,8 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let answer = request.send().await.unwrap();
     let status = answer.status();
     let bytes = answer.bytes().await.unwrap();
-    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
 }

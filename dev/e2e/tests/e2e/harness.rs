@@ -1,6 +1,10 @@
 //! Starts a box office for one test, with an admin and an event, and ends it with the checks.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use base::{Secret, Sources};
 use boxoffice::{Databases, Keys, Mesh, MeshConfig};
@@ -13,7 +17,7 @@ use crate::{guest::Guest, invariants};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 const ADMIN_EMAIL: &str = "boss@example.org";
-const ADMIN_PASSWORD: &str = "a long enough password";
+pub const ADMIN_PASSWORD: &str = "a long enough password";
 
 /// One box office.
 pub struct BoxOffice {
@@ -23,7 +27,9 @@ pub struct BoxOffice {
     pub databases: TestDatabases,
     pub http: String,
     pub client: reqwest::Client,
-    setup_token: Secret,
+    /// So many mails may have come twice, because notify-svc was killed before it had written down that they went out.
+    pub repeated_mails: AtomicUsize,
+    pub setup_token: Secret,
 }
 
 pub struct TestDatabases {
@@ -31,6 +37,17 @@ pub struct TestDatabases {
     pub tickets: TestDb,
     pub payments: TestDb,
     pub notifications: TestDb,
+}
+
+impl TestDatabases {
+    pub fn urls(&self) -> Databases {
+        Databases {
+            users: Secret::new(&self.users.url),
+            tickets: Secret::new(&self.tickets.url),
+            payments: Secret::new(&self.payments.url),
+            notifications: Secret::new(&self.notifications.url),
+        }
+    }
 }
 
 /// An event that a test made, with its one ticket type.
@@ -64,7 +81,10 @@ impl BoxOffice {
             notifications: testkit::database("notifications", &notify_svc::MIGRATOR).await,
         };
         let smtp = Arc::new(Smtp::start().await);
-        let folder = std::env::temp_dir().join(format!("boxoffice-keys-{}", testkit::keys::idempotency_key()));
+        let folder = std::env::temp_dir().join(format!(
+            "boxoffice-keys-{}",
+            testkit::keys::idempotency_key()
+        ));
         let keys = Keys::open(&embedded::Secrets::open(&folder).unwrap()).unwrap();
         std::fs::remove_dir_all(folder).unwrap();
         let setup_token = keys.setup_token.clone();
@@ -74,12 +94,7 @@ impl BoxOffice {
         let mesh = Mesh::start(MeshConfig {
             http_addr,
             public_url: None,
-            databases: Databases {
-                users: Secret::new(&databases.users.url),
-                tickets: Secret::new(&databases.tickets.url),
-                payments: Secret::new(&databases.payments.url),
-                notifications: Secret::new(&databases.notifications.url),
-            },
+            databases: databases.urls(),
             nats_url: Secret::new(nats.url()),
             smtp_url: Some(Secret::new(smtp.url())),
             mail_dir: None,
@@ -95,34 +110,56 @@ impl BoxOffice {
             .build()
             .unwrap();
         let http = mesh.public_url();
-        Self { mesh: Mutex::new(mesh), smtp, nats, databases, http, client, setup_token }
+        let repeated_mails = AtomicUsize::new(0);
+        let mesh = Mutex::new(mesh);
+        Self {
+            mesh,
+            smtp,
+            nats,
+            databases,
+            http,
+            client,
+            repeated_mails,
+            setup_token,
+        }
     }
 
     /// Makes the first superadmin, signs in, and puts an event with one ticket type on sale.
     pub async fn put_on_sale(&self, stock: i64, price_minor: i64) -> OnSale {
         let token = self.sign_in().await;
         let event = self
-            .admin(&token, "/api/v1/admin/events", &json!({
-                "title": "Nightjar – Žižkov",
-                "description": "Two sets and a break.",
-                "location": "Palác Akropolis, Praha",
-                "date_time": "2031-06-12T18:00:00Z",
-                "timezone": "Europe/Prague",
-                "currency": "EUR",
-                "status": "active",
-            }))
+            .admin(
+                &token,
+                "/api/v1/admin/events",
+                &json!({
+                    "title": "Nightjar – Žižkov",
+                    "description": "Two sets and a break.",
+                    "location": "Palác Akropolis, Praha",
+                    "date_time": "2031-06-12T18:00:00Z",
+                    "timezone": "Europe/Prague",
+                    "currency": "EUR",
+                    "status": "active",
+                }),
+            )
             .await;
         let event_id = event["id"].as_str().unwrap().to_owned();
         let path = format!("/api/v1/admin/events/{event_id}/ticket-types");
         let ticket_type = self
-            .admin(&token, &path, &json!({
-                "category": "Standing",
-                "price": {"amount_minor": price_minor, "currency": "EUR"},
-                "total_stock": stock,
-            }))
+            .admin(
+                &token,
+                &path,
+                &json!({
+                    "category": "Standing",
+                    "price": {"amount_minor": price_minor, "currency": "EUR"},
+                    "total_stock": stock,
+                }),
+            )
             .await;
         let ticket_type_id = ticket_type["id"].as_str().unwrap().to_owned();
-        OnSale { event_id, ticket_type_id }
+        OnSale {
+            event_id,
+            ticket_type_id,
+        }
     }
 
     async fn sign_in(&self) -> String {
@@ -131,16 +168,30 @@ impl BoxOffice {
             "email": ADMIN_EMAIL,
             "password": ADMIN_PASSWORD,
         });
-        let made = self.client.post(self.url("/api/v1/admin/setup")).json(&setup).send().await;
+        let made = self
+            .client
+            .post(self.url("/api/v1/admin/setup"))
+            .json(&setup)
+            .send()
+            .await;
         assert!(made.unwrap().status().is_success());
         let login = json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD});
-        let answer = self.client.post(self.url("/api/v1/auth/login")).json(&login).send().await;
+        let answer = self
+            .client
+            .post(self.url("/api/v1/auth/login"))
+            .json(&login)
+            .send()
+            .await;
         let answer: Value = answer.unwrap().json().await.unwrap();
         answer["access_token"].as_str().unwrap().to_owned()
     }
 
     async fn admin(&self, token: &str, path: &str, body: &Value) -> Value {
-        let request = self.client.post(self.url(path)).bearer_auth(token).json(body);
+        let request = self
+            .client
+            .post(self.url(path))
+            .bearer_auth(token)
+            .json(body);
         let answer = request.send().await.unwrap();
         let status = answer.status();
         let body: Value = answer.json().await.unwrap();
@@ -155,6 +206,19 @@ impl BoxOffice {
 
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.http)
+    }
+
+    /// Lets the leases of a service that died run out at once.
+    pub async fn make_leases_due(&self) {
+        let Self { databases, .. } = self;
+        databases.payments.make_due("orders", "next_step_at").await;
+        for table in ["provider_events", "outbox", "sandbox.deliveries"] {
+            databases.payments.make_due(table, "next_attempt_at").await;
+        }
+        databases
+            .notifications
+            .make_due("notifications", "next_attempt_at")
+            .await;
     }
 
     /// Waits until no work is left, checks every invariant, stops everything.

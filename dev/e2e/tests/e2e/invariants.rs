@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use boxoffice::doctor::{self, Options, Report};
+use std::{collections::BTreeSet, sync::atomic::Ordering};
+
 use sqlx::{PgPool, Row as _};
-use testkit::eventually;
+use testkit::{Message, eventually};
 
 use crate::harness::{BoxOffice, PATIENCE};
 
@@ -26,8 +28,10 @@ const NOTIFICATIONS_AT_WORK: &str =
     "SELECT 'notification ' || id || ' is ' || status FROM notifications WHERE status <> 'sent'";
 
 /// Nothing is under way any more, so nothing is given time to settle.
-pub const AT_REST: Options =
-    Options { settle: Duration::ZERO, statement_timeout: Duration::from_secs(20) };
+pub const AT_REST: Options = Options {
+    settle: Duration::ZERO,
+    statement_timeout: Duration::from_secs(20),
+};
 
 /// Waits until no work is left, then checks every rule.
 pub async fn check(office: &BoxOffice) {
@@ -46,12 +50,27 @@ pub async fn check(office: &BoxOffice) {
         .await
         .unwrap()
         .get(0);
-    assert_eq!(office.smtp.messages().len() as i64, receipts, "no mail came twice");
+    let mails = office.smtp.messages();
+    let ids: BTreeSet<&str> = mails.iter().map(message_id).collect();
+    assert_eq!(ids.len() as i64, receipts, "a mail per receipt");
+    let repeated = office.repeated_mails.load(Ordering::SeqCst);
+    assert!(mails.len() <= ids.len() + repeated, "a mail came twice");
 }
 
 /// The doctor's report on a box office at rest.
 pub async fn examine(office: &BoxOffice) -> Report {
-    doctor::examine(&office.databases.urls(), AT_REST).await.unwrap()
+    doctor::examine(&office.databases.urls(), AT_REST)
+        .await
+        .unwrap()
+}
+
+/// By this a mailbox recognises a mail that came before.
+fn message_id(mail: &Message) -> &str {
+    let header = mail
+        .data
+        .lines()
+        .find_map(|line| line.strip_prefix("Message-ID: "));
+    header.expect("a mail has a Message-ID")
 }
 
 async fn at_rest(pool: &PgPool, at_work: &'static str) {

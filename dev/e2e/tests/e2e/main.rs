@@ -2,12 +2,21 @@
 //! HTTP like a guest and an admin would. Every test ends with the same checks of all four databases.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
 
+mod additive_migration;
 mod bad_input;
 mod broker_away;
+// The points are in debug builds only.
+#[cfg(debug_assertions)]
+mod crash_points;
+mod doctor;
+mod doctor_command;
 mod guest;
 mod harness;
 mod invariants;
+mod mail_away;
 mod purchase;
 mod races;
+mod receipts_under_fire;
 mod restarts;

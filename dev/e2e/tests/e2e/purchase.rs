@@ -18,8 +18,12 @@ async fn a_guest_holds_pays_and_gets_a_receipt_with_tickets() {
     let order = guest.buy(&on_sale, 2, "anezka@example.org").await;
     assert_eq!(order["total_amount"]["amount_minor"], 9000);
     let fulfilled = guest.wait_for(&order, "fulfilled").await;
-    let codes: Vec<&str> =
-        fulfilled["tickets"].as_array().unwrap().iter().map(|t| t["code"].as_str().unwrap()).collect();
+    let codes: Vec<&str> = fulfilled["tickets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["code"].as_str().unwrap())
+        .collect();
     assert_eq!(codes.len(), 2);
     assert_ne!(codes[0], codes[1]);
 
@@ -27,7 +31,13 @@ async fn a_guest_holds_pays_and_gets_a_receipt_with_tickets() {
     assert_eq!(mails[0].to, ["anezka@example.org"]);
     // Quoted-printable breaks long lines with a trailing `=`.
     let mail = mails[0].data.replace("=\r\n", "");
-    for part in [fulfilled["number"].as_str().unwrap(), codes[0], codes[1], "application/pdf", "text/calendar"] {
+    for part in [
+        fulfilled["number"].as_str().unwrap(),
+        codes[0],
+        codes[1],
+        "application/pdf",
+        "text/calendar",
+    ] {
         assert!(mail.contains(part), "the mail lacks {part}");
     }
 
@@ -36,7 +46,11 @@ async fn a_guest_holds_pays_and_gets_a_receipt_with_tickets() {
     assert!(pdf.starts_with(b"%PDF-"));
     let (status, calendar) = guest.document(&order, "calendar.ics").await;
     assert_eq!(status, StatusCode::OK);
-    assert!(String::from_utf8(calendar).unwrap().contains("TZID=Europe/Prague"));
+    assert!(
+        String::from_utf8(calendar)
+            .unwrap()
+            .contains("TZID=Europe/Prague")
+    );
     office.close().await;
 }
 
@@ -56,7 +70,10 @@ async fn a_declined_card_can_be_followed_by_one_that_works() {
     .await;
     let (status, retried) = guest.act(&order, "payments").await;
     assert!(status.is_success(), "{retried}");
-    assert_ne!(retried["payment"]["payment_ref"], order["payment"]["payment_ref"]);
+    assert_ne!(
+        retried["payment"]["payment_ref"],
+        order["payment"]["payment_ref"]
+    );
     guest.pay(&order, CARD_OK).await;
     guest.wait_for(&order, "fulfilled").await;
     office.smtp.wait_for(1, PATIENCE).await;
@@ -85,7 +102,10 @@ async fn a_cancelled_order_gives_the_stock_back() {
     let (_, hold) = first.hold(&on_sale, 1).await;
     let (_, order) = first.order(&hold, "first@example.org").await;
     let (status, refusal) = second.hold(&on_sale, 1).await;
-    assert_eq!((status, refusal["reason"].as_str()), (StatusCode::CONFLICT, Some("HELD_BY_OTHERS")));
+    assert_eq!(
+        (status, refusal["reason"].as_str()),
+        (StatusCode::CONFLICT, Some("HELD_BY_OTHERS"))
+    );
 
     let (status, cancelled) = first.act(&order, "cancel").await;
     assert_eq!(status, StatusCode::OK, "{cancelled}");
@@ -107,10 +127,14 @@ async fn an_unpaid_order_expires_and_frees_its_stock() {
     let (_, order) = guest.order(&hold, "late@example.org").await;
     guest.wait_for(&order, "expired").await;
     let other = office.guest();
-    testkit::eventually("the stock to be free", Duration::from_secs(20), async || {
-        let (status, _) = other.hold(&on_sale, 1).await;
-        (status == StatusCode::CREATED).then_some(())
-    })
+    testkit::eventually(
+        "the stock to be free",
+        Duration::from_secs(20),
+        async || {
+            let (status, _) = other.hold(&on_sale, 1).await;
+            (status == StatusCode::CREATED).then_some(())
+        },
+    )
     .await;
     office.close().await;
 }

@@ -13,16 +13,26 @@ async fn two_guests_race_for_the_last_ticket() {
     let on_sale = office.put_on_sale(1, 4500).await;
     let (one, other) = (office.guest(), office.guest());
     let (a, b) = tokio::join!(one.hold(&on_sale, 1), other.hold(&on_sale, 1));
-    let won = [&a, &b].into_iter().filter(|(status, _)| *status == StatusCode::CREATED).count();
+    let won = [&a, &b]
+        .into_iter()
+        .filter(|(status, _)| *status == StatusCode::CREATED)
+        .count();
     assert_eq!(won, 1, "{a:?} {b:?}");
-    let (hold, refusal) = if a.0 == StatusCode::CREATED { (a.1, b.1) } else { (b.1, a.1) };
+    let (hold, refusal) = if a.0 == StatusCode::CREATED {
+        (a.1, b.1)
+    } else {
+        (b.1, a.1)
+    };
     assert_eq!(refusal["reason"], "HELD_BY_OTHERS");
 
     let (_, order) = one.order(&hold, "winner@example.org").await;
     one.pay(&order, crate::guest::CARD_OK).await;
     one.wait_for(&order, "fulfilled").await;
     let (status, refusal) = other.hold(&on_sale, 1).await;
-    assert_eq!((status, refusal["reason"].as_str()), (StatusCode::CONFLICT, Some("SOLD_OUT")));
+    assert_eq!(
+        (status, refusal["reason"].as_str()),
+        (StatusCode::CONFLICT, Some("SOLD_OUT"))
+    );
     office.smtp.wait_for(1, PATIENCE).await;
     office.close().await;
 }
@@ -35,7 +45,10 @@ async fn a_guest_whose_answer_was_lost_meets_their_own_hold_and_order() {
     let key = idempotency_key();
     let (_, hold) = guest.hold_with(&on_sale, 1, &key).await;
     let (status, again) = guest.hold_with(&on_sale, 1, &key).await;
-    assert_eq!((status, &again["secret"]), (StatusCode::CREATED, &hold["secret"]));
+    assert_eq!(
+        (status, &again["secret"]),
+        (StatusCode::CREATED, &hold["secret"])
+    );
     let (status, refusal) = guest.hold_with(&on_sale, 2, &key).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(refusal["reason"], "IDEMPOTENCY_KEY_REUSED");
@@ -43,8 +56,10 @@ async fn a_guest_whose_answer_was_lost_meets_their_own_hold_and_order() {
     let key = idempotency_key();
     let copies = (0..5).map(|_| guest.order_with(&hold, "once@example.org", &key));
     let answers = futures::future::join_all(copies).await;
-    let ids: std::collections::BTreeSet<_> =
-        answers.iter().map(|(_, order)| order["id"].as_str().unwrap_or_default()).collect();
+    let ids: std::collections::BTreeSet<_> = answers
+        .iter()
+        .map(|(_, order)| order["id"].as_str().unwrap_or_default())
+        .collect();
     assert_eq!(ids.len(), 1, "{answers:?}");
     let order = &answers[0].1;
     guest.pay(order, crate::guest::CARD_OK).await;

@@ -26,7 +26,11 @@ fn long_files<'a>(files: impl Iterator<Item = &'a File>) -> Vec<Finding> {
         .map(|file| (file, length(file), budget(file)))
         .filter(|(_, length, budget)| length > budget)
         .map(|(file, length, budget)| {
-            Finding::new(&file.path, 0, format!("{length} lines, the budget is {budget}"))
+            Finding::new(
+                &file.path,
+                0,
+                format!("{length} lines, the budget is {budget}"),
+            )
         })
         .collect()
 }
@@ -57,7 +61,10 @@ fn long_functions<'a>(files: impl Iterator<Item = &'a File>) -> Vec<Finding> {
 /// Code lines of what the folder's crate ships.
 fn crate_length<'a>(folder: &str, files: impl Iterator<Item = &'a File>) -> usize {
     let source = format!("{folder}/src");
-    files.filter(|file| file.is_in(&source)).map(|file| code_lines(&file.lines())).sum()
+    files
+        .filter(|file| file.is_in(&source))
+        .map(|file| code_lines(&file.lines()))
+        .sum()
 }
 
 /// The most crates on one path, from this one down.
@@ -65,7 +72,9 @@ fn chain(from: &str, crates: &[Crate]) -> Vec<String> {
     let needed = crates.iter().find(|one| one.folder == from);
     let below = needed.into_iter().flat_map(|one| one.needs(Kind::Build));
     let in_workspace = below.filter(|name| crates.iter().any(|one| one.folder == *name));
-    let longest = in_workspace.map(|name| chain(name, crates)).max_by_key(Vec::len);
+    let longest = in_workspace
+        .map(|name| chain(name, crates))
+        .max_by_key(Vec::len);
     let mut chain = vec![from.to_owned()];
     chain.extend(longest.unwrap_or_default());
     chain
@@ -84,13 +93,18 @@ fn long_chains(crates: &[Crate]) -> Vec<Finding> {
 }
 
 fn numbered(count: usize) -> String {
-    (0..count).map(|number| format!("const N{number}: u8 = 0;\n")).collect()
+    (0..count)
+        .map(|number| format!("const N{number}: u8 = 0;\n"))
+        .collect()
 }
 
 #[test]
 fn files_are_short() {
     let rule = format!("the production part of a file has at most {FILE_LINES} lines");
-    demand(&format!("{rule}, main.rs {MAIN_LINES}"), &long_files(PROJECT.production()));
+    demand(
+        &format!("{rule}, main.rs {MAIN_LINES}"),
+        &long_files(PROJECT.production()),
+    );
 }
 
 #[test]
@@ -107,7 +121,10 @@ fn a_long_file_is_caught() {
 #[test]
 fn most_files_are_very_short() {
     let median = median(PROJECT.production().map(length).collect());
-    assert!(median <= MEDIAN_FILE_LINES, "half of all files have {median} lines or more");
+    assert!(
+        median <= MEDIAN_FILE_LINES,
+        "half of all files have {median} lines or more"
+    );
 }
 
 #[test]
@@ -117,8 +134,7 @@ fn the_median_is_the_middle() {
 
 #[test]
 fn functions_are_short() {
-    let rule =
-        format!("a function has at most {FUNCTION_LINES} lines and {PARAMETERS} parameters");
+    let rule = format!("a function has at most {FUNCTION_LINES} lines and {PARAMETERS} parameters");
     demand(&rule, &long_functions(PROJECT.rust()));
 }
 
@@ -126,7 +142,8 @@ fn functions_are_short() {
 fn a_long_function_is_caught() {
     let body = "    step();\n".repeat(FUNCTION_LINES - 2);
     let fits = format!("fn fits(&self, a: u8, b: u8, c: u8, d: u8, e: u8) {{\n{body}}}\n");
-    let bad = format!("fn bad(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8) {{\n{body}    step();\n}}\n");
+    let bad =
+        format!("fn bad(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8) {{\n{body}    step();\n}}\n");
     let file = File::new("a/src/b.rs", fits + &bad);
     let found = long_functions([&file].into_iter());
     let whats: Vec<&str> = found.iter().map(|finding| finding.what.as_str()).collect();
@@ -156,7 +173,10 @@ fn the_code_of_a_crate_is_counted() {
 
 #[test]
 fn chains_of_crates_are_short() {
-    demand(&format!("a chain has at most {CHAIN} crates"), &long_chains(&crates()));
+    demand(
+        &format!("a chain has at most {CHAIN} crates"),
+        &long_chains(&crates()),
+    );
 }
 
 #[test]

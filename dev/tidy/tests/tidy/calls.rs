@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use proto::{POLICIES, Peer, Policy};
-use tidy::{File, Finding, demand};
+use tidy::{File, Finding, Project, demand};
 
 use crate::PROJECT;
 
@@ -22,8 +22,10 @@ const CALLS: [(&str, &str); 8] = [
 
 /// Clients in shared crates. Every verifier watches the keys, which is like health and no edge;
 /// the outbox reaches its receiver for whichever service owns it.
-const SHARED: [(&str, &str); 2] =
-    [("crates/auth", "KeyService"), ("crates/events", "AcceptService")];
+const SHARED: [(&str, &str); 2] = [
+    ("crates/auth", "KeyService"),
+    ("crates/events", "AcceptService"),
+];
 
 /// The contract that is open to all.
 const WATCHED_BY_ALL: &str = "KeyService";
@@ -41,11 +43,19 @@ struct Door {
 
 fn doors(policies: &[Policy]) -> BTreeSet<Door> {
     let of_row = |policy: &Policy| {
-        let full = policy.path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let full = policy
+            .path
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default();
         let mut words = full.split('.');
         let owner = format!("{}-svc", words.nth(1).unwrap_or_default());
         let service = words.next_back().unwrap_or_default().to_owned();
-        let callers = policy.callers.iter().filter(|peer| **peer != Peer::Operator);
+        let callers = policy
+            .callers
+            .iter()
+            .filter(|peer| **peer != Peer::Operator);
         callers
             .map(|peer| Door {
                 service: service.clone(),
@@ -69,40 +79,87 @@ fn clients(line: &str) -> Vec<String> {
 
 fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default() + letters.as_str()
+    letters
+        .next()
+        .map(|c| c.to_uppercase().to_string())
+        .unwrap_or_default()
+        + letters.as_str()
 }
 
-fn forbidden_calls<'a>(
-    files: impl Iterator<Item = &'a File>,
-    doors: &BTreeSet<Door>,
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
+/// A generated client in the code of a crate.
+struct Import<'a> {
+    caller: &'a str,
+    service: String,
+    file: &'a str,
+    line: usize,
+}
+
+impl Import<'_> {
+    fn finding(&self, what: String) -> Finding {
+        Finding::new(self.file, self.line, what)
+    }
+}
+
+fn imports<'a>(files: impl Iterator<Item = &'a File>) -> Vec<Import<'a>> {
+    let mut imports = Vec::new();
     for file in files {
         let caller = file.path.split("/src/").next().unwrap_or_default();
         for line in file.lines().iter().filter(|line| !line.is_test) {
-            for service in clients(line.text) {
-                if let Some(fault) = fault(caller, &service, doors) {
-                    findings.push(Finding::new(&file.path, line.number, fault));
-                }
-            }
+            imports.extend(clients(line.text).into_iter().map(|service| Import {
+                caller,
+                service,
+                file: &file.path,
+                line: line.number,
+            }));
         }
     }
-    findings
+    imports
+}
+
+fn forbidden_calls(imports: &[Import], doors: &BTreeSet<Door>) -> Vec<Finding> {
+    let faults = imports.iter().filter_map(|import| {
+        fault(import.caller, &import.service, doors).map(|fault| import.finding(fault))
+    });
+    faults.collect()
+}
+
+/// Calls that the caller's README keeps to itself.
+fn unlisted_calls(imports: &[Import], project: &Project, doors: &BTreeSet<Door>) -> Vec<Finding> {
+    let is_listed = |import: &&Import| {
+        let readme = project.text(&format!("{}/README.md", import.caller));
+        let list = readme.split_once("**Calls**").map_or("", |(_, rest)| rest);
+        let list = list.split("**Emits**").next().unwrap_or_default();
+        let mut owners = doors.iter().filter(|door| door.service == import.service);
+        owners.next().is_some_and(|door| list.contains(&door.owner))
+    };
+    imports
+        .iter()
+        .filter(|import| !SHARED.contains(&(import.caller, import.service.as_str())))
+        .filter(|import| !is_listed(import))
+        .map(|import| import.finding(format!("the README does not list {}", import.service)))
+        .collect()
 }
 
 fn fault(caller: &str, service: &str, doors: &BTreeSet<Door>) -> Option<String> {
     if SHARED.contains(&(caller, service)) {
         return None;
     }
-    let mut owners = doors.iter().filter(|door| door.service == service).map(|door| &door.owner);
+    let mut owners = doors
+        .iter()
+        .filter(|door| door.service == service)
+        .map(|door| &door.owner);
     let Some(owner) = owners.next() else {
         return Some(format!("{service} is in no contract"));
     };
     let is_drawn = CALLS.contains(&(caller, owner.as_str()));
-    let is_open = doors.iter().any(|door| door.service == service && door.caller == caller);
+    let is_open = doors
+        .iter()
+        .any(|door| door.service == service && door.caller == caller);
     match (is_drawn, is_open) {
         (true, true) => None,
-        (false, _) => Some(format!("no arrow is drawn from {caller} to {owner} ({service})")),
+        (false, _) => Some(format!(
+            "no arrow is drawn from {caller} to {owner} ({service})"
+        )),
         (true, false) => Some(format!("no method of {service} lists {caller} as a caller")),
     }
 }
@@ -113,7 +170,10 @@ fn undrawn_doors(doors: &BTreeSet<Door>) -> Vec<Finding> {
         .filter(|door| door.service != WATCHED_BY_ALL)
         .filter(|door| !CALLS.contains(&(door.caller, door.owner.as_str())))
         .map(|door| {
-            let what = format!("{} is open to {}, no arrow is drawn", door.service, door.caller);
+            let what = format!(
+                "{} is open to {}, no arrow is drawn",
+                door.service, door.caller
+            );
             Finding::new("proto/", 0, what)
         })
         .collect()
@@ -132,17 +192,27 @@ fn circle(calls: &[(&str, &str)]) -> Option<String> {
     }
 }
 
+/// What is in dev/ calls everybody.
+fn shipped() -> impl Iterator<Item = &'static File> {
+    PROJECT
+        .production()
+        .filter(|file| !file.path.starts_with("dev/"))
+}
+
 fn sample_door(service: &str, owner: &str, caller: &'static str) -> Door {
-    Door { service: service.to_owned(), owner: owner.to_owned(), caller }
+    Door {
+        service: service.to_owned(),
+        owner: owner.to_owned(),
+        caller,
+    }
 }
 
 #[test]
 fn calls_are_drawn_and_allowed() {
     let doors = doors(POLICIES);
     assert!(doors.contains(&sample_door("HoldService", "ticket-svc", "gateway")));
-    let shipped = PROJECT.production().filter(|file| !file.path.starts_with("dev/"));
     let rule = "a crate imports only clients that the drawing and the contract allow";
-    demand(rule, &forbidden_calls(shipped, &doors));
+    demand(rule, &forbidden_calls(&imports(shipped()), &doors));
 }
 
 #[test]
@@ -153,11 +223,16 @@ fn a_forbidden_call_is_caught() {
         File::new("gateway/src/app.rs", line),
         File::new("payment-svc/src/app.rs", line),
         File::new("user-svc/src/app.rs", format!("\n{line}{test}")),
-        File::new("crates/auth/src/lib.rs", "use proto::user::key_service_client::K;\n"),
+        File::new(
+            "crates/auth/src/lib.rs",
+            "use proto::user::key_service_client::K;\n",
+        ),
     ];
     let doors = BTreeSet::from([sample_door("HoldService", "ticket-svc", "gateway")]);
-    let found: Vec<String> =
-        forbidden_calls(files.iter(), &doors).iter().map(Finding::to_string).collect();
+    let found: Vec<String> = forbidden_calls(&imports(files.iter()), &doors)
+        .iter()
+        .map(Finding::to_string)
+        .collect();
     assert_eq!(
         found,
         [
@@ -168,8 +243,42 @@ fn a_forbidden_call_is_caught() {
 }
 
 #[test]
+fn calls_are_listed() {
+    let rule = "a service's README lists whom it calls";
+    demand(
+        rule,
+        &unlisted_calls(&imports(shipped()), &PROJECT, &doors(POLICIES)),
+    );
+}
+
+#[test]
+fn an_unlisted_call_is_caught() {
+    let line = "use proto::ticket::hold_service_client::HoldServiceClient;\n";
+    let files = vec![
+        File::new(
+            "gateway/README.md",
+            "**Calls** ticket-svc\n\n**Emits** nothing\n",
+        ),
+        File::new("gateway/src/app.rs", line),
+        File::new(
+            "payment-svc/README.md",
+            "**Calls** nobody\n\n**Emits** to ticket-svc\n",
+        ),
+        File::new("payment-svc/src/app.rs", line),
+    ];
+    let project = Project { files };
+    let doors = BTreeSet::from([sample_door("HoldService", "ticket-svc", "gateway")]);
+    let found = unlisted_calls(&imports(project.production()), &project, &doors);
+    let places: Vec<&str> = found.iter().map(|finding| finding.file.as_str()).collect();
+    assert_eq!(places, ["payment-svc/src/app.rs"]);
+}
+
+#[test]
 fn doors_open_on_arrows() {
-    demand("a contract lists only callers that are drawn", &undrawn_doors(&doors(POLICIES)));
+    demand(
+        "a contract lists only callers that are drawn",
+        &undrawn_doors(&doors(POLICIES)),
+    );
 }
 
 #[test]

@@ -11,12 +11,32 @@ const DRAWING: &str = "docs/ARCHITECTURE.md";
 /// What order alone does not say: who may not have what, neither directly nor through a crate of
 /// the workspace.
 const APART: [(&str, &[&str], &str); 7] = [
-    ("gateway", &["crates/db", "crates/events", "sqlx", "async-nats"], "the edge owns no data"),
-    ("crates/base", &["sqlx", "tonic", "axum", "tokio", "reqwest"], "vocabulary does no I/O"),
+    (
+        "gateway",
+        &["crates/db", "crates/events", "sqlx", "async-nats"],
+        "the edge owns no data",
+    ),
+    (
+        "crates/base",
+        &["sqlx", "tonic", "axum", "tokio", "reqwest"],
+        "vocabulary does no I/O",
+    ),
     ("crates/kit", &["sqlx"], "SQL is db's"),
-    ("dev/testkit", &["*-svc", "gateway", "boxoffice"], "it serves the tests of every service"),
-    ("*-svc", &["dev/*", "crates/embedded"], "a service is given its servers"),
-    ("gateway", &["dev/*", "crates/embedded"], "a service is given its servers"),
+    (
+        "dev/testkit",
+        &["*-svc", "gateway", "boxoffice"],
+        "it serves the tests of every service",
+    ),
+    (
+        "*-svc",
+        &["dev/*", "crates/embedded"],
+        "a service is given its servers",
+    ),
+    (
+        "gateway",
+        &["dev/*", "crates/embedded"],
+        "a service is given its servers",
+    ),
     ("boxoffice", &["dev/*"], "what is in dev/ never ships"),
 ];
 
@@ -29,7 +49,9 @@ struct Drawing {
 
 impl Drawing {
     fn read(text: &str) -> Self {
-        let line = text.lines().find(|line| line.starts_with("crates ") && line.contains('→'));
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("crates ") && line.contains('→'));
         let layers = line
             .map_or("", |line| line.trim_start_matches("crates"))
             .split('→')
@@ -38,13 +60,22 @@ impl Drawing {
             .collect();
         let alone = text.lines().find(|line| line.contains("stands alone"));
         let alone = alone.or_else(|| text.lines().find(|line| line.contains("stand alone")));
-        let sentence = alone.and_then(|line| line.split("stand").next()).unwrap_or_default();
-        let alone = sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let sentence = alone
+            .and_then(|line| line.split("stand").next())
+            .unwrap_or_default();
+        let alone = sentence
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect();
         Self { layers, alone }
     }
 
     fn layer(&self, folder: &str) -> Option<usize> {
-        self.layers.iter().position(|layer| layer.iter().any(|name| is(folder, name)))
+        self.layers
+            .iter()
+            .position(|layer| layer.iter().any(|name| is(folder, name)))
     }
 
     fn is_alone(&self, folder: &str) -> bool {
@@ -74,7 +105,11 @@ fn forbidden_arrows(crates: &[Crate], drawing: &Drawing) -> Vec<Finding> {
         let own_layer = drawing.layer(&one.folder);
         let is_alone = drawing.is_alone(&one.folder);
         if own_layer.is_none() && !is_alone && !is_test_tool(&one.folder) {
-            findings.push(Finding::new(&at, 0, format!("the crate is not drawn in {DRAWING}")));
+            findings.push(Finding::new(
+                &at,
+                0,
+                format!("the crate is not drawn in {DRAWING}"),
+            ));
         }
         for (kind, needed) in &one.dependencies {
             let is_ours = crates.iter().any(|other| other.folder == *needed);
@@ -122,8 +157,14 @@ fn not_apart(crates: &[Crate]) -> Vec<Finding> {
 }
 
 fn sample(folder: &str, needs: &[(Kind, &str)]) -> Crate {
-    let dependencies = needs.iter().map(|(kind, name)| (*kind, (*name).to_owned())).collect();
-    Crate { folder: folder.to_owned(), dependencies }
+    let dependencies = needs
+        .iter()
+        .map(|(kind, name)| (*kind, (*name).to_owned()))
+        .collect();
+    Crate {
+        folder: folder.to_owned(),
+        dependencies,
+    }
 }
 
 #[test]
@@ -148,29 +189,47 @@ fn a_forbidden_arrow_is_caught() {
     let drawing = Drawing::read("crates   base → {db, auth} → *-svc\n`embedded` stands alone\n");
     let crates = [
         sample("crates/base", &[]),
-        sample("crates/auth", &[(Kind::Build, "crates/base"), (Kind::Build, "crates/db")]),
-        sample("crates/db", &[(Kind::Test, "dev/testkit"), (Kind::Build, "crates/base")]),
+        sample(
+            "crates/auth",
+            &[(Kind::Build, "crates/base"), (Kind::Build, "crates/db")],
+        ),
+        sample(
+            "crates/db",
+            &[(Kind::Test, "dev/testkit"), (Kind::Build, "crates/base")],
+        ),
         sample("crates/embedded", &[(Kind::Build, "crates/base")]),
         sample("crates/new", &[]),
         sample("dev/testkit", &[(Kind::Build, "crates/embedded")]),
-        sample("a-svc", &[(Kind::Build, "crates/db"), (Kind::Test, "b-svc")]),
+        sample(
+            "a-svc",
+            &[(Kind::Build, "crates/db"), (Kind::Test, "b-svc")],
+        ),
         sample("b-svc", &[(Kind::Build, "serde")]),
     ];
     let found = forbidden_arrows(&crates, &drawing);
     let places: Vec<&str> = found.iter().map(|finding| finding.file.as_str()).collect();
     let expected = ["crates/auth", "crates/embedded", "crates/new", "a-svc"];
-    assert_eq!(places, expected.map(|folder| format!("{folder}/Cargo.toml")));
+    assert_eq!(
+        places,
+        expected.map(|folder| format!("{folder}/Cargo.toml"))
+    );
 }
 
 #[test]
 fn what_is_apart_stays_apart() {
-    demand("some crates may not have some things", &not_apart(&crates()));
+    demand(
+        "some crates may not have some things",
+        &not_apart(&crates()),
+    );
 }
 
 #[test]
 fn a_detour_is_caught() {
     let crates = [
-        sample("gateway", &[(Kind::Build, "crates/kit"), (Kind::Test, "dev/testkit")]),
+        sample(
+            "gateway",
+            &[(Kind::Build, "crates/kit"), (Kind::Test, "dev/testkit")],
+        ),
         sample("crates/kit", &[(Kind::Build, "crates/events")]),
         sample("crates/events", &[]),
         sample("dev/testkit", &[(Kind::Build, "user-svc")]),

@@ -12,7 +12,9 @@ const PROGRAM: &str = "- **A program:** ";
 
 /// The word in contracts and pages, and the name in Rust: `SOLD_OUT`, `SoldOut`.
 fn reasons() -> Vec<(String, String)> {
-    ErrorReason::all().map(|reason| (reason.word().to_owned(), format!("{reason:?}"))).collect()
+    ErrorReason::all()
+        .map(|reason| (reason.word().to_owned(), format!("{reason:?}")))
+        .collect()
 }
 
 fn page_faults(project: &Project, words: &[&str]) -> Vec<Finding> {
@@ -25,10 +27,14 @@ fn page_faults(project: &Project, words: &[&str]) -> Vec<Finding> {
             continue;
         }
         let says = |start: &str| {
-            text.lines().any(|line| line.strip_prefix(start).is_some_and(|rest| rest.len() > 5))
+            text.lines()
+                .any(|line| line.strip_prefix(start).is_some_and(|rest| rest.len() > 5))
         };
         let named = format!("`{word}` · HTTP ");
-        let parts = [(named.as_str(), text.contains(&named)), (GUEST, says(GUEST))];
+        let parts = [
+            (named.as_str(), text.contains(&named)),
+            (GUEST, says(GUEST)),
+        ];
         for (part, is_there) in [parts[0], parts[1], (PROGRAM, says(PROGRAM))] {
             if !is_there {
                 findings.push(Finding::new(&path, 0, format!("lacks \"{part}\"")));
@@ -36,7 +42,11 @@ fn page_faults(project: &Project, words: &[&str]) -> Vec<Finding> {
         }
     }
     for file in project.files.iter().filter(|file| file.is_in(FOLDER)) {
-        let word = file.path.rsplit('/').next().and_then(|name| name.strip_suffix(".md"));
+        let word = file
+            .path
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.strip_suffix(".md"));
         if !word.is_some_and(|word| words.contains(&word)) {
             findings.push(Finding::new(&file.path, 0, "there is no such reason"));
         }
@@ -87,11 +97,16 @@ fn a_poor_page_is_caught() {
     let good = format!("# A\n\n`A` · HTTP 409\n\n{PROGRAM}Try again.\n{GUEST}A sentence.\n");
     let files = vec![
         File::new("docs/errors/A.md", good.clone()),
-        File::new("docs/errors/B.md", good.replace("`A`", "`B`").replace("A sentence.", "")),
+        File::new(
+            "docs/errors/B.md",
+            good.replace("`A`", "`B`").replace("A sentence.", ""),
+        ),
         File::new("docs/errors/OLD.md", good),
     ];
-    let found: Vec<String> =
-        page_faults(&Project { files }, &["A", "B", "C"]).iter().map(Finding::to_string).collect();
+    let found: Vec<String> = page_faults(&Project { files }, &["A", "B", "C"])
+        .iter()
+        .map(Finding::to_string)
+        .collect();
     let expected = [
         "docs/errors/B.md: lacks \"- **A guest sees:** \"",
         "docs/errors/C.md: there is no page for this reason",
@@ -103,8 +118,13 @@ fn a_poor_page_is_caught() {
 #[test]
 fn every_reason_has_a_test() {
     // This file would vouch for every word it uses as a sample.
-    let files = PROJECT.rust().filter(|file| !file.path.starts_with("dev/tidy/"));
-    demand("every reason is met by a test", &untested(files, &reasons()));
+    let files = PROJECT
+        .rust()
+        .filter(|file| !file.path.starts_with("dev/tidy/"));
+    demand(
+        "every reason is met by a test",
+        &untested(files, &reasons()),
+    );
 }
 
 #[test]
@@ -114,7 +134,11 @@ fn an_untested_reason_is_caught() {
         File::new("a/tests/it/main.rs", sample),
         File::new("a/src/lib.rs", "let r = ErrorReason::Gone;\n"),
     ];
-    let pairs = [("SOLD_OUT", "SoldOut"), ("NOT_FOUND", "NotFound"), ("GONE", "Gone")];
+    let pairs = [
+        ("SOLD_OUT", "SoldOut"),
+        ("NOT_FOUND", "NotFound"),
+        ("GONE", "Gone"),
+    ];
     let reasons = pairs.map(|(word, variant)| (word.to_owned(), variant.to_owned()));
     let found = untested(files.iter(), &reasons);
     let places: Vec<&str> = found.iter().map(|finding| finding.file.as_str()).collect();

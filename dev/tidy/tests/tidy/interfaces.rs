@@ -18,13 +18,17 @@ fn routes<'a>(files: impl Iterator<Item = &'a File>) -> BTreeSet<String> {
         let kept = lines.iter().filter(|line| !line.is_test);
         let text: String = kept.map(|line| format!("{}\n", line.text.trim())).collect();
         for operation in text.split("#[utoipa::path(").skip(1) {
-            let method = METHODS.iter().find(|name| operation.trim_start().starts_with(**name));
-            let path = operation.split_once("path = ").map_or("", |(_, rest)| quoted(rest));
+            let method = METHODS
+                .iter()
+                .find(|name| operation.trim_start().starts_with(**name));
+            let path = operation
+                .split_once("path = ")
+                .map_or("", |(_, rest)| quoted(rest));
             routes.insert(row(method.unwrap_or(&"?"), path));
         }
         for route in text.split(".route(").skip(1) {
-            let handlers = route.split(['}', ';']).next().unwrap_or_default();
-            let handlers = handlers.split_once("\",").map_or(handlers, |(_, rest)| rest);
+            let (_, handlers) = route.split_once("\",").unwrap_or_default();
+            let handlers = handlers.split(['}', ';']).next().unwrap_or_default();
             let methods = METHODS.iter().filter(|name| has_call(handlers, name));
             routes.extend(methods.map(|method| row(method, quoted(route))));
         }
@@ -43,7 +47,8 @@ fn quoted(text: &str) -> &str {
 /// `get(`, but not `widget(`.
 fn has_call(text: &str, name: &str) -> bool {
     let call = format!("{name}(");
-    text.match_indices(&call).any(|(at, _)| !text[..at].ends_with(char::is_alphanumeric))
+    text.match_indices(&call)
+        .any(|(at, _)| !text[..at].ends_with(char::is_alphanumeric))
 }
 
 /// `boxoffice.ticket.v1.HoldService/HoldTickets | guest | gateway | writes`.
@@ -65,7 +70,9 @@ fn documented(page: &str) -> BTreeSet<String> {
             service = line.split('`').nth(1).unwrap_or_default();
         }
         let cells: Vec<&str> = line.split('|').map(str::trim).skip(1).collect();
-        let Some(name) = cells.first().and_then(|cell| cell.strip_prefix('`')) else { continue };
+        let Some(name) = cells.first().and_then(|cell| cell.strip_prefix('`')) else {
+            continue;
+        };
         let name = name.trim_end_matches('`');
         if service.is_empty() {
             rows.insert(name.to_owned());
@@ -78,15 +85,29 @@ fn documented(page: &str) -> BTreeSet<String> {
 }
 
 fn differences(there: &BTreeSet<String>, documented: &BTreeSet<String>) -> Vec<Finding> {
-    let missing = there.difference(documented).map(|row| format!("lacks a row: {row}"));
-    let wrong = documented.difference(there).map(|row| format!("tells of what is not so: {row}"));
-    missing.chain(wrong).map(|what| Finding::new(PAGE, 0, what)).collect()
+    let missing = there
+        .difference(documented)
+        .map(|row| format!("lacks a row: {row}"));
+    let wrong = documented
+        .difference(there)
+        .map(|row| format!("tells of what is not so: {row}"));
+    missing
+        .chain(wrong)
+        .map(|what| Finding::new(PAGE, 0, what))
+        .collect()
 }
 
 #[test]
 fn every_route_and_rpc_is_documented() {
-    let routes = routes(PROJECT.production().filter(|file| file.is_in("gateway/src")));
-    assert!(routes.contains("POST /api/v1/holds") && routes.contains("GET /"), "{routes:?}");
+    let routes = routes(
+        PROJECT
+            .production()
+            .filter(|file| file.is_in("gateway/src")),
+    );
+    assert!(
+        routes.contains("POST /api/v1/holds") && routes.contains("GET /"),
+        "{routes:?}"
+    );
     let there = routes.into_iter().chain(POLICIES.iter().map(rpc)).collect();
     let rule = format!("{PAGE} has a row for every route and every RPC");
     demand(&rule, &differences(&there, &documented(PROJECT.text(PAGE))));
@@ -100,26 +121,45 @@ pub fn a() {
     Router::new()
         .route(\"/\", get(widget(home)))
         .route(
-            \"/b\",
+            \"/b/{id}\",
             get(b).post(c),
         )
 }
 ";
     let there = routes([&File::new("gateway/src/a.rs", source)].into_iter());
-    assert_eq!(there, ["GET /", "GET /a/{id}", "GET /b", "POST /b"].map(str::to_owned).into());
-    let page = "| `GET /` | x |\n| `GET /a/{id}` | x |\n| `GET /b` | x |\n| `GET /old` | x |\n";
-    let whats: Vec<String> =
-        differences(&there, &documented(page)).into_iter().map(|finding| finding.what).collect();
-    assert_eq!(whats, ["lacks a row: POST /b", "tells of what is not so: GET /old"]);
+    assert_eq!(
+        there,
+        ["GET /", "GET /a/{id}", "GET /b/{id}", "POST /b/{id}"]
+            .map(str::to_owned)
+            .into()
+    );
+    let page =
+        "| `GET /` | x |\n| `GET /a/{id}` | x |\n| `GET /b/{id}` | x |\n| `GET /old` | x |\n";
+    let whats: Vec<String> = differences(&there, &documented(page))
+        .into_iter()
+        .map(|finding| finding.what)
+        .collect();
+    assert_eq!(
+        whats,
+        [
+            "lacks a row: POST /b/{id}",
+            "tells of what is not so: GET /old"
+        ]
+    );
 }
 
 #[test]
 fn a_wrong_caller_is_caught() {
-    let hold = POLICIES.iter().find(|policy| policy.path.ends_with("/HoldTickets")).unwrap();
+    let hold = POLICIES
+        .iter()
+        .find(|policy| policy.path.ends_with("/HoldTickets"))
+        .unwrap();
     let there = BTreeSet::from([rpc(hold)]);
     let page = |callers: &str| {
         let heading = "### `boxoffice.ticket.v1.HoldService`\n";
-        documented(&format!("{heading}| `HoldTickets` | guest | {callers} | writes | Holds. |\n"))
+        documented(&format!(
+            "{heading}| `HoldTickets` | guest | {callers} | writes | Holds. |\n"
+        ))
     };
     let callers: Vec<&str> = hold.callers.iter().map(|peer| peer.name()).collect();
     assert_eq!(differences(&there, &page(&callers.join(", "))), []);

@@ -16,7 +16,13 @@ mod words;
 static PROJECT: LazyLock<Project> = LazyLock::new(Project::read);
 
 /// Those that serve: in `docs/ARCHITECTURE.md` they are `{gateway, *-svc}`.
-const SERVICES: [&str; 5] = ["gateway", "user-svc", "ticket-svc", "payment-svc", "notify-svc"];
+const SERVICES: [&str; 5] = [
+    "gateway",
+    "user-svc",
+    "ticket-svc",
+    "payment-svc",
+    "notify-svc",
+];
 
 #[test]
 fn the_project_is_read() {

@@ -20,9 +20,13 @@ fn misnumbered<'a>(files: impl Iterator<Item = &'a File>) -> Vec<Finding> {
         names.sort_unstable();
         for (index, name) in names.iter().enumerate() {
             let start = format!("{:04}_", index + 1);
-            let title = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".sql"));
+            let title = name
+                .strip_prefix(&start)
+                .and_then(|rest| rest.strip_suffix(".sql"));
             let is_plain = |title: &str| {
-                title.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+                title
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
             };
             if !title.is_some_and(is_plain) {
                 let what = format!("should be named {start}<what_it_does>.sql");
@@ -35,7 +39,10 @@ fn misnumbered<'a>(files: impl Iterator<Item = &'a File>) -> Vec<Finding> {
 
 #[test]
 fn migrations_are_numbered() {
-    demand("migrations are 0001_…, 0002_… without a gap", &misnumbered(PROJECT.files.iter()));
+    demand(
+        "migrations are 0001_…, 0002_… without a gap",
+        &misnumbered(PROJECT.files.iter()),
+    );
 }
 
 #[test]

@@ -4,7 +4,13 @@ use tidy::{Crate, Finding, Project, crates, demand};
 
 use crate::{PROJECT, SERVICES};
 
-const LISTS: [&str; 5] = ["**Owns**", "**Serves**", "**Calls**", "**Emits**", "**Invariants**"];
+const LISTS: [&str; 5] = [
+    "**Owns**",
+    "**Serves**",
+    "**Calls**",
+    "**Emits**",
+    "**Invariants**",
+];
 const LIMIT: &str = "may not enter";
 
 fn missing(project: &Project, crates: &[Crate]) -> Vec<Finding> {
@@ -16,7 +22,10 @@ fn missing(project: &Project, crates: &[Crate]) -> Vec<Finding> {
         if text.trim().is_empty() {
             lacks("everything");
         } else if SERVICES.contains(&folder) {
-            LISTS.iter().filter(|list| !text.contains(**list)).for_each(|list| lacks(list));
+            LISTS
+                .iter()
+                .filter(|list| !text.contains(**list))
+                .for_each(|list| lacks(list));
         } else if folder.starts_with("crates/") && !text.to_lowercase().contains(LIMIT) {
             lacks("\"What may not enter\"");
         }
@@ -34,15 +43,23 @@ fn every_crate_introduces_itself() {
 #[test]
 fn a_poor_readme_is_caught() {
     let folders = ["gateway", "crates/a", "crates/b", "dev/c"];
-    let crates = folders.map(|folder| Crate { folder: folder.to_owned(), dependencies: vec![] });
+    let crates = folders.map(|folder| Crate {
+        folder: folder.to_owned(),
+        dependencies: vec![],
+    });
     let files = [
-        ("gateway/README.md", "**Owns** **Serves** **Calls** **Invariants**"),
+        (
+            "gateway/README.md",
+            "**Owns** **Serves** **Calls** **Invariants**",
+        ),
         ("crates/a/README.md", "What may not enter: water."),
         ("crates/b/README.md", "A crate."),
     ];
     let files = files.map(|(path, text)| tidy::File::new(path, text)).into();
-    let found: Vec<String> =
-        missing(&Project { files }, &crates).iter().map(Finding::to_string).collect();
+    let found: Vec<String> = missing(&Project { files }, &crates)
+        .iter()
+        .map(Finding::to_string)
+        .collect();
     let expected = [
         "gateway/README.md: lacks **Emits**",
         "crates/b/README.md: lacks \"What may not enter\"",

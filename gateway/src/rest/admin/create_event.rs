@@ -6,7 +6,7 @@ use axum::{
 use http::StatusCode;
 use proto::ticket::CreateEventRequest;
 use serde::Deserialize;
-use time::{OffsetDateTime, serde::rfc3339};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::version::etag;
@@ -16,7 +16,7 @@ use crate::{
     problem::Problem,
     rest::{
         problems::{AdminOnly, BadBody, Faults},
-        types::{AdminEvent, WritableEventStatus, broken},
+        types::{AdminEvent, WritableEventStatus, broken, moment},
     },
 };
 
@@ -30,7 +30,7 @@ pub struct NewEvent {
     description: String,
     /// 1 to 200 characters.
     location: String,
-    #[serde(with = "rfc3339")]
+    #[serde(deserialize_with = "moment::deserialize")]
     date_time: OffsetDateTime,
     /// An IANA name.
     #[schema(example = "Europe/Berlin")]

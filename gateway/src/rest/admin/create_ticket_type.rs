@@ -7,17 +7,17 @@ use base::EventId;
 use http::StatusCode;
 use proto::ticket::CreateTicketTypeRequest;
 use serde::Deserialize;
-use time::{OffsetDateTime, serde::rfc3339};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::version::etag;
 use crate::{
     app::Shared,
-    extract::{AdminToken, Id, Json, OptionalKey},
+    extract::{AdminToken, Id, Json, Object, OptionalKey},
     problem::Problem,
     rest::{
         problems::{Absent, AdminOnly, BadBody, Faults},
-        types::{AdminTicketType, Money, broken},
+        types::{AdminTicketType, Money, broken, moment},
     },
 };
 
@@ -27,15 +27,16 @@ pub struct NewTicketType {
     /// 1 to 100 characters.
     category: String,
     /// In the concert's currency; 0 is a free ticket.
-    price: Money,
+    #[schema(value_type = Money)]
+    price: Object<Money>,
     /// 0 to 10,000,000; unlimited where it is left out.
     #[serde(default)]
     total_stock: Option<i64>,
     /// At once where it is left out.
-    #[serde(default, with = "rfc3339::option")]
+    #[serde(default, deserialize_with = "moment::option")]
     sales_start: Option<OffsetDateTime>,
     /// Until the concert begins where it is left out.
-    #[serde(default, with = "rfc3339::option")]
+    #[serde(default, deserialize_with = "moment::option")]
     sales_end: Option<OffsetDateTime>,
     /// 1 where it is left out.
     #[serde(default)]
@@ -67,7 +68,7 @@ pub async fn create_ticket_type(
     let request = token.request(CreateTicketTypeRequest {
         event_id: id.to_string(),
         category: new.category,
-        price: Some(new.price.into()),
+        price: Some(new.price.0.into()),
         total_stock: new.total_stock,
         sales_start: new.sales_start.map(proto::timestamp),
         sales_end: new.sales_end.map(proto::timestamp),

@@ -30,8 +30,10 @@ pub struct Setup {
 #[utoipa::path(post, path = "/api/v1/admin/setup", tag = "admin", request_body = Setup,
     responses(
         (status = 201, body = User),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json",
+         description = "`INVALID_CREDENTIALS`: this is not the setup token"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
-         description = "`SETUP_NOT_AVAILABLE`: there is an account already, or the token is another"),
+         description = "`SETUP_NOT_AVAILABLE`: there is an account already"),
         BadBody, Faults
     ))]
 pub async fn setup(

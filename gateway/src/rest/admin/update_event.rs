@@ -6,7 +6,7 @@ use axum::{
 use base::EventId;
 use proto::ticket::UpdateEventRequest;
 use serde::Deserialize;
-use time::{OffsetDateTime, serde::rfc3339};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::version::{IfMatch, etag};
@@ -16,7 +16,7 @@ use crate::{
     problem::Problem,
     rest::{
         problems::{Absent, AdminOnly, BadBody, Faults, Stale},
-        types::{AdminEvent, WritableEventStatus, broken},
+        types::{AdminEvent, WritableEventStatus, broken, moment},
     },
 };
 
@@ -33,7 +33,7 @@ pub struct EventChange {
     /// 1 to 200 characters.
     #[serde(default)]
     location: Option<String>,
-    #[serde(default, with = "rfc3339::option")]
+    #[serde(default, deserialize_with = "moment::option")]
     date_time: Option<OffsetDateTime>,
     /// An IANA name.
     #[serde(default)]

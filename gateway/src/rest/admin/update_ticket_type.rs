@@ -6,17 +6,17 @@ use axum::{
 use base::TicketTypeId;
 use proto::ticket::UpdateTicketTypeRequest;
 use serde::Deserialize;
-use time::{OffsetDateTime, serde::rfc3339};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::version::{IfMatch, etag};
 use crate::{
     app::Shared,
-    extract::{AdminToken, Id, Json},
+    extract::{AdminToken, Id, Json, Object},
     problem::{Problem, ProblemBody},
     rest::{
         problems::{Absent, AdminOnly, BadBody, Faults, Stale},
-        types::{AdminTicketType, Money, broken},
+        types::{AdminTicketType, Money, broken, moment},
     },
 };
 
@@ -29,13 +29,14 @@ pub struct TicketTypeChange {
     category: Option<String>,
     /// In the concert's currency; 0 is a free ticket.
     #[serde(default)]
-    price: Option<Money>,
+    #[schema(value_type = Option<Money>)]
+    price: Option<Object<Money>>,
     /// 0 to 10,000,000, at least what is held, sold and blocked.
     #[serde(default)]
     total_stock: Option<i64>,
-    #[serde(default, with = "rfc3339::option")]
+    #[serde(default, deserialize_with = "moment::option")]
     sales_start: Option<OffsetDateTime>,
-    #[serde(default, with = "rfc3339::option")]
+    #[serde(default, deserialize_with = "moment::option")]
     sales_end: Option<OffsetDateTime>,
     #[serde(default)]
     min_per_order: Option<u32>,
@@ -69,7 +70,7 @@ pub async fn update_ticket_type(
         ticket_type_id: id.to_string(),
         expected_version,
         category: change.category,
-        price: change.price.map(Money::into),
+        price: change.price.map(|Object(price)| price.into()),
         total_stock: change.total_stock,
         sales_start: change.sales_start.map(proto::timestamp),
         sales_end: change.sales_end.map(proto::timestamp),

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::Shared,
-    extract::{Json, Key},
+    extract::{Json, Key, Object},
     problem::{Problem, ProblemBody},
     rest::{
         problems::{BadBody, Faults},
@@ -19,7 +19,8 @@ use crate::{
 pub struct NewHold {
     event_id: String,
     /// 1 to 20 lines, each of another ticket type.
-    lines: Vec<NewLine>,
+    #[schema(value_type = Vec<NewLine>)]
+    lines: Vec<Object<NewLine>>,
 }
 
 /// A hold with what only its maker gets.
@@ -51,7 +52,7 @@ pub async fn hold_tickets(
     let request = HoldTicketsRequest {
         event_id: new.event_id,
         lines: lines
-            .map(|line| HoldTicketsLine {
+            .map(|Object(line)| HoldTicketsLine {
                 ticket_type_id: line.ticket_type_id,
                 quantity: line.quantity,
             })

@@ -2,7 +2,6 @@ use axum::{Json, extract::State};
 use kit::{FieldProblem, fields};
 use proto::ticket::ListEventsRequest;
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
     problem::Problem,
     rest::{
         problems::{BadQuery, Faults},
-        types::Event,
+        types::{Event, moment},
     },
 };
 
@@ -79,11 +78,7 @@ fn time(field: &str, text: Option<&str>) -> Result<Option<prost_types::Timestamp
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
-        fields(vec![FieldProblem::new(
-            field,
-            "must be a time as in RFC 3339",
-        )])
-    })?;
+    let time =
+        moment::parse(text).ok_or_else(|| fields(vec![FieldProblem::new(field, moment::RULE)]))?;
     Ok(Some(proto::timestamp(time)))
 }

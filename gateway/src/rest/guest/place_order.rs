@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::{App, Shared},
-    extract::{Json, Key},
+    extract::{Json, Key, Object},
     problem::{Problem, ProblemBody},
     rest::{
         problems::{BadBody, Faults},
@@ -28,7 +28,8 @@ pub struct NewOrder {
     #[serde(default)]
     pub name: Option<String>,
     /// The total the guest saw; another one is charged to nobody.
-    pub expected_total: Money,
+    #[schema(value_type = Money)]
+    pub expected_total: Object<Money>,
     /// A payment provider; the default where it is left out.
     #[serde(default)]
     #[schema(example = "sandbox")]
@@ -69,7 +70,7 @@ pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, P
         email: new.email,
         phone_number: new.phone_number,
         name: new.name.unwrap_or_default(),
-        expected_total: Some(new.expected_total.into()),
+        expected_total: Some(new.expected_total.0.into()),
         provider: new.provider.unwrap_or_default(),
         locale: new.locale.unwrap_or_default(),
         idempotency_key: key.to_owned(),

@@ -45,6 +45,8 @@ pub struct Received {
          description = "`SIGNATURE_INVALID`"),
         (status = 413, body = ProblemBody, content_type = "application/problem+json",
          description = "`BODY_TOO_LARGE`"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json",
+         description = "`PROVIDER_NOT_ENABLED`"),
         Absent, Faults
     ))]
 pub async fn receive_webhook(

@@ -107,10 +107,23 @@ impl AttemptStatus {
 
 /// The statuses that can be set on an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum WritableEventStatus {
     Inactive,
     Active,
+}
+
+impl TryFrom<String> for WritableEventStatus {
+    type Error = &'static str;
+
+    /// Only a text: serde would read a variant from an object as well.
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        match word.as_str() {
+            "inactive" => Ok(Self::Inactive),
+            "active" => Ok(Self::Active),
+            _ => Err("must be `inactive` or `active`"),
+        }
+    }
 }
 
 impl WritableEventStatus {

@@ -2,8 +2,9 @@
 //! JetStream and the direct call both end here, so a message has one effect however it came.
 
 use base::{MessageId, NotificationId};
-use events::AcceptMessages;
+use events::{AcceptMessages, Poison};
 use futures::future::BoxFuture;
+use kit::TraceId;
 use prost::Message as _;
 use proto::{
     event::{Envelope, OrderPaid, envelope::Payload},
@@ -12,7 +13,7 @@ use proto::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{app::App, error::Error};
+use crate::{app::App, error::Error, poison};
 
 const MAX_ENVELOPES: usize = 100;
 const CHANNEL_EMAIL: &str = "email";
@@ -36,29 +37,40 @@ pub(crate) async fn accept_request(
 
 /// The ids that are committed rows now, those of before included.
 pub(crate) async fn accept(app: &App, envelopes: Vec<Envelope>) -> Result<Vec<MessageId>, Error> {
-    let mut messages: Vec<Accepted> = envelopes
-        .into_iter()
-        .filter_map(|envelope| {
-            let message_id = envelope.message_id.clone();
-            Accepted::check(app, envelope)
+    let mut messages: Vec<Accepted> = Vec::new();
+    let mut refused: Vec<poison::Row> = Vec::new();
+    for envelope in envelopes {
+        match Accepted::check(app, &envelope) {
+            Ok(message) => messages.push(message),
+            Err(error) => {
                 // Not confirmed: the sender's row stays open, and shows that something is wrong.
-                .inspect_err(|error| tracing::error!(message_id, %error, "message refused"))
-                .ok()
-        })
-        .collect();
+                let message_id = envelope.message_id.as_str();
+                tracing::error!(message_id, %error, "message refused");
+                refused.push(poison::Row::refused(&envelope, &error));
+            }
+        }
+    }
+    if !refused.is_empty()
+        && let Err(error) = poison::set_aside(app, refused).await
+    {
+        // A trace only, which keeps no other message from being accepted.
+        tracing::warn!(%error, "refused messages leave no trace yet");
+    }
     // The same batch may come by both ways at once; in one order they wait for each other.
     messages.sort_by_key(|message| message.id);
-    let ids = messages.iter().map(|message| message.id).collect();
+    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
     app.db
         .run(messages, |tx, messages| {
             Box::pin(async move {
                 for message in messages {
                     insert(tx, message).await?;
                 }
-                Ok::<_, Error>(())
+                let ids: Vec<Uuid> = messages.iter().map(|message| message.id.uuid()).collect();
+                poison::clear(tx, &ids).await
             })
         })
         .await?;
+    kit::failpoint!("notify.accepted");
     app.accepted.notify_one();
     Ok(ids)
 }
@@ -70,27 +82,31 @@ struct Accepted {
     order_id: Uuid,
     recipient: String,
     paid: OrderPaid,
+    /// The span the message came in.
+    traceparent: Option<String>,
 }
 
 impl Accepted {
-    fn check(app: &App, envelope: Envelope) -> Result<Self, Error> {
+    fn check(app: &App, envelope: &Envelope) -> Result<Self, Error> {
         let id = envelope
             .message_id
             .parse()
             .map_err(|rule| Error::field("message_id", rule))?;
-        let Some(Payload::OrderPaid(paid)) = envelope.payload else {
+        let Some(Payload::OrderPaid(paid)) = &envelope.payload else {
             return Err(Error::field(
                 "payload",
                 "is of a kind unknown to this version",
             ));
         };
-        let receipt = app.facts.receipt(&paid)?;
+        let receipt = app.facts.receipt(paid)?;
         Ok(Self {
             id,
             notification_id: NotificationId::new(&app.sources),
             order_id: receipt.order.id.uuid(),
             recipient: receipt.order.email,
-            paid,
+            paid: paid.clone(),
+            traceparent: TraceId::from_traceparent(&envelope.traceparent)
+                .map(|trace| trace.traceparent()),
         })
     }
 }
@@ -106,8 +122,9 @@ async fn insert(tx: &mut PgConnection, message: &Accepted) -> Result<(), Error> 
     .await
     .map_err(db::DbError::from)?;
     sqlx::query!(
-        "INSERT INTO notifications (id, message_id, order_id, kind, channel, recipient, content)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO notifications (id, message_id, order_id, kind, channel, recipient, content,
+             traceparent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING",
         message.notification_id.uuid(),
         message.id.uuid(),
@@ -116,6 +133,7 @@ async fn insert(tx: &mut PgConnection, message: &Accepted) -> Result<(), Error> 
         CHANNEL_EMAIL,
         message.recipient,
         message.paid.encode_to_vec(),
+        message.traceparent,
     )
     .execute(tx)
     .await
@@ -126,5 +144,10 @@ async fn insert(tx: &mut PgConnection, message: &Accepted) -> Result<(), Error> 
 impl AcceptMessages for App {
     fn accept(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, anyhow::Result<Vec<MessageId>>> {
         Box::pin(async move { Ok(accept(self, envelopes).await?) })
+    }
+
+    fn set_aside(&self, poison: Poison) -> BoxFuture<'_, anyhow::Result<()>> {
+        let row = poison::Row::unreadable(poison);
+        Box::pin(async move { Ok(poison::set_aside(self, vec![row]).await?) })
     }
 }

@@ -26,7 +26,10 @@ pub(in crate::rpc) async fn cancel_order(
     let id = order.order_id();
     if !matches!(
         order.status()?,
-        OrderStatus::Created | OrderStatus::AwaitingPayment | OrderStatus::Cancelled
+        OrderStatus::Created
+            | OrderStatus::AwaitingPayment
+            | OrderStatus::Processing
+            | OrderStatus::Cancelled
     ) {
         return Err(Error::OrderNotOpen);
     }

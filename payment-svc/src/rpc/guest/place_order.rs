@@ -32,6 +32,7 @@ pub(in crate::rpc) async fn place_order(
     let key: IdempotencyKey = request.idempotency_key.parse()?;
     let wish = Wish::read(&request)?;
     let order = find_or_insert(app, &key, &request, wish).await?;
+    kit::failpoint!("payment.order_recorded");
     if let Some(refusal) = order.refusal() {
         return Err(Error::Refused(refusal));
     }
@@ -62,7 +63,7 @@ impl Wish {
         let hold = request
             .hold_id
             .parse()
-            .map_err(|e| problem("hold_id", format!("is {e}")));
+            .map_err(|e: base::InvalidId| problem("hold_id", e.to_string()));
         if let Err(e) = bounded("hold_secret", &request.hold_secret, 1, 200) {
             problem("hold_secret", e.problem.to_string());
         }
@@ -177,9 +178,10 @@ async fn insert(tx: &mut PgConnection, new: &NewOrder) -> Result<(), Error> {
     let inserted = sqlx::query!(
         "WITH made AS (
              INSERT INTO orders (id, number, hold_id, body_hash, secret_key_id, email, phone_number,
-                 name, locale, total_amount_minor, currency, provider, trace_id, next_step_at)
+                 name, locale, total_amount_minor, currency, provider, trace_id, next_step_at,
+                 traceparent)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                 clock_timestamp() + make_interval(secs => $15))
+                 clock_timestamp() + make_interval(secs => $15), $16)
              ON CONFLICT (id) DO NOTHING
              RETURNING id)
          INSERT INTO order_events (order_id, actor, to_status, reason, trace_id)
@@ -196,9 +198,10 @@ async fn insert(tx: &mut PgConnection, new: &NewOrder) -> Result<(), Error> {
         wish.total.amount_minor,
         wish.total.currency.code(),
         new.provider,
-        new.by.trace_id,
+        new.by.trace_id(),
         new.by.actor,
         OrderStatus::Created.first_look_secs(),
+        new.by.traceparent(),
     );
     inserted.execute(tx).await?;
     Ok(())

@@ -38,10 +38,10 @@ async fn go_on(app: Arc<App>, id: OrderId, hold_secret: Option<Secret>) -> Resul
     let (order, _) = store::load(&app, id).await?;
     if order.status()? == OrderStatus::Created {
         let bound = saga::bind(&app, &order, hold_secret.as_ref(), By::now("guest")).await?;
-        if let Bound::Refused(refusal) = bound {
-            return Err(Error::Refused(
-                saga::refuse(&app, id, refusal, By::now("saga")).await?,
-            ));
+        if let Bound::Refused(refusal) = bound
+            && let Some(refusal) = saga::refuse(&app, id, refusal, By::now("saga")).await?
+        {
+            return Err(Error::Refused(refusal));
         }
     }
     let (order, attempt) = store::load(&app, id).await?;

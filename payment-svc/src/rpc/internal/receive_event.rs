@@ -29,6 +29,7 @@ pub(in crate::rpc) async fn receive_event(
     };
     let stored = app.db.run(row, |tx, row| Box::pin(insert(tx, row)));
     let duplicate = !stored.await?;
+    kit::failpoint!("payment.event_stored");
     app.nudges.provider_events.notify_one();
     Ok(ReceiveEventResponse { duplicate })
 }
@@ -46,8 +47,8 @@ async fn insert(tx: &mut PgConnection, row: &NewEvent) -> Result<bool, Error> {
     let event = &row.event;
     let inserted = sqlx::query!(
         "INSERT INTO provider_events (id, provider, event_id, kind, reference, amount_minor,
-             currency, body, trace_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             currency, body, trace_id, traceparent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (provider, event_id) DO NOTHING",
         row.id,
         row.by.actor,
@@ -57,7 +58,8 @@ async fn insert(tx: &mut PgConnection, row: &NewEvent) -> Result<bool, Error> {
         event.amount_minor,
         event.currency,
         row.body,
-        row.by.trace_id,
+        row.by.trace_id(),
+        row.by.traceparent(),
     );
     Ok(inserted.execute(tx).await?.rows_affected() == 1)
 }

@@ -108,6 +108,9 @@ fn read(actor: Actor, request: &UpdateEventRequest) -> Result<Edit, Error> {
 
 async fn update(conn: &mut PgConnection, edit: &Edit) -> Result<Event, Error> {
     let before = catalog::lock_own_event(conn, edit.id, &edit.actor).await?;
+    if changes::is_recorded(conn, &edit.actor).await? {
+        return Ok(before);
+    }
     if ![0, before.version].contains(&edit.expected_version) {
         return Err(Error::VersionMismatch {
             current: before.version,

@@ -93,6 +93,9 @@ async fn update(conn: &mut PgConnection, edit: &Edit) -> Result<(Event, TicketTy
     let before = catalog::ticket_type(conn, event_id, edit.id)
         .await?
         .ok_or_else(not_found)?;
+    if changes::is_recorded(conn, &edit.actor).await? {
+        return Ok((event, before));
+    }
     if ![0, before.version].contains(&edit.expected_version) {
         return Err(Error::VersionMismatch {
             current: before.version,

@@ -50,14 +50,9 @@ pub async fn hold_tickets(
 ) -> Result<HoldTicketsResponse, Error> {
     let wish = read(app, request)?;
     let mut held = try_hold(app, &wish).await;
-    if matches!(held, Err(Error::SoldOut(_) | Error::HeldByOthers(_))) {
+    if matches!(held, Err(Error::HeldByOthers(_))) {
         // Dead holds may still have stock: before a guest is refused, it is taken back.
-        let event_id = wish.event_id;
-        app.db
-            .run(event_id, |conn, event_id| {
-                Box::pin(holds::reclaim(conn, *event_id))
-            })
-            .await?;
+        holds::reclaim(&app.db, wish.event_id).await?;
         held = try_hold(app, &wish).await;
     }
     let hold = held?;

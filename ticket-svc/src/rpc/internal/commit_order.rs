@@ -72,11 +72,7 @@ pub async fn commit_order(
     };
     let mut decided = decide(app, &commit).await?;
     if let Decided::NoStock(event_id) = decided {
-        app.db
-            .run(event_id, |conn, event_id| {
-                Box::pin(holds::reclaim(conn, *event_id))
-            })
-            .await?;
+        holds::reclaim(&app.db, event_id).await?;
         commit.may_refuse = true;
         decided = decide(app, &commit).await?;
     }

@@ -1,0 +1,127 @@
+//! What holds the services together, as the flags of each: keys, databases, each other's addresses.
+//! All else a service reads from the environment by itself.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use base::{Secret, Sources};
+use kit::config::parse_from_or_exit;
+use proto::Peer;
+
+use crate::{Config, Databases, Keys, MeshConfig};
+
+/// Where each member listens, by its name.
+pub(crate) type Addrs = BTreeMap<&'static str, SocketAddr>;
+
+/// Ends the process with 64 if a setting of any service is nonsense, before anything is started.
+/// What will only be known later stands in with an example.
+pub(crate) fn check_settings_or_exit(config: &Config) -> anyhow::Result<()> {
+    let database = || Secret::new("postgres://user:password@127.0.0.1:5432/name");
+    let example = MeshConfig {
+        http_addr: config.http_addr,
+        public_url: config.public_url.clone(),
+        databases: Databases {
+            users: database(),
+            tickets: database(),
+            payments: database(),
+            notifications: database(),
+        },
+        nats_url: Secret::new("nats://127.0.0.1:4222"),
+        smtp_url: config.smtp_url.clone(),
+        mail_dir: Some(config.data_dir.join("mails")),
+        keys: Keys::read(|_, first| Ok(first()))?,
+        sources: Sources::system(),
+        settings: Vec::new(),
+    };
+    let members = [
+        Peer::User,
+        Peer::Ticket,
+        Peer::Payment,
+        Peer::Notify,
+        Peer::Gateway,
+    ];
+    let addrs = members.map(|peer| (peer.name(), config.http_addr)).into();
+    let flags = |peer| flags(&example, &addrs, peer);
+    parse_from_or_exit::<user_svc::Config>(flags(Peer::User));
+    parse_from_or_exit::<ticket_svc::Config>(flags(Peer::Ticket));
+    parse_from_or_exit::<payment_svc::Config>(flags(Peer::Payment));
+    parse_from_or_exit::<notify_svc::Config>(flags(Peer::Notify));
+    parse_from_or_exit::<gateway::Config>(flags(Peer::Gateway));
+    Ok(())
+}
+
+/// Where guests find the shop.
+pub(crate) fn public_url(config: &MeshConfig, addrs: &Addrs) -> String {
+    let served = || format!("http://{}", addrs[Peer::Gateway.name()]);
+    config.public_url.clone().unwrap_or_else(served)
+}
+
+/// The command line of one service.
+pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<String> {
+    let keys = &config.keys;
+    let databases = &config.databases;
+    let mut flags: BTreeMap<&str, String> = BTreeMap::new();
+    let mut set = |flag, value: &str| drop(flags.insert(flag, value.to_owned()));
+    set("mesh-key", keys.mesh_setting.expose());
+    let url = |peer: Peer| format!("http://{}", addrs[peer.name()]);
+    if peer != Peer::Gateway {
+        set("grpc-reflection", "true");
+    }
+    match peer {
+        Peer::User => {
+            set("database-url", databases.users.expose());
+            set("setup-token", keys.setup_token.expose());
+            set("password-pepper", keys.password_pepper.expose());
+            set("signing-seal-key", keys.signing_seal.expose());
+        }
+        Peer::Ticket => {
+            set("database-url", databases.tickets.expose());
+            set("user-svc-url", &url(Peer::User));
+            set("hold-keys", keys.holds.expose());
+            set("ticket-code-keys", keys.ticket_codes.expose());
+        }
+        Peer::Payment => {
+            set("database-url", databases.payments.expose());
+            set("nats-url", config.nats_url.expose());
+            set("ticket-svc-url", &url(Peer::Ticket));
+            set("notify-svc-url", &url(Peer::Notify));
+            set("public-url", &public_url(config, addrs));
+            set("order-keys", keys.orders.expose());
+            set("link-seal-key", keys.link_seal.expose());
+            set("sandbox-webhook-secret", keys.sandbox_webhook.expose());
+            let hook = format!("{}/api/v1/webhooks/sandbox", url(Peer::Gateway));
+            set("sandbox-webhook-url", &hook);
+        }
+        Peer::Notify => {
+            set("database-url", databases.notifications.expose());
+            set("nats-url", config.nats_url.expose());
+            set("public-url", &public_url(config, addrs));
+            set("link-seal-key", keys.link_seal.expose());
+            if let Some(smtp) = &config.smtp_url {
+                set("smtp-url", smtp.expose());
+            }
+            if let Some(folder) = &config.mail_dir {
+                set("mail-dir", &folder.to_string_lossy());
+            }
+        }
+        Peer::Gateway | Peer::Operator => {
+            set("public-url", &public_url(config, addrs));
+            set("user-svc-url", &url(Peer::User));
+            set("ticket-svc-url", &url(Peer::Ticket));
+            set("payment-svc-url", &url(Peer::Payment));
+            set("notify-svc-url", &url(Peer::Notify));
+        }
+    }
+    for (_, flag, value) in config
+        .settings
+        .iter()
+        .filter(|(member, ..)| *member == peer)
+    {
+        set(flag, value);
+    }
+    let flags = flags
+        .into_iter()
+        .map(|(flag, value)| format!("--{flag}={value}"));
+    std::iter::once(peer.name().to_owned())
+        .chain(flags)
+        .collect()
+}

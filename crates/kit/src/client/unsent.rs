@@ -1,0 +1,39 @@
+//! Failed calls of which it is certain that nothing has left.
+
+use std::{error::Error, io, iter::successors};
+
+use http::Response;
+use proto::common::{Certainty, ErrorReason};
+use tonic::Status;
+
+use crate::{Code, Failure};
+
+/// The connection closed before it took the call.
+pub(super) fn never_left_here(error: &(dyn Error + 'static)) -> bool {
+    // The client of HTTP/2 says "cancelled" in this case only.
+    chain(error).any(|e| e.downcast_ref().is_some_and(hyper::Error::is_canceled))
+}
+
+/// Nothing has left: the connection closed before, or nobody listens there.
+pub(crate) fn never_left(error: &(dyn Error + 'static)) -> bool {
+    let refused = |e: &io::Error| e.kind() == io::ErrorKind::ConnectionRefused;
+    never_left_here(error) || chain(error).any(|e| e.downcast_ref().is_some_and(refused))
+}
+
+/// A call that may work on the next try and did nothing on this one. Overload is not meant: more
+/// calls are the last thing it needs.
+pub fn surely_not_done<B>(answer: &Result<Response<B>, Box<dyn Error + Send + Sync>>) -> bool {
+    match answer {
+        Err(error) => never_left(error.as_ref()),
+        Ok(answer) => Status::from_header_map(answer.headers()).is_some_and(|status| {
+            let failure = Failure::from_status(&status);
+            status.code() == Code::Unavailable
+                && failure.reason == ErrorReason::Unavailable
+                && failure.certainty == Certainty::NotDone
+        }),
+    }
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |&error| error.source())
+}

@@ -1,0 +1,114 @@
+//! Whether the service can do its work, and if not, why: health by `grpc.health.v1`, the reasons
+//! in a header of its answers.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use futures::future::{BoxFuture, join_all};
+use http::{HeaderValue, Response};
+use tonic::body::Body;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use super::UNREADY_HEADER;
+use crate::Shutdown;
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+const SHUTTING_DOWN: &str = "shutting down";
+
+/// Asks one thing that the service depends on.
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) ask: Box<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>,
+}
+
+impl Check {
+    /// The name, if there is no good answer in time.
+    async fn failing(&self) -> Option<&'static str> {
+        let error = match tokio::time::timeout(CHECK_TIMEOUT, (self.ask)()).await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_elapsed) => "no answer in time".to_owned(),
+        };
+        tracing::debug!(check = self.name, error, "a dependency is not ready");
+        Some(self.name)
+    }
+}
+
+/// Why the service is not ready: names only, because whoever connects may ask.
+#[derive(Clone, Default)]
+pub(super) struct Reasons(Arc<RwLock<Vec<&'static str>>>);
+
+impl Reasons {
+    fn replace(&self, reasons: Vec<&'static str>) -> bool {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *known != reasons;
+        *known = reasons;
+        changed
+    }
+
+    /// The answer of the health service, with the reasons.
+    pub(super) fn told(&self, mut answer: Response<Body>) -> Response<Body> {
+        let reasons = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .join(", ");
+        if let (false, Ok(reasons)) = (reasons.is_empty(), HeaderValue::from_str(&reasons)) {
+            answer.headers_mut().insert(UNREADY_HEADER, reasons);
+        }
+        answer
+    }
+}
+
+pub(super) struct Readiness {
+    pub(super) services: Vec<&'static str>,
+    pub(super) checks: Vec<Check>,
+    pub(super) health: HealthReporter,
+    pub(super) reasons: Reasons,
+}
+
+impl Readiness {
+    /// Asks every second until the shutdown, which ends readiness for good.
+    pub(super) async fn watch(&self, shutdown: &Shutdown) {
+        loop {
+            let failing = join_all(self.checks.iter().map(Check::failing)).await;
+            self.tell(failing.into_iter().flatten().collect()).await;
+            tokio::select! {
+                () = shutdown.begun() => break,
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
+            }
+        }
+        self.tell(vec![SHUTTING_DOWN]).await;
+    }
+
+    /// Not ready before the first round.
+    pub(super) async fn begin(&self) {
+        self.set(ServingStatus::NotServing).await;
+    }
+
+    async fn tell(&self, reasons: Vec<&'static str>) {
+        let status = if reasons.is_empty() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        let text = reasons.join(", ");
+        if self.reasons.replace(reasons) {
+            match status {
+                ServingStatus::Serving => tracing::info!("ready"),
+                _ => tracing::warn!(reasons = text, "not ready"),
+            }
+        }
+        self.set(status).await;
+    }
+
+    async fn set(&self, status: ServingStatus) {
+        // The empty name stands for the whole server.
+        for service in self.services.iter().chain(&[""]) {
+            self.health.set_service_status(*service, status).await;
+        }
+    }
+}

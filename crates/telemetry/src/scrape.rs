@@ -1,0 +1,71 @@
+//! Metrics as Prometheus text, on a port of their own that is never the public one.
+
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Full;
+use listen::{Limits, RequestBody};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio_util::{bytes::Bytes, sync::CancellationToken};
+
+/// From a cached page to the longest deadline of a call.
+const BUCKETS_SECS: [f64; 12] = [
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+/// What is measured piles up until it is sorted into its buckets.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+const CONNECTIONS_MAX: usize = 16;
+
+/// Binds the port and serves on the current runtime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "they serve the whole process and end with it"
+)]
+pub(crate) fn start(addr: SocketAddr, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind(addr)?;
+    listener.set_nonblocking(true)?;
+    let addr = listener.local_addr()?;
+    let metrics = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS_SECS)?
+        .install_recorder()?;
+    let listener = TcpListener::from_std(listener)?;
+    tokio::spawn(upkeep(metrics.clone()));
+    tokio::spawn(serve(listener, metrics, stop));
+    Ok(addr)
+}
+
+async fn upkeep(metrics: PrometheusHandle) {
+    let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
+    loop {
+        interval.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+async fn serve(listener: TcpListener, metrics: PrometheusHandle, stop: CancellationToken) {
+    let limits = Limits {
+        connections_max: CONNECTIONS_MAX,
+        ..Limits::edge()
+    };
+    let answers = tower::service_fn(move |request: Request<RequestBody>| {
+        let response = answer(request.uri().path(), &metrics);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    listen::serve(listener, limits, answers, stop).await;
+}
+
+fn answer(path: &str, metrics: &PrometheusHandle) -> Response<Full<Bytes>> {
+    let (status, text) = match path {
+        "/metrics" => (StatusCode::OK, metrics.render()),
+        _ => (
+            StatusCode::NOT_FOUND,
+            "The metrics are at /metrics.\n".to_owned(),
+        ),
+    };
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    let kind = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,128 @@
+use std::net::SocketAddr;
+
+/// What an operator may set. The `OTEL_*` names are those of the OpenTelemetry specification, where
+/// an empty value is an unset one. Read by its SDK, without a line here: `OTEL_SERVICE_NAME`,
+/// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` and `_ARG`, `OTEL_BSP_*`,
+/// `OTEL_EXPORTER_OTLP_HEADERS`, `_TIMEOUT` and `_COMPRESSION`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Settings {
+    /// Where metrics are served, as Prometheus text under /metrics; for a private network. Unset:
+    /// nowhere.
+    #[arg(long, env)]
+    pub metrics_addr: Option<SocketAddr>,
+
+    /// gRPC address of an OTLP collector, for example http://127.0.0.1:4317. Unset: no traces.
+    #[arg(long, env, hide_env_values = true)]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+
+    /// The same for traces only; goes first.
+    #[arg(long, env, hide_env_values = true)]
+    pub otel_exporter_otlp_traces_endpoint: Option<String>,
+
+    /// `true` turns all of OpenTelemetry off.
+    #[arg(long, env, default_value = "false")]
+    pub otel_sdk_disabled: String,
+
+    /// `otlp` or `none`.
+    #[arg(long, env, default_value = "otlp")]
+    pub otel_traces_exporter: String,
+
+    /// `tracecontext` reads and writes the header `traceparent`; `none` does neither.
+    #[arg(long, env, default_value = "tracecontext")]
+    pub otel_propagators: String,
+}
+
+impl Settings {
+    /// Where spans go. None: nowhere.
+    pub(crate) fn collector(&self) -> Option<&str> {
+        if self.otel_sdk_disabled.eq_ignore_ascii_case("true") {
+            return None;
+        }
+        let endpoints = [
+            &self.otel_exporter_otlp_traces_endpoint,
+            &self.otel_exporter_otlp_endpoint,
+        ];
+        let endpoint = endpoints
+            .into_iter()
+            .flatten()
+            .map(|url| url.trim())
+            .find(|url| !url.is_empty())?;
+        let exporters = &self.otel_traces_exporter;
+        if !names(exporters, "otlp") && !names(exporters, "none") {
+            tracing::warn!(
+                exporters,
+                "OTEL_TRACES_EXPORTER knows otlp and none; no traces"
+            );
+        }
+        names(exporters, "otlp").then_some(endpoint)
+    }
+
+    pub(crate) fn propagates(&self) -> bool {
+        names(&self.otel_propagators, "tracecontext")
+    }
+}
+
+/// Whether a list has the name. An empty list is unset, and the default of both lists has it.
+fn names(list: &str, name: &str) -> bool {
+    let mut words = list
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .peekable();
+    (words.peek().is_none() && name != "none") || words.any(|word| word == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Settings {
+        let mut settings = Settings {
+            otel_exporter_otlp_endpoint: Some("http://collector:4317".to_owned()),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        settings
+    }
+
+    #[test]
+    fn spans_go_to_the_endpoint_unless_a_switch_is_off() {
+        assert_eq!(with(|_| {}).collector(), Some("http://collector:4317"));
+        assert_eq!(
+            with(|s| s.otel_sdk_disabled = "TRUE".to_owned()).collector(),
+            None
+        );
+        assert_eq!(
+            with(|s| s.otel_traces_exporter = "none".to_owned()).collector(),
+            None
+        );
+        assert_eq!(
+            with(|s| s.otel_traces_exporter = "zipkin".to_owned()).collector(),
+            None
+        );
+        assert!(
+            with(|s| s.otel_traces_exporter = "console, otlp".to_owned())
+                .collector()
+                .is_some()
+        );
+        assert_eq!(
+            with(|s| s.otel_exporter_otlp_endpoint = Some(" ".to_owned())).collector(),
+            None
+        );
+        let own = with(|s| s.otel_exporter_otlp_traces_endpoint = Some("http://traces".to_owned()));
+        assert_eq!(own.collector(), Some("http://traces"));
+    }
+
+    #[test]
+    fn only_tracecontext_propagates() {
+        for (list, yes) in [
+            ("", true),
+            ("tracecontext,baggage", true),
+            ("none", false),
+            ("b3", false),
+        ] {
+            let settings = with(|s| s.otel_propagators = list.to_owned());
+            assert_eq!(settings.propagates(), yes, "{list}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Telemetry against collectors that are well, silent, or not there. It is one per process, so the
+//! tests take turns.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use std::time::{Duration, Instant};
+
+use telemetry::{Kind, Settings, Span, Telemetry, TraceId, init};
+use testkit::{Direction, FaultProxy, OtlpReceiver};
+use tokio::sync::{Mutex, MutexGuard};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const AN_END: Duration = Duration::from_millis(2_500);
+/// More than the queue holds.
+const A_FLOOD: usize = 20_000;
+const FLOOD_MAX: Duration = Duration::from_secs(2);
+
+async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
+
+fn start(collector: &str) -> Telemetry {
+    let settings = Settings {
+        otel_exporter_otlp_endpoint: Some(collector.to_owned()),
+        ..Settings::default()
+    };
+    init("a-service", &settings)
+}
+
+fn work(parent: Option<TraceId>) -> TraceId {
+    let mut span = Span::start(Kind::Server, "a-member", "work", parent);
+    span.set("rpc.system", "grpc");
+    span.trace().unwrap()
+}
+
+/// The flood must pass as if nobody listened, and the end must come.
+async fn must_not_wait(telemetry: Telemetry) {
+    let begun = Instant::now();
+    for _ in 0..A_FLOOD {
+        work(None);
+        assert!(begun.elapsed() < FLOOD_MAX, "{:?}", begun.elapsed());
+    }
+    let end = tokio::task::spawn_blocking(move || {
+        let begun = Instant::now();
+        drop(telemetry);
+        begun.elapsed()
+    });
+    let end = end.await.unwrap();
+    assert!(end < AN_END, "{end:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_arrive_in_the_trace_of_their_parent() {
+    let _turn = turn().await;
+    let collector = OtlpReceiver::start().await;
+    let telemetry = start(collector.url());
+    let root = work(None);
+    let child = work(Some(root.clone()));
+    assert_eq!(child.to_string(), root.to_string());
+    tokio::task::spawn_blocking(move || drop(telemetry))
+        .await
+        .unwrap();
+    let spans = collector
+        .wait_for(&root.to_string(), PATIENCE, |spans| spans.len() == 2)
+        .await;
+    let parent = spans
+        .iter()
+        .find(|span| span.parent_span_id.is_empty())
+        .unwrap();
+    let child = spans
+        .iter()
+        .find(|span| !span.parent_span_id.is_empty())
+        .unwrap();
+    assert_eq!(child.parent_span_id, parent.span_id);
+    assert_eq!(child.service, "a-service");
+    assert_eq!(child.attribute("boxoffice.service"), Some("a-member"));
+    assert_eq!(child.attribute("rpc.system"), Some("grpc"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_trace_stays_here() {
+    let _turn = turn().await;
+    let collector = OtlpReceiver::start().await;
+    let telemetry = start(collector.url());
+    let root = {
+        let _library = tracing::error_span!("a library", token = "hush-span").entered();
+        let mut span = Span::start(Kind::Server, "a-member", "work", None);
+        tracing::error!(token = "hush-event", "as libraries talk");
+        span.fail("fault");
+        span.trace().unwrap()
+    };
+    tokio::task::spawn_blocking(move || drop(telemetry))
+        .await
+        .unwrap();
+    let of_root = collector
+        .wait_for(&root.to_string(), PATIENCE, |spans| !spans.is_empty())
+        .await;
+    assert_eq!(of_root[0].parent_span_id, "");
+    let spans = collector.spans();
+    assert_eq!(spans.len(), 1);
+    assert_eq!(spans[0].name, "work");
+    let ours = [("boxoffice.service".to_owned(), "a-member".to_owned())];
+    assert_eq!(spans[0].attributes, ours, "the bridge adds nothing");
+    assert!(!spans[0].text.contains("hush"), "{}", spans[0].text);
+    for said in ["kind: Server", "message: \"fault\"", "code: Error"] {
+        assert!(spans[0].text.contains(said), "{}", spans[0].text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsampled_trace_stays_unsampled_and_keeps_its_id() {
+    let _turn = turn().await;
+    let collector = OtlpReceiver::start().await;
+    let telemetry = start(collector.url());
+    let unsampled = TraceId::new([7; 16]);
+    let trace = work(Some(unsampled.clone()));
+    assert_eq!(trace.to_string(), unsampled.to_string());
+    assert!(
+        trace.traceparent().ends_with("-00"),
+        "{}",
+        trace.traceparent()
+    );
+    let sampled = work(None);
+    assert!(
+        sampled.traceparent().ends_with("-01"),
+        "{}",
+        sampled.traceparent()
+    );
+    tokio::task::spawn_blocking(move || drop(telemetry))
+        .await
+        .unwrap();
+    collector
+        .wait_for(&sampled.to_string(), PATIENCE, |spans| spans.len() == 1)
+        .await;
+    assert_eq!(collector.spans().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_swallows_everything_holds_nobody_up() {
+    let _turn = turn().await;
+    let collector = OtlpReceiver::start().await;
+    let proxy = FaultProxy::before(collector.url()).await;
+    proxy.lose(Direction::Up, true);
+    must_not_wait(start(proxy.url())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_collector_holds_nobody_up() {
+    let _turn = turn().await;
+    let collector = OtlpReceiver::start().await;
+    collector.freeze(true);
+    must_not_wait(start(collector.url())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absent_or_nonsensical_collector_holds_nobody_up() {
+    let _turn = turn().await;
+    must_not_wait(start("http://127.0.0.1:1")).await;
+    drop(start("not an address"));
+    assert!(
+        Span::start(Kind::Server, "a-member", "work", None)
+            .trace()
+            .is_none()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_text_at_one_path() {
+    let _turn = turn().await;
+    let settings = Settings {
+        metrics_addr: Some(([127, 0, 0, 1], 0).into()),
+        ..Settings::default()
+    };
+    let telemetry = init("a-service", &settings);
+    let addr = telemetry.metrics_addr().unwrap();
+    metrics::counter!("seen_total", "by" => "test").increment(3);
+    metrics::histogram!("waited_seconds").record(0.3);
+    let text = reqwest::get(format!("http://{addr}/metrics"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(text.contains("seen_total{by=\"test\"} 3"), "{text}");
+    assert!(
+        text.contains("waited_seconds_bucket{le=\"0.5\"} 1"),
+        "{text}"
+    );
+    let elsewhere = reqwest::get(format!("http://{addr}/")).await.unwrap();
+    assert_eq!(elsewhere.status(), 404);
+    drop(telemetry);
+    tokio::time::timeout(PATIENCE, async {
+        while reqwest::get(format!("http://{addr}/metrics")).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}

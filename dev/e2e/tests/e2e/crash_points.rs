@@ -1,0 +1,240 @@
+//! A service dies between two steps, for every place where the order of two lines matters: it runs as a process of its
+//! own, is ended there without a word, and starts again. The order is fulfilled once and its receipt comes once.
+
+use std::{
+    collections::BTreeSet, os::unix::process::ExitStatusExt as _, path::Path, process::Stdio,
+    sync::atomic::Ordering,
+};
+
+use base::Sources;
+use clap::Parser as _;
+use kit::{Bind, Shutdown};
+use proto::Peer;
+use reqwest::StatusCode;
+use serde_json::Value;
+use testkit::{eventually, keys::idempotency_key};
+use tokio::process::{Child, Command};
+
+use crate::{
+    guest::{Answer, CARD_OK, Guest},
+    harness::{BoxOffice, OnSale, PATIENCE},
+};
+
+/// On the way of a purchase, in its order.
+const PAYMENT_POINTS: [&str; 9] = [
+    "payment.order_recorded",
+    "payment.hold_bound",
+    "payment.order_bound",
+    "payment.checkout_created",
+    "payment.event_stored",
+    "payment.order_paid",
+    "payment.event_applied",
+    "payment.tickets_committed",
+    "payment.order_fulfilled",
+];
+/// On the way of a cancellation.
+const CANCEL_POINTS: [&str; 2] = ["payment.order_ended", "payment.stock_released"];
+/// On the way of a receipt.
+const NOTIFY_POINTS: [&str; 3] = ["notify.accepted", "notify.leased", "notify.sent"];
+/// Here a mail is out and nobody has written it down: it goes out again.
+const SENT_TWICE: &str = "notify.sent";
+
+const SIGABRT: i32 = 6;
+const DYING_MEMBER: &str = "E2E_DYING_MEMBER";
+const DYING_AT: &str = "E2E_DYING_AT";
+const DYING_FLAGS: &str = "E2E_DYING_FLAGS";
+
+#[tokio::test]
+async fn payment_svc_dies_during_a_purchase() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(100, 4500).await;
+    for (number, point) in PAYMENT_POINTS.into_iter().enumerate() {
+        let guest = office.guest();
+        let email = format!("guest{number}@example.org");
+        let purchase = buy_stubbornly(&guest, &on_sale, &email);
+        let order = meanwhile_dies(&office, Peer::Payment, point, purchase).await;
+        let fulfilled = guest.wait_for(&order, "fulfilled").await;
+        assert_eq!(fulfilled["tickets"].as_array().unwrap().len(), 1, "{point}");
+    }
+    office.smtp.wait_for(PAYMENT_POINTS.len(), PATIENCE).await;
+    office.close().await;
+}
+
+#[tokio::test]
+async fn payment_svc_dies_during_a_cancellation() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(1, 4500).await;
+    for point in CANCEL_POINTS {
+        let guest = office.guest();
+        // The only ticket: this works once the one before has its stock given back.
+        let order = order_stubbornly(&guest, &on_sale, "undecided@example.org").await;
+        let cancellation = eventually("the order to be cancelled", PATIENCE, async || {
+            let (_, order) = guest.act(&order, "cancel").await;
+            (order["status"] == "cancelled").then_some(())
+        });
+        meanwhile_dies(&office, Peer::Payment, point, cancellation).await;
+    }
+    let guest = office.guest();
+    let order = buy_stubbornly(&guest, &on_sale, "decided@example.org").await;
+    guest.wait_for(&order, "fulfilled").await;
+    office.smtp.wait_for(1, PATIENCE).await;
+    office.close().await;
+}
+
+#[tokio::test]
+async fn notify_svc_dies_during_a_receipt() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(100, 4500).await;
+    for (number, point) in NOTIFY_POINTS.into_iter().enumerate() {
+        let guest = office.guest();
+        let email = format!("guest{number}@example.org");
+        let purchase = buy_stubbornly(&guest, &on_sale, &email);
+        let order = meanwhile_dies(&office, Peer::Notify, point, purchase).await;
+        guest.wait_for(&order, "fulfilled").await;
+        office.smtp.wait_for(number + 1, PATIENCE).await;
+        if point == SENT_TWICE {
+            office.repeated_mails.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    office.close().await;
+}
+
+/// Every point in the sources is one that dies here.
+#[test]
+fn every_point_is_here() {
+    let here = PAYMENT_POINTS
+        .iter()
+        .chain(&CANCEL_POINTS)
+        .chain(&NOTIFY_POINTS);
+    let here: BTreeSet<String> = here.map(|&point| point.to_owned()).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut there = BTreeSet::new();
+    for service in [
+        "gateway",
+        "user-svc",
+        "ticket-svc",
+        "payment-svc",
+        "notify-svc",
+    ] {
+        find_points(&root.join(service).join("src"), &mut there);
+    }
+    assert_eq!(there, here);
+}
+
+fn find_points(folder: &Path, points: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find_points(&path, points);
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let after = text.split("failpoint!(\"").skip(1);
+            points.extend(after.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+    }
+}
+
+/// Lets a member run as a process that dies at this point, while something goes on that leads there; then starts it
+/// again, as whoever keeps it would.
+async fn meanwhile_dies<T>(
+    office: &BoxOffice,
+    peer: Peer,
+    point: &str,
+    work: impl Future<Output = T>,
+) -> T {
+    office.mesh.lock().await.stop_member(peer).await.unwrap();
+    let mut member = dying_member(office, peer, point).await;
+    // Waiting for a process would close it, and that is what tells the member that the test has ended.
+    let _lifeline = member.stdin.take();
+    let dies = async {
+        let ended = tokio::time::timeout(PATIENCE, member.wait()).await;
+        let ended = ended.unwrap_or_else(|_| panic!("nobody passed {point}"));
+        assert_eq!(ended.unwrap().signal(), Some(SIGABRT), "{point}");
+        office.make_leases_due().await;
+        office.mesh.lock().await.start_member(peer).await.unwrap();
+    };
+    let (done, ()) = tokio::join!(work, dies);
+    done
+}
+
+/// This program again, running `be_a_dying_member`.
+async fn dying_member(office: &BoxOffice, peer: Peer, point: &str) -> Child {
+    let mesh = office.mesh.lock().await;
+    let flags = serde_json::to_string(&mesh.flags(peer)).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--exact",
+        "crash_points::be_a_dying_member",
+        "--ignored",
+        "--nocapture",
+    ]);
+    command
+        .env(DYING_MEMBER, mesh.addr(peer).to_string())
+        .env(DYING_AT, point);
+    command
+        .env(DYING_FLAGS, flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    command.kill_on_drop(true).spawn().unwrap()
+}
+
+/// Not a test of its own: what `dying_member` runs in another process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by the tests above in a process of its own"]
+async fn be_a_dying_member() {
+    let Ok(addr) = std::env::var(DYING_MEMBER) else {
+        return;
+    };
+    // Whatever ends the test ends this too.
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_line(&mut String::new());
+        std::process::exit(0);
+    });
+    testkit::logs();
+    let bind = Bind::Addr(addr.parse().unwrap());
+    let flags: Vec<String> = serde_json::from_str(&std::env::var(DYING_FLAGS).unwrap()).unwrap();
+    let point = std::env::var(DYING_AT).unwrap();
+    let server = if point.starts_with("payment.") {
+        let config = payment_svc::Config::try_parse_from(flags).unwrap();
+        payment_svc::build(&config, bind, Sources::system()).await
+    } else {
+        let config = notify_svc::Config::try_parse_from(flags).unwrap();
+        notify_svc::build(&config, bind, Sources::system()).await
+    };
+    kit::failpoint::arm(point);
+    server.unwrap().serve(Shutdown::new()).await.unwrap();
+}
+
+/// A guest who repeats every request with its key until it is answered, and pays.
+async fn buy_stubbornly(guest: &Guest, on_sale: &OnSale, email: &str) -> Value {
+    let order = order_stubbornly(guest, on_sale, email).await;
+    eventually("the payment", PATIENCE, async || {
+        let (_, now) = guest.see(&order).await;
+        match now["status"].as_str()? {
+            "paid" | "fulfilled" => Some(()),
+            _ => {
+                let page = now["payment"]["checkout_url"].as_str()?;
+                guest.submit_card(page, CARD_OK).await;
+                None
+            }
+        }
+    })
+    .await;
+    order
+}
+
+async fn order_stubbornly(guest: &Guest, on_sale: &OnSale, email: &str) -> Value {
+    let key = idempotency_key();
+    let hold = eventually("a hold", PATIENCE, async || {
+        created(guest.hold_with(on_sale, 1, &key).await)
+    })
+    .await;
+    eventually("an order", PATIENCE, async || {
+        created(guest.order_with(&hold, email, &key).await)
+    })
+    .await
+}
+
+fn created((status, body): Answer) -> Option<Value> {
+    (status == StatusCode::CREATED).then_some(body)
+}

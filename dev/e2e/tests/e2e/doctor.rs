@@ -1,0 +1,515 @@
+//! The doctor is silent on a healthy box office, and each of its rules speaks when what it watches is
+//! tampered with.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use base::Secret;
+use boxoffice::{
+    Databases,
+    doctor::{self, Broken, Options, Report, examine, open_session},
+};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use testkit::{Infra, TestDb, eventually};
+
+use crate::{
+    harness::{BoxOffice, PATIENCE, TestDatabases},
+    invariants::{self, AT_REST},
+};
+
+#[derive(Clone, Copy, Debug)]
+enum In {
+    Users,
+    Tickets,
+    Payments,
+    Notifications,
+}
+use In::{Notifications, Payments, Tickets, Users};
+
+/// What somebody with a superuser's rights does, and every rule that must speak of it.
+type Tampering = (In, &'static str, &'static [&'static str]);
+
+const TAMPERINGS: &[Tampering] = &[
+    (
+        Tickets,
+        "ALTER TABLE pools DROP CONSTRAINT pools_capacity_not_exceeded;
+         UPDATE pools SET capacity = 1",
+        &["stock-within-capacity"],
+    ),
+    (
+        Tickets,
+        "ALTER TABLE pools DROP CONSTRAINT pools_blocked_not_negative;
+         UPDATE pools SET blocked = -1",
+        &["stock-not-negative"],
+    ),
+    (Tickets, "UPDATE pools SET held = held + 1", &["counters-match-ledger"]),
+    (Tickets, "UPDATE pools SET sold = sold - 1", &["counters-match-ledger", "sold-is-issued"]),
+    (
+        Tickets,
+        "DELETE FROM inventory_ledger WHERE transition = 'sell'",
+        &["counters-match-ledger", "holds-settled-once"],
+    ),
+    (
+        Tickets,
+        "DELETE FROM inventory_ledger
+         WHERE subject_id IN (SELECT id FROM holds WHERE status = 'active')",
+        &["counters-match-ledger", "holds-match-ledger"],
+    ),
+    (
+        Tickets,
+        "INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
+         SELECT gen_random_uuid(), id, 1, 'resell', 0, 1 FROM pools",
+        &["counters-match-ledger", "late-sales-match-ledger"],
+    ),
+    (
+        Tickets,
+        "UPDATE hold_lines SET quantity = 3
+         WHERE hold_id IN (SELECT id FROM holds WHERE status = 'committed')",
+        &["holds-match-ledger", "tickets-match-lines", "hold-totals-add-up"],
+    ),
+    (
+        Tickets,
+        "UPDATE tickets SET status = 'void' WHERE serial = 1",
+        &["sold-is-issued"],
+    ),
+    (
+        Tickets,
+        "DELETE FROM tickets WHERE serial = 1",
+        &["sold-is-issued", "tickets-match-lines", "tickets-match-order"],
+    ),
+    (
+        Tickets,
+        "INSERT INTO known_orders (order_id) VALUES ('00000000-0000-8000-8000-000000000001');
+         INSERT INTO order_answers (order_id, answer, event_id)
+         SELECT '00000000-0000-8000-8000-000000000001', 'committed', id FROM events;
+         INSERT INTO tickets (id, order_id, event_id, ticket_type_id, category, line, serial,
+                              code_key_id, generation, status)
+         SELECT gen_random_uuid(), '00000000-0000-8000-8000-000000000001', event_id, ticket_type_id,
+                category, 1, 1, code_key_id, 1, 'valid' FROM tickets WHERE serial = 1",
+        &[
+            "sold-is-issued",
+            "tickets-match-lines",
+            "commits-match-holds",
+            "tickets-only-if-paid",
+            "fulfilled-is-committed",
+        ],
+    ),
+    (
+        Tickets,
+        "UPDATE order_answers SET answer = 'refused', refusal_reason = 'SOLD_OUT'",
+        &[
+            "tickets-have-a-commit",
+            "commits-match-holds",
+            "fulfilled-is-committed",
+            "unfulfillable-is-refused",
+        ],
+    ),
+    (
+        Tickets,
+        "UPDATE holds SET status = 'released' WHERE status = 'committed'",
+        &["holds-settled-once", "late-sales-match-ledger"],
+    ),
+    (
+        Tickets,
+        "UPDATE holds SET total_minor = total_minor + 1 WHERE status = 'committed'",
+        &["hold-totals-add-up", "price-as-agreed"],
+    ),
+    (
+        Tickets,
+        "UPDATE holds SET expires_at = now() - interval '1 minute' WHERE status = 'active'",
+        &["holds-end-in-time"],
+    ),
+    (
+        Tickets,
+        "UPDATE holds SET paying_until = now() - interval '1 minute' WHERE status = 'paying'",
+        &["holds-end-in-time"],
+    ),
+    (Tickets, "UPDATE holds SET body_hash = ''", &["holds-keep-their-request"]),
+    (Tickets, "DELETE FROM audit_log", &["programme-is-on-record"]),
+    (
+        Payments,
+        "UPDATE orders SET status = 'paid' WHERE status = 'fulfilled'",
+        &[
+            "history-ends-at-status",
+            "orders-move-on",
+            "fulfilled-is-committed",
+            "receipts-only-if-fulfilled",
+        ],
+    ),
+    (
+        Payments,
+        "UPDATE orders SET status = 'created', created_at = now() - interval '2 minutes'
+         WHERE status = 'awaiting_payment'",
+        &["history-ends-at-status", "orders-move-on"],
+    ),
+    (
+        Payments,
+        "UPDATE orders SET status = 'expired', stock_released_at = now() WHERE status = 'fulfilled'",
+        &[
+            "captured-is-paid",
+            "history-ends-at-status",
+            "tickets-only-if-paid",
+            "fulfilled-is-committed",
+            "receipts-only-if-fulfilled",
+        ],
+    ),
+    (
+        Payments,
+        "UPDATE payment_attempts SET status = 'failed' WHERE status = 'succeeded'",
+        &["paid-is-captured", "sandbox-captures-are-ours"],
+    ),
+    (
+        Payments,
+        "UPDATE payment_attempts SET amount_minor = 1 WHERE status = 'succeeded'",
+        &["captured-is-paid", "sandbox-captures-are-ours", "our-captures-are-the-sandbox-s"],
+    ),
+    (
+        Payments,
+        "INSERT INTO payment_attempts (id, order_id, number, provider, provider_key, amount_minor,
+                                       currency, status, provider_ref, deadline)
+         SELECT gen_random_uuid(), order_id, 2, provider, 'again', amount_minor, currency, status,
+                'again', deadline
+         FROM payment_attempts WHERE status = 'succeeded'",
+        &["charged-once", "our-captures-are-the-sandbox-s"],
+    ),
+    (
+        Payments,
+        "INSERT INTO payment_attempts (id, order_id, number, provider, provider_key, amount_minor,
+                                       currency, deadline)
+         SELECT gen_random_uuid(), order_id, 2, provider, 'again', amount_minor, currency, deadline
+         FROM payment_attempts WHERE status = 'succeeded'",
+        &["ended-orders-take-no-payment"],
+    ),
+    (
+        Payments,
+        "UPDATE order_lines SET quantity = 3
+         WHERE order_id IN (SELECT id FROM orders WHERE status = 'fulfilled')",
+        &["order-lines-add-up", "tickets-match-order"],
+    ),
+    (
+        Payments,
+        "UPDATE orders SET hold_id = (SELECT hold_id FROM orders WHERE status = 'fulfilled')
+         WHERE status = 'awaiting_payment'",
+        &["one-order-per-hold"],
+    ),
+    (
+        Payments,
+        "ALTER TABLE orders DROP CONSTRAINT orders_body_hash_check;
+         UPDATE orders SET body_hash = ''",
+        &["orders-keep-their-request"],
+    ),
+    (
+        Payments,
+        "INSERT INTO order_events (order_id, actor, from_status, to_status, reason)
+         SELECT id, 'nobody', status, 'expired', 'tampered' FROM orders WHERE status = 'cancelled';
+         UPDATE orders SET status = 'expired' WHERE status = 'cancelled'",
+        &["history-is-legal"],
+    ),
+    (
+        Payments,
+        "DELETE FROM order_events WHERE to_status = 'paid'",
+        &["history-is-legal"],
+    ),
+    (
+        Payments,
+        "UPDATE orders SET pay_by = now() - interval '1 minute' WHERE status = 'awaiting_payment'",
+        &["unpaid-orders-end"],
+    ),
+    (
+        Payments,
+        "UPDATE orders SET stock_released_at = NULL WHERE status = 'cancelled'",
+        &["ended-orders-free-their-stock"],
+    ),
+    (Payments, "UPDATE provider_events SET state = 'received'", &["webhooks-are-applied"]),
+    (Payments, "DELETE FROM outbox", &["fulfilled-is-announced"]),
+    (Payments, "UPDATE outbox SET confirmed_at = NULL", &["outbox-is-confirmed"]),
+    (
+        Payments,
+        "UPDATE sandbox.sessions SET status = 'succeeded', settled_at = now() WHERE status = 'open'",
+        &["sandbox-captures-are-ours"],
+    ),
+    (
+        Payments,
+        "UPDATE sandbox.sessions SET status = 'closed' WHERE status = 'succeeded'",
+        &["our-captures-are-the-sandbox-s"],
+    ),
+    (
+        Notifications,
+        "DELETE FROM notifications",
+        &["received-is-queued", "one-receipt-per-order"],
+    ),
+    (Notifications, "UPDATE notifications SET attempts = 0", &["one-receipt-per-order"]),
+    (
+        Notifications,
+        "UPDATE notifications SET order_id = gen_random_uuid()",
+        &["one-receipt-per-order", "receipts-only-if-fulfilled"],
+    ),
+    (
+        Notifications,
+        "UPDATE notifications SET status = 'sending', sent_at = NULL,
+                                  next_attempt_at = now() - interval '1 minute'",
+        &["due-mail-is-sent"],
+    ),
+    (
+        Notifications,
+        "UPDATE inbox SET message_id = gen_random_uuid()",
+        &["received-is-queued", "confirmed-is-received"],
+    ),
+    (Users, "DELETE FROM audit_log", &["accounts-are-on-record"]),
+    (Users, "DELETE FROM signing_keys", &["signing-key-is-there"]),
+];
+
+/// What asks for a person. The rules of the other list may speak too.
+const TASKS: &[Tampering] = &[
+    (
+        Payments,
+        "UPDATE orders SET needs_attention = 'look' WHERE status = 'fulfilled'",
+        &["orders-need-a-person"],
+    ),
+    (
+        Payments,
+        "UPDATE orders SET status = 'processing' WHERE status = 'awaiting_payment'",
+        &["outcome-unknown"],
+    ),
+    (
+        Payments,
+        "UPDATE provider_events SET state = 'unmatched'",
+        &["webhooks-nobody-asked-for"],
+    ),
+    (
+        Notifications,
+        "UPDATE notifications SET status = 'failed', sent_at = NULL",
+        &["mail-failed"],
+    ),
+    (
+        Notifications,
+        "UPDATE notifications SET status = 'queued', sent_at = NULL, last_error = 'greylisted',
+                                  next_attempt_at = now() + interval '1 hour'",
+        &["mail-delayed"],
+    ),
+    (
+        Notifications,
+        "INSERT INTO poison_messages (id, reason, subject, headers, payload_prefix, payload_bytes)
+         VALUES (gen_random_uuid(), 'not an envelope', 'boxoffice.events.x', '', '', 0)",
+        &["messages-nobody-understood"],
+    ),
+];
+
+/// These are about sessions, which no row can fake.
+const OF_SESSIONS: [&str; 2] = ["no-session-idle-in-transaction", "no-advisory-lock-left"];
+
+#[tokio::test]
+async fn every_rule_speaks_when_what_it_watches_is_tampered_with() {
+    let databases = after_some_trade().await;
+    let report = examine(&databases.urls(), AT_REST).await.unwrap();
+    assert!(
+        report.is_healthy() && report.attention.is_empty(),
+        "{report}"
+    );
+    for &(place, sql, expected) in TAMPERINGS {
+        let report = tampered(&databases, place, sql).await;
+        assert_eq!(names(&report.findings), sorted(expected), "{sql}\n{report}");
+        assert!(
+            report
+                .findings
+                .iter()
+                .all(|broken| broken.rows > 0 && !broken.first.is_empty())
+        );
+    }
+    for &(place, sql, expected) in TASKS {
+        let report = tampered(&databases, place, sql).await;
+        assert_eq!(
+            names(&report.attention),
+            sorted(expected),
+            "{sql}\n{report}"
+        );
+    }
+}
+
+#[test]
+fn every_rule_is_tampered_with_and_explained() {
+    let spoken = TAMPERINGS
+        .iter()
+        .chain(TASKS)
+        .flat_map(|(_, _, rules)| rules.iter().copied());
+    let spoken: BTreeSet<&str> = spoken.chain(OF_SESSIONS).collect();
+    let rules: BTreeSet<&str> = doctor::rules().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(spoken, rules);
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    for rule in rules {
+        assert!(
+            manual.contains(&format!("`{rule}`")),
+            "docs/operations.md does not explain {rule}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_first_row_is_named_and_all_are_counted() {
+    let databases = after_some_trade().await;
+    let report = tampered(
+        &databases,
+        Tickets,
+        "UPDATE tickets SET order_id = order_id, line = 9",
+    )
+    .await;
+    let broken = report
+        .findings
+        .iter()
+        .find(|broken| broken.rule == "tickets-match-lines")
+        .unwrap();
+    // Both tickets are on no line, and the line has no tickets.
+    assert_eq!(broken.rows, 3, "{report}");
+    let mut tickets = databases.tickets.connect().await;
+    let order: String = sqlx::query_scalar("SELECT order_id::text FROM tickets")
+        .fetch_one(&mut tickets)
+        .await
+        .unwrap();
+    assert!(broken.first.contains(&order), "{report}");
+    assert!(report.to_string().contains(&broken.first));
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["findings"][0]["rule"], "tickets-match-lines");
+    assert_eq!(
+        json["checked"].as_array().unwrap().len(),
+        report.checked.len()
+    );
+}
+
+#[tokio::test]
+async fn what_is_young_has_time_to_settle() {
+    let databases = after_some_trade().await;
+    let patient = Options {
+        settle: Duration::from_secs(60),
+        ..AT_REST
+    };
+    for (place, sql) in [
+        (Payments, "UPDATE outbox SET confirmed_at = NULL"),
+        (
+            Payments,
+            "UPDATE orders SET stock_released_at = NULL WHERE status = 'cancelled'",
+        ),
+        (Notifications, "UPDATE notifications SET attempts = 0"),
+    ] {
+        let report = tampered_with(&databases, place, sql, patient).await;
+        assert!(report.is_healthy(), "{sql}\n{report}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_were_left_open_are_found() {
+    let office = BoxOffice::open().await;
+    let mut idle = office.databases.tickets.connect().await;
+    idle.execute("BEGIN; SELECT 1").await.unwrap();
+    let mut locked = office.databases.payments.connect().await;
+    locked.execute("SELECT pg_advisory_lock(7)").await.unwrap();
+    eventually("the doctor to find both", PATIENCE, async || {
+        let report = invariants::examine(&office).await;
+        (names(&report.findings) == sorted(&OF_SESSIONS)).then_some(())
+    })
+    .await;
+    idle.close().await.unwrap();
+    locked.close().await.unwrap();
+    office.close().await;
+}
+
+#[tokio::test]
+async fn the_doctor_cannot_write() {
+    let db = testkit::database("tickets", &ticket_svc::MIGRATOR).await;
+    // Even the superuser's rights do not help.
+    for url in [db.url.clone(), db.admin_url()] {
+        let url = Secret::new(url);
+        let mut session = open_session(&url, AT_REST.statement_timeout).await.unwrap();
+        for write in [
+            "DELETE FROM pools",
+            "UPDATE event_change_seq SET last_seq = 1",
+            "CREATE TABLE mine (id int)",
+            "SELECT last_seq FROM event_change_seq FOR UPDATE",
+            "BEGIN; COMMIT; DROP TABLE audit_log",
+        ] {
+            let error = session.execute(write).await.expect_err(write);
+            let code = error.as_database_error().unwrap().code();
+            // read_only_sql_transaction
+            assert_eq!(code.as_deref(), Some("25006"), "{write}: {error}");
+            session.execute("ROLLBACK").await.unwrap();
+        }
+        session.close().await.unwrap();
+    }
+}
+
+/// A box office that has sold, been refused, and waits, at rest and closed.
+async fn after_some_trade() -> TestDatabases {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(10, 4500).await;
+    let guest = office.guest();
+    let sold = guest.buy(&on_sale, 2, "sold@example.org").await;
+    guest.wait_for(&sold, "fulfilled").await;
+    let (_, hold) = guest.hold(&on_sale, 1).await;
+    let (_, cancelled) = guest.order(&hold, "cancelled@example.org").await;
+    guest.act(&cancelled, "cancel").await;
+    guest.wait_for(&cancelled, "cancelled").await;
+    let (_, hold) = guest.hold(&on_sale, 3).await;
+    let (_, waiting) = guest.order(&hold, "waiting@example.org").await;
+    guest.checkout_url(&waiting).await;
+    guest.hold(&on_sale, 1).await;
+    office.smtp.wait_for(1, PATIENCE).await;
+    invariants::check(&office).await;
+    office.mesh.into_inner().stop().await.unwrap();
+    office.nats.stop().await;
+    office.databases
+}
+
+async fn tampered(databases: &TestDatabases, place: In, sql: &'static str) -> Report {
+    tampered_with(databases, place, sql, AT_REST).await
+}
+
+/// The doctor's report on a copy that was tampered with.
+async fn tampered_with(
+    databases: &TestDatabases,
+    place: In,
+    sql: &'static str,
+    options: Options,
+) -> Report {
+    let mut urls: Databases = databases.urls();
+    let (db, url) = match place {
+        Users => (&databases.users, &mut urls.users),
+        Tickets => (&databases.tickets, &mut urls.tickets),
+        Payments => (&databases.payments, &mut urls.payments),
+        Notifications => (&databases.notifications, &mut urls.notifications),
+    };
+    let copy = format!("{}_tampered", db.name);
+    *url = Secret::new(in_database(&db.url, db, &copy));
+    let mut server = PgConnection::connect(&Infra::postgres_url()).await.unwrap();
+    let make = format!("CREATE DATABASE \"{copy}\" TEMPLATE \"{}\"", db.name);
+    server.execute(AssertSqlSafe(make)).await.unwrap();
+
+    let admin_url = in_database(&db.admin_url(), db, &copy);
+    let mut tamperer = PgConnection::connect(&admin_url).await.unwrap();
+    // No trigger and no foreign key is in the way.
+    tamperer
+        .execute("SET session_replication_role = replica")
+        .await
+        .unwrap();
+    tamperer
+        .execute(sql)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    tamperer.close().await.unwrap();
+    let report = examine(&urls, options).await.unwrap();
+    let drop = format!("DROP DATABASE \"{copy}\" WITH (FORCE)");
+    server.execute(AssertSqlSafe(drop)).await.unwrap();
+    report
+}
+
+fn in_database(url: &str, of: &TestDb, copy: &str) -> String {
+    url.replace(&format!("/{}", of.name), &format!("/{copy}"))
+}
+
+fn names(broken: &[Broken]) -> Vec<&'static str> {
+    let names: BTreeSet<&str> = broken.iter().map(|broken| broken.rule).collect();
+    names.into_iter().collect()
+}
+
+fn sorted(rules: &[&'static str]) -> Vec<&'static str> {
+    let rules: BTreeSet<&str> = rules.iter().copied().collect();
+    rules.into_iter().collect()
+}
