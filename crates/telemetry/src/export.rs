@@ -75,7 +75,7 @@ pub(crate) fn stop() {
 }
 
 /// An operator's `OTEL_SERVICE_NAME` goes first.
-fn resource(service: &'static str) -> Resource {
+pub(crate) fn resource(service: &'static str) -> Resource {
     let said = Resource::builder().build();
     let named = said
         .get(&Key::from_static_str("service.name"))

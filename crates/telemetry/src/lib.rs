@@ -3,14 +3,21 @@
 
 mod export;
 mod logs;
+mod push;
+mod recorder;
 mod scrape;
 mod settings;
 mod span;
 mod trace_id;
 
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use tokio::runtime::{self, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -20,13 +27,15 @@ pub use settings::Settings;
 pub use span::{Kind, Span};
 pub use trace_id::TraceId;
 
-/// For the last spans, when the process ends.
+/// For the last spans and metrics, when the process ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The telemetry of this process. Dropping it sends the last spans, within two seconds.
+/// The telemetry of this process. Dropping it sends the last spans and metrics, within two seconds.
 #[must_use = "it ends when it is dropped"]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
+    metrics: Option<SdkMeterProvider>,
+    sinks: Vec<recorder::Sink>,
     metrics_addr: Option<SocketAddr>,
     stop: CancellationToken,
 }
@@ -39,17 +48,29 @@ pub fn init(service: &'static str, settings: &Settings) -> Telemetry {
     trace_id::propagate(settings.propagates());
     let mut telemetry = Telemetry {
         traces: None,
+        metrics: None,
+        sinks: Vec::new(),
         metrics_addr: None,
         stop: CancellationToken::new(),
     };
-    let endpoint = settings.collector();
-    if endpoint.is_none() && settings.metrics_addr.is_none() {
+    let wanted = Wanted {
+        traces: settings.collector(),
+        metrics: settings.metrics_collector(),
+        metrics_addr: settings.metrics_addr,
+    };
+    if wanted.traces.is_none() && wanted.metrics.is_none() && wanted.metrics_addr.is_none() {
         return telemetry;
     }
-    if let Err(error) = telemetry.start(service, endpoint, settings.metrics_addr) {
+    if let Err(error) = telemetry.start(service, &wanted) {
         tracing::error!(error = format!("{error:#}"), "no telemetry");
     }
     telemetry
+}
+
+struct Wanted<'a> {
+    traces: Option<&'a str>,
+    metrics: Option<&'a str>,
+    metrics_addr: Option<SocketAddr>,
 }
 
 impl Telemetry {
@@ -58,18 +79,13 @@ impl Telemetry {
         self.metrics_addr
     }
 
-    fn start(
-        &mut self,
-        service: &'static str,
-        endpoint: Option<&str>,
-        metrics_addr: Option<SocketAddr>,
-    ) -> anyhow::Result<()> {
+    fn start(&mut self, service: &'static str, wanted: &Wanted<'_>) -> anyhow::Result<()> {
         // Not the runtime of the calls: neither may wait for the other.
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let entered = runtime.enter();
-        if let Some(endpoint) = endpoint {
+        if let Some(endpoint) = wanted.traces {
             match export::start(service, endpoint) {
                 Ok(traces) => self.traces = Some(traces),
                 Err(error) => {
@@ -77,16 +93,37 @@ impl Telemetry {
                 }
             }
         }
-        if let Some(addr) = metrics_addr {
-            match scrape::start(addr, self.stop.clone()) {
-                Ok(addr) => self.metrics_addr = Some(addr),
-                Err(error) => {
-                    tracing::error!(%addr, error = format!("{error:#}"), "no metrics are served")
-                }
-            }
+        if let Some(endpoint) = wanted.metrics
+            && let Err(error) = self.push(service, endpoint)
+        {
+            tracing::error!(error = format!("{error:#}"), "no metrics are exported");
+        }
+        if let Some(addr) = wanted.metrics_addr
+            && let Err(error) = self.scrape(addr)
+        {
+            tracing::error!(%addr, error = format!("{error:#}"), "no metrics are served");
         }
         drop(entered);
         run(runtime, self.stop.clone())
+    }
+
+    fn push(&mut self, service: &'static str, endpoint: &str) -> anyhow::Result<()> {
+        let (provider, instruments) = push::start(service, endpoint)?;
+        self.metrics = Some(provider);
+        self.record_to(Arc::new(instruments))
+    }
+
+    fn scrape(&mut self, addr: SocketAddr) -> anyhow::Result<()> {
+        let (addr, recorder) = scrape::start(addr, self.stop.clone())?;
+        self.record_to(Arc::new(recorder))?;
+        self.metrics_addr = Some(addr);
+        Ok(())
+    }
+
+    fn record_to(&mut self, sink: recorder::Sink) -> anyhow::Result<()> {
+        recorder::add(sink.clone())?;
+        self.sinks.push(sink);
+        Ok(())
     }
 }
 
@@ -101,11 +138,18 @@ fn run(runtime: Runtime, stop: CancellationToken) -> anyhow::Result<()> {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
+        let begun = Instant::now();
+        self.sinks.iter().for_each(recorder::remove);
+        let ending = self.metrics.take().map(push::stop);
         if let Some(traces) = self.traces.take() {
             export::stop();
             if let Err(error) = traces.shutdown_with_timeout(FLUSH_TIMEOUT) {
                 tracing::warn!(%error, "the last spans were not sent");
             }
+        }
+        let left = FLUSH_TIMEOUT.saturating_sub(begun.elapsed());
+        if ending.is_some_and(|ending| !ending.wait(left)) {
+            tracing::warn!("the last metrics were not sent");
         }
         self.stop.cancel();
     }

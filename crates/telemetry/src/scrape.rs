@@ -5,12 +5,14 @@ use std::{convert::Infallible, net::SocketAddr, time::Duration};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use listen::{Limits, RequestBody};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
 use tokio::net::TcpListener;
 use tokio_util::{bytes::Bytes, sync::CancellationToken};
 
 /// From a cached page to the longest deadline of a call.
-const BUCKETS_SECS: [f64; 12] = [
+pub(crate) const BUCKETS_SECS: [f64; 12] = [
     0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
 /// What is measured piles up until it is sorted into its buckets.
@@ -22,17 +24,21 @@ const CONNECTIONS_MAX: usize = 16;
     clippy::disallowed_methods,
     reason = "they serve the whole process and end with it"
 )]
-pub(crate) fn start(addr: SocketAddr, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
+pub(crate) fn start(
+    addr: SocketAddr,
+    stop: CancellationToken,
+) -> anyhow::Result<(SocketAddr, PrometheusRecorder)> {
     let listener = std::net::TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
     let addr = listener.local_addr()?;
-    let metrics = PrometheusBuilder::new()
+    let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS_SECS)?
-        .install_recorder()?;
+        .build_recorder();
+    let metrics = recorder.handle();
     let listener = TcpListener::from_std(listener)?;
     tokio::spawn(upkeep(metrics.clone()));
     tokio::spawn(serve(listener, metrics, stop));
-    Ok(addr)
+    Ok((addr, recorder))
 }
 
 async fn upkeep(metrics: PrometheusHandle) {

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 /// What an operator may set. The `OTEL_*` names are those of the OpenTelemetry specification, where
 /// an empty value is an unset one. Read by its SDK, without a line here: `OTEL_SERVICE_NAME`,
 /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` and `_ARG`, `OTEL_BSP_*`,
+/// `OTEL_METRIC_EXPORT_INTERVAL`,
 /// `OTEL_EXPORTER_OTLP_HEADERS`, `_TIMEOUT` and `_COMPRESSION`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
@@ -11,13 +12,18 @@ pub struct Settings {
     #[arg(long, env)]
     pub metrics_addr: Option<SocketAddr>,
 
-    /// gRPC address of an OTLP collector, for example http://127.0.0.1:4317. Unset: no traces.
+    /// gRPC address of an OTLP collector, for example http://127.0.0.1:4317. Unset: neither
+    /// traces nor metrics go there.
     #[arg(long, env, hide_env_values = true)]
     pub otel_exporter_otlp_endpoint: Option<String>,
 
     /// The same for traces only; goes first.
     #[arg(long, env, hide_env_values = true)]
     pub otel_exporter_otlp_traces_endpoint: Option<String>,
+
+    /// The same for metrics only; goes first.
+    #[arg(long, env, hide_env_values = true)]
+    pub otel_exporter_otlp_metrics_endpoint: Option<String>,
 
     /// `true` turns all of OpenTelemetry off.
     #[arg(long, env, default_value = "false")]
@@ -27,6 +33,10 @@ pub struct Settings {
     #[arg(long, env, default_value = "otlp")]
     pub otel_traces_exporter: String,
 
+    /// `otlp` or `none`; what is served as Prometheus text is not asked.
+    #[arg(long, env, default_value = "otlp")]
+    pub otel_metrics_exporter: String,
+
     /// `tracecontext` reads and writes the header `traceparent`; `none` does neither.
     #[arg(long, env, default_value = "tracecontext")]
     pub otel_propagators: String,
@@ -35,18 +45,7 @@ pub struct Settings {
 impl Settings {
     /// Where spans go. None: nowhere.
     pub(crate) fn collector(&self) -> Option<&str> {
-        if self.otel_sdk_disabled.eq_ignore_ascii_case("true") {
-            return None;
-        }
-        let endpoints = [
-            &self.otel_exporter_otlp_traces_endpoint,
-            &self.otel_exporter_otlp_endpoint,
-        ];
-        let endpoint = endpoints
-            .into_iter()
-            .flatten()
-            .map(|url| url.trim())
-            .find(|url| !url.is_empty())?;
+        let endpoint = self.endpoint(&self.otel_exporter_otlp_traces_endpoint)?;
         let exporters = &self.otel_traces_exporter;
         if !names(exporters, "otlp") && !names(exporters, "none") {
             tracing::warn!(
@@ -55,6 +54,30 @@ impl Settings {
             );
         }
         names(exporters, "otlp").then_some(endpoint)
+    }
+
+    /// Where metrics are sent. None: nowhere.
+    pub(crate) fn metrics_collector(&self) -> Option<&str> {
+        let endpoint = self.endpoint(&self.otel_exporter_otlp_metrics_endpoint)?;
+        let exporters = &self.otel_metrics_exporter;
+        if !names(exporters, "otlp") && !names(exporters, "none") {
+            tracing::warn!(
+                exporters,
+                "OTEL_METRICS_EXPORTER knows otlp and none; no metrics are sent"
+            );
+        }
+        names(exporters, "otlp").then_some(endpoint)
+    }
+
+    fn endpoint<'a>(&'a self, own: &'a Option<String>) -> Option<&'a str> {
+        if self.otel_sdk_disabled.eq_ignore_ascii_case("true") {
+            return None;
+        }
+        [own, &self.otel_exporter_otlp_endpoint]
+            .into_iter()
+            .flatten()
+            .map(|url| url.trim())
+            .find(|url| !url.is_empty())
     }
 
     pub(crate) fn propagates(&self) -> bool {

@@ -7,6 +7,10 @@ use std::{
 };
 
 use opentelemetry_proto::tonic::{
+    collector::metrics::v1::{
+        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+        metrics_service_server::{MetricsService, MetricsServiceServer},
+    },
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
         trace_service_server::{TraceService, TraceServiceServer},
@@ -53,6 +57,7 @@ impl ReceivedSpan {
 #[derive(Debug, Default)]
 struct State {
     spans: Mutex<Vec<ReceivedSpan>>,
+    metrics: Mutex<String>,
     frozen: AtomicBool,
 }
 
@@ -67,6 +72,7 @@ impl OtlpReceiver {
         let service = TraceServiceServer::new(Collector(state.clone()));
         let serving = tonic::transport::Server::builder()
             .add_service(service)
+            .add_service(MetricsServiceServer::new(Collector(state.clone())))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let serving = tokio::spawn(async move { serving.await.expect("the collector serves") });
         Self {
@@ -92,6 +98,11 @@ impl OtlpReceiver {
             .lock()
             .expect("no test panics while it holds the lock")
             .clone()
+    }
+
+    /// All metrics that were sent, to be searched.
+    pub fn metrics(&self) -> String {
+        self.state.metrics.lock().expect("unpoisoned").clone()
     }
 
     /// The spans of a trace, once they are as `enough` wants them.
@@ -143,6 +154,22 @@ impl TraceService for Collector {
             .expect("no test panics while it holds the lock")
             .extend(received);
         Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        if self.0.frozen.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let received = format!("{:?}\n", request.into_inner());
+        let mut metrics = self.0.metrics.lock().expect("unpoisoned");
+        metrics.push_str(&received);
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }
 

@@ -39,6 +39,7 @@ async fn must_not_wait(telemetry: Telemetry) {
     let begun = Instant::now();
     for _ in 0..A_FLOOD {
         work(None);
+        metrics::counter!("flood_total").increment(1);
         assert!(begun.elapsed() < FLOOD_MAX, "{:?}", begun.elapsed());
     }
     let end = tokio::task::spawn_blocking(move || {
@@ -197,4 +198,48 @@ async fn metrics_are_text_at_one_path() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_sent_as_well_as_served() {
+    let _turn = turn().await;
+    let collector = OtlpReceiver::start().await;
+    let settings = Settings {
+        metrics_addr: Some(([127, 0, 0, 1], 0).into()),
+        otel_exporter_otlp_endpoint: Some(collector.url().to_owned()),
+        ..Settings::default()
+    };
+    let telemetry = init("a-service", &settings);
+    let addr = telemetry.metrics_addr().unwrap();
+    for by in ["one", "other", "one"] {
+        metrics::counter!("sent_total", "by" => by).increment(21);
+    }
+    metrics::histogram!("sent_seconds", "by" => "third").record(0.375);
+    let text = reqwest::get(format!("http://{addr}/metrics"))
+        .await
+        .unwrap();
+    let text = text.text().await.unwrap();
+    for line in [
+        "sent_total{by=\"one\"} 42",
+        "sent_seconds_sum{by=\"third\"} 0.375",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    tokio::task::spawn_blocking(move || drop(telemetry))
+        .await
+        .unwrap();
+    let sent = collector.metrics();
+    for said in [
+        "\"a-service\"",
+        "name: \"sent_total\"",
+        "StringValue(\"one\")",
+        "AsInt(42)",
+        "StringValue(\"other\")",
+        "AsInt(21)",
+        "name: \"sent_seconds\"",
+        "StringValue(\"third\")",
+        "sum: Some(0.375)",
+    ] {
+        assert!(sent.contains(said), "{said} in {sent}");
+    }
 }
