@@ -47,6 +47,14 @@ impl NatsError {
     }
 }
 
+/// The library writes the whole address into its log; the credentials travel beside it.
+fn without_credentials(address: ServerAddr) -> Result<ServerAddr, NatsError> {
+    let mut url = address.into_inner();
+    let cleared = url.set_username("").and_then(|()| url.set_password(None));
+    cleared.map_err(|()| NatsError::Url)?;
+    ServerAddr::from_url(url).map_err(|_| NatsError::Url)
+}
+
 /// A connection that is made, and made again, in the background.
 #[derive(Clone, Debug)]
 pub struct Nats {
@@ -80,7 +88,7 @@ impl Nats {
                     _ => tracing::debug!(%event, "NATS"),
                 }
             })
-            .connect(address)
+            .connect(without_credentials(address)?)
             .await
             .map_err(|_| NatsError::Url)?;
         let jetstream = jetstream::ContextBuilder::new()
@@ -143,7 +151,7 @@ fn is_new_enough(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_new_enough;
+    use super::*;
 
     #[test]
     fn versions_are_numbers_and_not_text() {
@@ -153,5 +161,13 @@ mod tests {
         for old in ["2.9.10", "2.10.29", "1.99.0", "", "two"] {
             assert!(!is_new_enough(old), "{old}");
         }
+    }
+
+    #[test]
+    fn the_address_that_is_logged_holds_no_password() {
+        let address: ServerAddr = "nats://box:canary@127.0.0.1:4222".parse().unwrap();
+        let bare = without_credentials(address).unwrap();
+        assert!(!format!("{bare:?}").contains("canary"), "{bare:?}");
+        assert_eq!((bare.host(), bare.port()), ("127.0.0.1", 4222));
     }
 }
