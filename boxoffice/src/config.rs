@@ -55,7 +55,7 @@ pub struct Config {
 pub enum Command {
     /// Start everything (the default).
     Run,
-    /// Delete the data folder: every event, order and mail.
+    /// Delete the data folder: every event, order and mail. A server of your own is left alone.
     Reset {
         /// Do not ask.
         #[arg(long)]
