@@ -17,6 +17,10 @@ up *args:
 test:
     cargo test --workspace
 
+# The drills about money at full size: some minutes, with figures. Every `just test` runs them small.
+drills:
+    E2E_DRILLS=full cargo test --release --test e2e drills -- --nocapture --test-threads 1
+
 # Clippy on everything, warnings denied; formatting is looked at, not changed.
 lint:
     cargo fmt --all --check

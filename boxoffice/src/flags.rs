@@ -82,6 +82,7 @@ pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<Strin
         Peer::Payment => {
             set("database-url", databases.payments.expose());
             set("nats-url", config.nats_url.expose());
+            set("user-svc-url", &url(Peer::User));
             set("ticket-svc-url", &url(Peer::Ticket));
             set("notify-svc-url", &url(Peer::Notify));
             set("public-url", &public_url(config, addrs));

@@ -37,10 +37,12 @@ function watchOrder(element) {
     try {
       const answer = await fetch(poll, { headers: { accept: "application/json" } });
       if (answer.ok) {
-        const { status, payment } = await answer.json();
+        const { status, payment, balance_due, refunds } = await answer.json();
         const awaiting = status === "awaiting_payment";
         const pay = awaiting && payment?.checkout_url ? "pay" : "";
-        const now = `${status}/${payment?.status ?? "none"}/${pay}`;
+        const left = balance_due?.amount_minor ?? "";
+        const back = refunds.map((/** @type {{ status: string }} */ refund) => refund.status);
+        const now = `${status}.${payment?.status ?? "none"}.${pay}.${left}.${back}`;
         if (now !== seen) {
           location.replace(location.pathname);
           return;

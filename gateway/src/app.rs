@@ -9,8 +9,10 @@ use proto::{
     Peer,
     notify::document_service_client::DocumentServiceClient,
     payment::{
+        order_admin_service_client::OrderAdminServiceClient,
         order_service_client::OrderServiceClient,
         provider_event_service_client::ProviderEventServiceClient,
+        refund_admin_service_client::RefundAdminServiceClient,
         sandbox_service_client::SandboxServiceClient,
     },
     ticket::{
@@ -27,6 +29,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::{
     Config,
     config::PublicUrl,
+    providers::Providers,
     retries::{Budget, Upstream},
     shop::page::Pages,
 };
@@ -45,6 +48,8 @@ pub struct App {
     /// Begins with the process's own shutdown, before connections are drained.
     pub closing: Shutdown,
     pub upstreams: Upstreams,
+    /// What orders can be paid with.
+    pub providers: Providers,
     pub pages: Pages,
     /// What pages may load and where their forms may lead.
     pub page_policy: HeaderValue,
@@ -60,6 +65,7 @@ impl App {
             admission: Admission::new(config.requests_max as usize),
             closing: Shutdown::new(),
             upstreams: Upstreams::connect(config, sources.clone())?,
+            providers: Providers::default(),
             sources,
             pages: Pages::new()?,
             page_policy: HeaderValue::from_str(&format!(
@@ -124,6 +130,14 @@ impl Upstreams {
 
     pub fn orders(&self) -> OrderServiceClient<Upstream> {
         OrderServiceClient::new(self.payment.clone())
+    }
+
+    pub fn orders_admin(&self) -> OrderAdminServiceClient<Upstream> {
+        OrderAdminServiceClient::new(self.payment.clone())
+    }
+
+    pub fn refunds_admin(&self) -> RefundAdminServiceClient<Upstream> {
+        RefundAdminServiceClient::new(self.payment.clone())
     }
 
     pub fn provider_events(&self) -> ProviderEventServiceClient<Upstream> {

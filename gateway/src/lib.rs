@@ -16,6 +16,7 @@ mod error_pages;
 mod extract;
 mod observe;
 mod problem;
+mod providers;
 mod rest;
 mod retries;
 mod routes;

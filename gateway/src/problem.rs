@@ -36,6 +36,10 @@ pub fn status(reason: ErrorReason) -> StatusCode {
         | R::PaymentInProgress
         | R::OrderNotOpen
         | R::TicketsNotReady
+        | R::RefundTooLarge
+        | R::OrderNotPaid
+        | R::RefundNotOpen
+        | R::ProviderCannot
         | R::SetupNotAvailable => StatusCode::CONFLICT,
         R::VersionMismatch => StatusCode::PRECONDITION_FAILED,
         R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

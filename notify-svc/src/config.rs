@@ -59,7 +59,7 @@ pub struct Config {
     #[arg(long, env, default_value = "Boxoffice <tickets@localhost>")]
     pub mail_from: lettre::message::Mailbox,
 
-    /// Named as the seller on receipts and tickets.
+    /// Named as the seller where an order names none.
     #[arg(long, env, default_value = "Boxoffice")]
     pub seller_name: String,
 

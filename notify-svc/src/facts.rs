@@ -1,12 +1,16 @@
-//! From the message to what is rendered. The message is checked once, here.
+//! From the message to what is rendered: the parts that several kinds have in common. A message is
+//! checked once, here and in the file of its kind.
 
 use base::{EmailAddress, Sealer};
-use proto::{ConvertError, event::OrderPaid};
+use proto::{
+    ConvertError, common,
+    event::{EventSnapshot, OrderFacts},
+};
 
 use crate::{
     Config,
     error::Error,
-    render::{Event, Line, Order, Receipt, Seller, Ticket},
+    render::{About, Event, Seller},
 };
 
 const LINK_PURPOSE: &str = "order-link";
@@ -18,6 +22,7 @@ pub(crate) struct Facts {
     seller_name: String,
 }
 
+/// A field error names what the message lacks.
 impl Facts {
     pub fn new(config: &Config) -> Self {
         Self {
@@ -27,44 +32,31 @@ impl Facts {
         }
     }
 
-    /// A field error names what the message lacks.
-    pub fn receipt(&self, paid: &OrderPaid) -> Result<Receipt, Error> {
-        Ok(Receipt {
-            order: self.order(paid)?,
-            event: self.event(paid)?,
-            lines: paid.lines.iter().map(line).collect::<Result<_, _>>()?,
-            tickets: paid.tickets.iter().map(ticket).collect::<Result<_, _>>()?,
-            seller: Seller {
-                name: self.seller_name.clone(),
-            },
+    pub fn about(&self, order: Option<&OrderFacts>) -> Result<About, Error> {
+        let missing = || Error::field("order", ConvertError::Missing);
+        let order = order.ok_or_else(missing)?;
+        Ok(About {
+            id: parse("order_id", &order.order_id)?,
+            number: order.number.clone(),
+            email: email(&order.email)?,
+            name: name(&order.name),
+            total: money("total", order.total.as_ref())?,
+            link: self.link(&order.sealed_order_link)?,
+            event: self.event(order.event.as_ref())?,
+            seller: self.seller(order.seller.as_ref()),
         })
     }
 
-    fn order(&self, paid: &OrderPaid) -> Result<Order, Error> {
-        let link = self
-            .sealer
-            .open(LINK_PURPOSE, &paid.sealed_order_link)
+    pub fn link(&self, sealed: &[u8]) -> Result<String, Error> {
+        self.sealer
+            .open(LINK_PURPOSE, sealed)
             .and_then(|link| String::from_utf8(link).ok())
-            .ok_or_else(|| Error::field("sealed_order_link", "does not open with LINK_SEAL_KEY"))?;
-        let paid_at = paid.paid_at.as_ref().ok_or(ConvertError::Missing);
-        let paid_at = paid_at.and_then(proto::timestamp_from);
-        Ok(Order {
-            id: parse("order_id", &paid.order_id)?,
-            number: paid.number.clone(),
-            email: parse::<EmailAddress>("email", &paid.email)?
-                .as_str()
-                .to_owned(),
-            name: (!paid.name.is_empty()).then(|| paid.name.clone()),
-            phone: paid.phone_number.clone(),
-            paid_at: paid_at.map_err(|rule| Error::field("paid_at", rule))?,
-            total: money("total", paid.total.as_ref())?,
-            link,
-        })
+            .ok_or_else(|| Error::field("sealed_order_link", "does not open with LINK_SEAL_KEY"))
     }
 
-    fn event(&self, paid: &OrderPaid) -> Result<Event, Error> {
+    pub fn event(&self, event: Option<&EventSnapshot>) -> Result<Event, Error> {
         let missing = || Error::field("event", ConvertError::Missing);
-        let event = paid.event.as_ref().ok_or_else(missing)?;
+        let event = event.ok_or_else(missing)?;
         let starts_at = event.date_time.as_ref().ok_or(ConvertError::Missing);
         let starts_at = starts_at.and_then(proto::timestamp_from);
         Ok(Event {
@@ -77,30 +69,46 @@ impl Facts {
             public_url: format!("{}/events/{}", self.public_url, event.slug),
         })
     }
+
+    /// Orders from before sellers had particulars name none.
+    pub fn seller(&self, seller: Option<&common::Seller>) -> Seller {
+        let seller = seller.cloned().unwrap_or_default();
+        let named = !seller.name.trim().is_empty();
+        Seller {
+            name: if named {
+                seller.name
+            } else {
+                self.seller_name.clone()
+            },
+            address: seller.address,
+            tax_id: seller.tax_id,
+            contact: seller.contact,
+        }
+    }
 }
 
-fn line(line: &proto::event::PaidLine) -> Result<Line, Error> {
-    Ok(Line {
-        category: line.category.clone(),
-        quantity: line.quantity,
-        unit_price: money("lines.unit_price", line.unit_price.as_ref())?,
-        line_total: money("lines.line_total", line.line_total.as_ref())?,
-    })
+pub(crate) fn email(text: &str) -> Result<String, Error> {
+    Ok(parse::<EmailAddress>("email", text)?.as_str().to_owned())
 }
 
-fn ticket(ticket: &proto::event::PaidTicket) -> Result<Ticket, Error> {
-    Ok(Ticket {
-        id: parse("tickets.id", &ticket.id)?,
-        code: ticket.code.clone(),
-        category: ticket.category.clone(),
-    })
+pub(crate) fn name(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn money(field: &str, money: Option<&proto::common::Money>) -> Result<base::Money, Error> {
+pub(crate) fn money(field: &str, money: Option<&common::Money>) -> Result<base::Money, Error> {
     proto::money_from(money).map_err(|rule| Error::field(field, rule))
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+/// Money that goes back. Nobody is told of nothing.
+pub(crate) fn refund(field: &str, amount: Option<&common::Money>) -> Result<base::Money, Error> {
+    let amount = money(field, amount)?;
+    if amount.amount_minor <= 0 {
+        return Err(Error::field(field, "must be more than nothing"));
+    }
+    Ok(amount)
+}
+
+pub(crate) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
     field: &str,
     text: &str,
 ) -> Result<T, Error> {

@@ -6,6 +6,7 @@ mod config;
 mod error;
 mod facts;
 mod jobs;
+mod kinds;
 mod mailer;
 mod poison;
 pub mod render;

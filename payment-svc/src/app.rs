@@ -3,10 +3,20 @@ use std::sync::Arc;
 use base::{EmailAddress, KeyRing, OrderId, Sealer, Secret, Sources};
 use db::Db;
 use kit::{Tasks, client::MeshChannel};
-use proto::ticket::inventory_service_client::InventoryServiceClient;
+use proto::{
+    common::Seller,
+    ticket::{
+        change_service_client::ChangeServiceClient, grant_service_client::GrantServiceClient,
+        inventory_service_client::InventoryServiceClient,
+    },
+};
 use tokio::sync::Notify;
 
-use crate::{config::PublicUrl, provider::Providers, store::OrderRow};
+use crate::{
+    config::{PublicUrl, SellerSettings},
+    provider::Providers,
+    store::OrderRow,
+};
 
 const ORDER_SECRET: &str = "order";
 const GUEST_KEY: &str = "guest";
@@ -21,7 +31,11 @@ pub(crate) struct App {
     pub sealer: Sealer,
     pub public_url: PublicUrl,
     pub inventory: InventoryServiceClient<MeshChannel>,
+    pub changes: ChangeServiceClient<MeshChannel>,
+    pub grants: GrantServiceClient<MeshChannel>,
     pub providers: Providers,
+    /// Where an event does not name its own.
+    pub seller: SellerSettings,
     pub tasks: Tasks,
     pub nudges: Nudges,
 }
@@ -30,6 +44,7 @@ pub(crate) struct App {
 #[derive(Default)]
 pub(crate) struct Nudges {
     pub orders: Arc<Notify>,
+    pub refunds: Arc<Notify>,
     pub provider_events: Arc<Notify>,
     pub outbox: Arc<Notify>,
 }
@@ -63,6 +78,16 @@ impl App {
             .public_url
             .at(&format!("/o/{}/{}", order.id, secret.expose()));
         self.sealer.seal(&self.sources, ORDER_LINK, link.as_bytes())
+    }
+
+    /// Who sells where an event does not name its own.
+    pub fn installation_seller(&self) -> Seller {
+        Seller {
+            name: self.seller.seller_name.clone(),
+            address: self.seller.seller_address.clone(),
+            tax_id: self.seller.seller_tax_id.clone(),
+            contact: self.seller.seller_contact.clone(),
+        }
     }
 
     /// Where a provider sends the guest back to.

@@ -3,7 +3,8 @@ use std::{net::SocketAddr, str::FromStr};
 use base::{KeyRing, Sealer, Secret};
 use kit::MeshKey;
 
-use crate::provider::sandbox::WebhookSecrets;
+use crate::provider::WebhookSecrets;
+pub use crate::provider::sandbox::WebhookFaults;
 
 /// payment-svc: orders and money.
 #[derive(clap::Parser, Clone, Debug)]
@@ -62,6 +63,24 @@ pub struct Config {
     )]
     pub payment_providers: Vec<ProviderName>,
 
+    /// gRPC address of user-svc, whose keys verify access tokens.
+    #[arg(long, env = "USER_SVC_URL", default_value = "http://127.0.0.1:50051")]
+    pub user_svc_url: String,
+
+    #[command(flatten)]
+    pub seller: SellerSettings,
+
+    #[command(flatten)]
+    pub stripe: StripeSettings,
+
+    /// How to pay by bank transfer: account and bank, shown with the amount and the reference. Several lines.
+    #[arg(
+        long,
+        env = "MANUAL_PAYMENT_INSTRUCTIONS",
+        default_value = "Ask at the desk how to pay."
+    )]
+    pub manual_payment_instructions: String,
+
     /// Signs the sandbox's webhooks: secrets of 16 characters or more, separated by commas; the first signs, all verify.
     #[arg(long, env = "SANDBOX_WEBHOOK_SECRET", hide_env_values = true)]
     pub sandbox_webhook_secret: WebhookSecrets,
@@ -70,12 +89,67 @@ pub struct Config {
     #[arg(long, env = "SANDBOX_WEBHOOK_URL")]
     pub sandbox_webhook_url: Option<reqwest::Url>,
 
+    /// What happens to the sandbox's webhooks on their way, for tests:
+    /// `delay_ms=500,loss=0.1,duplicate=0.2,disorder=0.3`; the last three are probabilities.
+    #[arg(long, env = "SANDBOX_WEBHOOK_FAULTS", default_value = "")]
+    pub sandbox_webhook_faults: WebhookFaults,
+
+    /// How late the sandbox is where its test cards make it late, in milliseconds.
+    #[arg(long, env = "SANDBOX_LATE_MS", default_value_t = 60_000)]
+    pub sandbox_late_ms: u64,
+
     /// Lets grpcurl list and describe the services.
     #[arg(long, env = "GRPC_REFLECTION", default_value_t = false, action = clap::ArgAction::Set)]
     pub grpc_reflection: bool,
 
     #[command(flatten)]
     pub telemetry: kit::telemetry::Settings,
+}
+
+/// Who sells, where an event does not say otherwise; receipts name it.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SellerSettings {
+    /// Named as the seller on receipts.
+    #[arg(long, env = "SELLER_NAME", default_value = "Boxoffice")]
+    pub seller_name: String,
+
+    /// The seller's postal address. Several lines.
+    #[arg(long, env = "SELLER_ADDRESS", default_value = "")]
+    pub seller_address: String,
+
+    /// The seller's tax number.
+    #[arg(long, env = "SELLER_TAX_ID", default_value = "")]
+    pub seller_tax_id: String,
+
+    /// Where guests get help.
+    #[arg(long, env = "SELLER_CONTACT", default_value = "")]
+    pub seller_contact: String,
+}
+
+/// The account at Stripe; needed only if PAYMENT_PROVIDERS names it.
+#[derive(clap::Args, Clone, Debug)]
+pub struct StripeSettings {
+    /// Secret key of the account (`sk_…`).
+    #[arg(long, env = "STRIPE_SECRET_KEY", value_parser = secret, hide_env_values = true,
+        required_if_eq("payment_providers", "stripe"))]
+    pub stripe_secret_key: Option<Secret>,
+
+    /// Signing secrets of the webhook endpoint (`whsec_…`), separated by commas, so that they can be rotated.
+    #[arg(
+        long,
+        env = "STRIPE_WEBHOOK_SECRET",
+        hide_env_values = true,
+        required_if_eq("payment_providers", "stripe")
+    )]
+    pub stripe_webhook_secret: Option<WebhookSecrets>,
+
+    /// Where Stripe's API answers.
+    #[arg(
+        long,
+        env = "STRIPE_API_BASE",
+        default_value = "https://api.stripe.com"
+    )]
+    pub stripe_api_base: reqwest::Url,
 }
 
 #[derive(clap::Subcommand, Clone, Copy, Debug)]
@@ -89,15 +163,22 @@ pub enum Command {
 pub enum ProviderName {
     /// The built-in provider with test cards. It moves no real money.
     Sandbox,
+    /// Cards and more, on Stripe's own page.
+    Stripe,
+    /// Bank transfer, or cash at the desk: an admin confirms what arrived.
+    Manual,
 }
 
 impl FromStr for ProviderName {
     type Err = &'static str;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name.trim() {
+        // Without a space: what a provider needs is asked for by its exact name.
+        match name {
             "sandbox" => Ok(Self::Sandbox),
-            _ => Err("the one provider of this build is sandbox"),
+            "stripe" => Ok(Self::Stripe),
+            "manual" => Ok(Self::Manual),
+            _ => Err("must be sandbox, stripe or manual"),
         }
     }
 }

@@ -29,6 +29,16 @@ pub(crate) enum Error {
     TicketsNotReady,
     #[error("the provider is not enabled")]
     ProviderNotEnabled,
+    #[error("the provider does not do that")]
+    ProviderCannot,
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    #[error("more than is left")]
+    RefundTooLarge,
+    #[error("no money of the order is here")]
+    OrderNotPaid,
+    #[error("the refund's state does not allow this")]
+    RefundNotOpen,
     #[error("the webhook's signature is wrong")]
     SignatureInvalid,
     #[error("the payment provider did not answer: {0}")]
@@ -47,55 +57,34 @@ pub(crate) enum Error {
 pub(crate) struct Refusal {
     pub reason: ErrorReason,
     pub detail: String,
+    /// Further facts by name, for programs.
+    pub facts: Vec<(String, String)>,
 }
 
 impl Error {
     pub fn failure(self) -> Failure {
-        use Code::{AlreadyExists, FailedPrecondition, InvalidArgument};
-        let refused = |code, reason, detail: &str| Failure::refused(code, reason, detail);
+        if let Some((code, reason, sentence)) = self.rule() {
+            return Failure::refused(code, reason, sentence);
+        }
         match self {
             Self::OrderNotFound => Failure::not_found("order"),
             Self::SessionNotFound => Failure::not_found("payment session"),
+            Self::NotFound(what) => Failure::not_found(what),
             Self::Fields(problems) => kit::fields(problems),
-            Self::KeyInvalid(error) => refused(
-                InvalidArgument,
+            Self::KeyInvalid(error) => Failure::refused(
+                Code::InvalidArgument,
                 ErrorReason::IdempotencyKeyInvalid,
-                &error.to_string(),
+                error.to_string(),
             ),
-            Self::KeyReused => refused(
-                AlreadyExists,
-                ErrorReason::IdempotencyKeyReused,
-                "This key was used with another request. Take a new one.",
-            ),
-            Self::Refused(refusal) => match refusal.reason {
-                ErrorReason::NotFound => refused(Code::NotFound, refusal.reason, &refusal.detail),
-                reason => refused(FailedPrecondition, reason, &refusal.detail),
-            },
-            Self::PaymentInProgress => refused(
-                FailedPrecondition,
-                ErrorReason::PaymentInProgress,
-                "A payment of this order is open already.",
-            ),
-            Self::OrderNotOpen => refused(
-                FailedPrecondition,
-                ErrorReason::OrderNotOpen,
-                "The order is not open any more.",
-            ),
-            Self::TicketsNotReady => refused(
-                FailedPrecondition,
-                ErrorReason::TicketsNotReady,
-                "The tickets are not ready yet.",
-            ),
-            Self::ProviderNotEnabled => refused(
-                InvalidArgument,
-                ErrorReason::ProviderNotEnabled,
-                "This payment provider is not enabled.",
-            ),
-            Self::SignatureInvalid => refused(
-                InvalidArgument,
-                ErrorReason::SignatureInvalid,
-                "The signature is wrong.",
-            ),
+            Self::Refused(refusal) => {
+                let code = match refusal.reason {
+                    ErrorReason::NotFound => Code::NotFound,
+                    _ => Code::FailedPrecondition,
+                };
+                let mut failure = Failure::refused(code, refusal.reason, refusal.detail);
+                failure.facts = refusal.facts;
+                failure
+            }
             Self::Provider(error) => {
                 let mut failure = Failure::outcome_unknown();
                 failure.source = Some(Box::new(error));
@@ -104,7 +93,56 @@ impl Error {
             Self::Db(error) => error.into(),
             Self::Call(failure) => *failure,
             Self::Broken(what) => Failure::internal(what),
+            other => Failure::internal(other),
         }
+    }
+
+    /// The rules that a call may break, each with one sentence. A refusal means that nothing happened.
+    fn rule(&self) -> Option<(Code, ErrorReason, &'static str)> {
+        use {Code::FailedPrecondition as Refused, Code::InvalidArgument, ErrorReason as Reason};
+        Some(match self {
+            Self::KeyReused => {
+                let sentence = "This key was used with another request. Take a new one.";
+                (Code::AlreadyExists, Reason::IdempotencyKeyReused, sentence)
+            }
+            Self::PaymentInProgress => {
+                let sentence = "A payment of this order is open already.";
+                (Refused, Reason::PaymentInProgress, sentence)
+            }
+            Self::OrderNotOpen => {
+                let sentence = "The order is not open any more.";
+                (Refused, Reason::OrderNotOpen, sentence)
+            }
+            Self::TicketsNotReady => {
+                let sentence = "The tickets are not ready yet.";
+                (Refused, Reason::TicketsNotReady, sentence)
+            }
+            Self::ProviderNotEnabled => {
+                let sentence = "This payment provider is not enabled.";
+                (InvalidArgument, Reason::ProviderNotEnabled, sentence)
+            }
+            Self::ProviderCannot => {
+                let sentence = "The provider of this payment does not do that.";
+                (Refused, Reason::ProviderCannot, sentence)
+            }
+            Self::RefundTooLarge => {
+                let sentence = "That is more than is left of the payment or of its tickets.";
+                (Refused, Reason::RefundTooLarge, sentence)
+            }
+            Self::OrderNotPaid => {
+                let sentence = "No money of this order is here that could be sent back.";
+                (Refused, Reason::OrderNotPaid, sentence)
+            }
+            Self::RefundNotOpen => {
+                let sentence = "The refund is in a state that does not allow this.";
+                (Refused, Reason::RefundNotOpen, sentence)
+            }
+            Self::SignatureInvalid => {
+                let sentence = "The signature is wrong.";
+                (InvalidArgument, Reason::SignatureInvalid, sentence)
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -1,11 +1,14 @@
 //! Orders and money: the orchestrator of a purchase.
 
+mod accounts;
 mod app;
+mod attempts;
 mod config;
 mod domain;
 mod error;
 mod jobs;
 mod provider;
+mod refunds;
 mod rpc;
 mod saga;
 mod store;
@@ -13,25 +16,32 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use base::Sources;
 use db::{Db, DbConfig};
 use events::{Nats, OutboxConfig};
-use kit::{Bind, Server, ServerBuilder, Tasks, client};
+use kit::{Bind, Server, ServerBuilder, Tasks, VerifyToken, client};
 use proto::{
     Peer,
     notify::accept_service_client::AcceptServiceClient,
     payment::{
+        order_admin_service_server::OrderAdminServiceServer,
         order_service_server::OrderServiceServer,
         provider_event_service_server::ProviderEventServiceServer,
+        refund_admin_service_server::RefundAdminServiceServer,
         sandbox_service_server::SandboxServiceServer,
     },
-    ticket::inventory_service_client::InventoryServiceClient,
+    ticket::{
+        change_service_client::ChangeServiceClient, grant_service_client::GrantServiceClient,
+        inventory_service_client::InventoryServiceClient,
+    },
 };
 use provider::{Providers, sandbox};
 
 use app::{App, Nudges};
-pub use config::{Command, Config, ProviderName, PublicUrl};
-pub use provider::sandbox::WebhookSecrets;
+pub use config::{Command, Config, ProviderName, PublicUrl, WebhookFaults};
+use domain::order_state::OrderStatus;
+pub use provider::WebhookSecrets;
 
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -41,6 +51,19 @@ const NAME: &str = "payment-svc";
 
 /// Builds the service: bound and with its jobs at work, not yet serving.
 pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Result<Server> {
+    let identity = config.mesh_key.identity(Peer::Payment);
+    let keys = auth::RemoteKeys::new(&config.user_svc_url, identity).context("USER_SVC_URL")?;
+    let verifier = Arc::new(auth::Verifier::new(Arc::new(keys), sources.clone()));
+    build_with_verifier(config, bind, sources, verifier).await
+}
+
+/// Like `build`, with another judge of access tokens than user-svc's keys.
+pub async fn build_with_verifier(
+    config: &Config,
+    bind: Bind,
+    sources: Sources,
+    verifier: Arc<dyn VerifyToken>,
+) -> anyhow::Result<Server> {
     let db = Db::connect_lazy(&db_config(config))?;
     db::wait_for_migrations(&db, &MIGRATOR, MIGRATION_PATIENCE).await?;
     let tasks = Tasks::new();
@@ -59,11 +82,15 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
         nudge: nudges.outbox.clone(),
         service: NAME,
     });
-    sandbox::deliver::start(&tasks, sandbox.clone())?;
+    sandbox::start(&tasks, &sandbox)?;
 
+    let tickets = client::channel(&config.ticket_svc_url, identity)?;
     let app = Arc::new(App {
-        inventory: InventoryServiceClient::new(client::channel(&config.ticket_svc_url, identity)?),
-        providers: Providers::new(config, &sandbox),
+        inventory: InventoryServiceClient::new(tickets.clone()),
+        changes: ChangeServiceClient::new(tickets.clone()),
+        grants: GrantServiceClient::new(tickets),
+        providers: Providers::new(config, &sandbox, &sources),
+        seller: config.seller.clone(),
         keys: config.order_keys.clone(),
         sealer: config.link_seal_key.clone(),
         public_url: config.public_url.clone(),
@@ -77,9 +104,14 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
     let database = app.db.answers();
     let builder = ServerBuilder::new(Peer::Payment, bind, config.mesh_key.clone(), tasks).await?;
     builder
+        .verify_tokens(verifier)
         .reflection(config.grpc_reflection)
         .ready_check("database", database)
         .add_service(OrderServiceServer::new(rpc::Orders(app.clone())))
+        .add_service(OrderAdminServiceServer::new(rpc::OrdersAdmin(app.clone())))
+        .add_service(RefundAdminServiceServer::new(rpc::RefundsAdmin(
+            app.clone(),
+        )))
         .add_service(SandboxServiceServer::new(rpc::SandboxPage(sandbox)))
         .add_service(ProviderEventServiceServer::new(rpc::ProviderEvents(app)))
         .build()
@@ -92,4 +124,12 @@ fn db_config(config: &Config) -> DbConfig {
         db.max_connections = sessions;
     }
     db
+}
+
+/// Every step that the life of an order has, as the words in the database: from and to.
+pub fn order_transitions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let steps = OrderStatus::ALL
+        .into_iter()
+        .flat_map(|from| from.next().iter().map(move |to| (from, *to)));
+    steps.map(|(from, to)| (from.word(), to.word()))
 }

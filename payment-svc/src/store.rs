@@ -1,15 +1,18 @@
 //! The statements that several operations use. Every transition of an order goes through `advance`.
 
-use base::{AttemptId, OrderId};
+use base::OrderId;
 use db::DbError;
 use kit::{ErrorReason, TraceId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub(crate) use crate::attempts::{
+    AttemptRow, advance_attempt, attempts, find_attempt, find_attempt_by_reference, newest_attempt,
+};
 use crate::{
     app::App,
-    domain::{attempt_state::AttemptStatus, order_state::OrderStatus},
+    domain::order_state::OrderStatus,
     error::{Error, Refusal},
 };
 
@@ -28,21 +31,32 @@ pub(crate) struct OrderRow {
     pub locale: String,
     pub total_amount_minor: i64,
     pub currency: String,
+    /// Until the hold is bound, the guest's choice: empty where there was none.
     pub provider: String,
     pub status: String,
     pub refusal_reason: Option<String>,
     pub refusal_detail: Option<String>,
+    pub refusal_facts: Option<serde_json::Value>,
     pub event_id: Option<Uuid>,
     pub event_slug: Option<String>,
     pub event_title: Option<String>,
     pub event_location: Option<String>,
     pub event_date_time: Option<OffsetDateTime>,
     pub event_timezone: Option<String>,
+    /// What the event takes, the preferred one first; empty means any.
+    pub event_providers: Vec<String>,
+    pub seller_name: String,
+    pub seller_address: String,
+    pub seller_tax_id: String,
+    pub seller_contact: String,
+    pub event_cancelled: bool,
     pub pay_by: Option<OffsetDateTime>,
     /// `pay_by` has passed by the database's clock.
     pub overdue: bool,
     pub paid_at: Option<OffsetDateTime>,
     pub stock_released: bool,
+    /// A sentence for a person who must decide.
+    pub needs_attention: Option<String>,
     pub age_secs: f64,
     pub created_at: OffsetDateTime,
 }
@@ -64,36 +78,20 @@ impl OrderRow {
         Some(Refusal {
             reason,
             detail: self.refusal_detail.clone().unwrap_or_default(),
+            facts: self
+                .refusal_facts
+                .as_ref()
+                .map(read_facts)
+                .unwrap_or_default(),
         })
     }
 }
 
-/// One try to pay.
-#[derive(Clone, Debug)]
-pub(crate) struct AttemptRow {
-    pub id: Uuid,
-    pub order_id: Uuid,
-    pub provider: String,
-    pub provider_key: String,
-    pub amount_minor: i64,
-    pub currency: String,
-    pub status: String,
-    pub provider_ref: Option<String>,
-    pub checkout_url: Option<String>,
-    pub deadline: OffsetDateTime,
-    pub checks: i32,
-}
-
-impl AttemptRow {
-    pub fn status(&self) -> Result<AttemptStatus, Error> {
-        self.status
-            .parse()
-            .map_err(|_| Error::Broken("an attempt has an unknown status"))
-    }
-
-    pub fn is_open(&self) -> bool {
-        self.status.parse().is_ok_and(AttemptStatus::is_open)
-    }
+fn read_facts(stored: &serde_json::Value) -> Vec<(String, String)> {
+    let facts = stored.as_object().into_iter().flatten();
+    facts
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 pub(crate) async fn find_order(
@@ -104,29 +102,18 @@ pub(crate) async fn find_order(
         OrderRow,
         r#"SELECT id, number, hold_id, body_hash, secret_key_id, secret_generation, email,
                phone_number, name, locale, total_amount_minor, currency, provider, status,
-               refusal_reason, refusal_detail, event_id, event_slug, event_title, event_location,
-               event_date_time, event_timezone, pay_by,
+               refusal_reason, refusal_detail, refusal_facts, event_id, event_slug, event_title,
+               event_location, event_date_time, event_timezone, event_providers, seller_name,
+               seller_address, seller_tax_id, seller_contact,
+               EXISTS (SELECT 1 FROM event_cancellations c
+                   WHERE c.event_id = orders.event_id) AS "event_cancelled!",
+               pay_by,
                coalesce(pay_by <= clock_timestamp(), false) AS "overdue!",
-               paid_at, stock_released_at IS NOT NULL AS "stock_released!",
+               paid_at, stock_released_at IS NOT NULL AS "stock_released!", needs_attention,
                extract(epoch FROM clock_timestamp() - created_at)::float8 AS "age_secs!",
                created_at
            FROM orders WHERE id = $1"#,
         id.uuid(),
-    );
-    Ok(found.fetch_optional(conn).await?)
-}
-
-/// The newest attempt of an order: the open one, where there is one.
-pub(crate) async fn newest_attempt(
-    conn: &mut PgConnection,
-    order: OrderId,
-) -> Result<Option<AttemptRow>, DbError> {
-    let found = sqlx::query_as!(
-        AttemptRow,
-        "SELECT id, order_id, provider, provider_key, amount_minor, currency, status,
-             provider_ref, checkout_url, deadline, checks
-         FROM payment_attempts WHERE order_id = $1 ORDER BY number DESC LIMIT 1",
-        order.uuid(),
     );
     Ok(found.fetch_optional(conn).await?)
 }
@@ -202,8 +189,11 @@ pub(crate) async fn advance(tx: &mut PgConnection, step: &Step) -> Result<bool, 
     let moved = sqlx::query!(
         "UPDATE orders
          SET status = $3, updated_at = clock_timestamp(), step_failures = 0,
-             next_step_at = least(clock_timestamp() + make_interval(secs => $4),
-                 CASE WHEN $3 = 'awaiting_payment' THEN pay_by END),
+             -- An order at rest is looked at all the same while a guest could still pay by an attempt.
+             next_step_at = least(clock_timestamp() + make_interval(secs => coalesce($4,
+                     CASE WHEN EXISTS (SELECT 1 FROM payment_attempts a WHERE a.order_id = $1
+                         AND a.status IN ('created', 'requires_action', 'processing')) THEN 5::float8 END)),
+                 CASE WHEN $3 IN ('awaiting_payment', 'processing') THEN pay_by END),
              paid_at = CASE WHEN $3 = 'paid' THEN clock_timestamp() ELSE paid_at END
          WHERE id = $1 AND status = $2",
         step.order.uuid(),
@@ -252,33 +242,6 @@ async fn record(tx: &mut PgConnection, step: &Step) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Ends or moves an attempt. False if its life does not allow that from where it is now, which for a
-/// repeated or late report is as it should be.
-pub(crate) async fn advance_attempt(
-    tx: &mut PgConnection,
-    id: AttemptId,
-    to: AttemptStatus,
-    reason: Option<&str>,
-) -> Result<bool, DbError> {
-    let from: Vec<String> = AttemptStatus::ALL
-        .into_iter()
-        .filter(|from| from.may_become(to))
-        .map(|from| from.word().to_owned())
-        .collect();
-    let moved = sqlx::query!(
-        "UPDATE payment_attempts
-         SET status = $3, failure_reason = coalesce($4, failure_reason),
-             ended_at = CASE WHEN $5 THEN NULL ELSE clock_timestamp() END
-         WHERE id = $1 AND status = ANY($2)",
-        id.uuid(),
-        &from,
-        to.word(),
-        reason,
-        to.is_open(),
-    );
-    Ok(moved.execute(tx).await?.rows_affected() == 1)
-}
-
 /// Puts an order in front of a person.
 pub(crate) async fn ask_for_attention(
     tx: &mut PgConnection,
@@ -289,6 +252,62 @@ pub(crate) async fn ask_for_attention(
         "UPDATE orders SET needs_attention = $2 WHERE id = $1",
         order.uuid(),
         why
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes an order away from the people it was put before, if it is for this reason.
+pub(crate) async fn attention_is_over(
+    tx: &mut PgConnection,
+    order: OrderId,
+    why: &str,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE orders SET needs_attention = NULL WHERE id = $1 AND needs_attention = $2",
+        order.uuid(),
+        why
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// What an admin did, for the audit log.
+#[derive(Clone, Debug)]
+pub(crate) struct Audit {
+    pub by: By,
+    /// A word such as `payment.confirm`.
+    pub action: &'static str,
+    /// The id of the order or the refund.
+    pub object: String,
+    pub before: serde_json::Value,
+    pub after: serde_json::Value,
+}
+
+/// Writes what an admin did, in the transaction that does it.
+pub(crate) async fn audit(tx: &mut PgConnection, audit: &Audit) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO audit_log (actor, action, object, before, after, trace_id)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        audit.by.actor,
+        audit.action,
+        audit.object,
+        audit.before,
+        audit.after,
+        audit.by.trace_id(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A person has decided.
+pub(crate) async fn clear_attention(tx: &mut PgConnection, order: OrderId) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE orders SET needs_attention = NULL WHERE id = $1",
+        order.uuid()
     )
     .execute(tx)
     .await?;

@@ -2,10 +2,10 @@
 
 use base::OrderId;
 use proto::{
-    common::Money,
+    common::{Money, Seller},
     payment::{
         AttemptStatus as WireAttempt, Order, OrderLine, OrderStatus as WireStatus, PaymentAttempt,
-        TimelineEntry,
+        Refund, TimelineEntry,
     },
     ticket::{ListOrderTicketsRequest, Ticket},
 };
@@ -15,7 +15,12 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::{attempt_state::AttemptStatus, order_state::OrderStatus, timeline},
+    domain::{
+        attempt_state::AttemptStatus,
+        order_state::OrderStatus,
+        refund_state::{RefundReason, RefundStatus},
+        timeline,
+    },
     error::Error,
     store::{self, AttemptRow, OrderRow},
 };
@@ -28,6 +33,22 @@ pub(crate) struct LineRow {
     pub quantity: i32,
     pub unit_price_minor: i64,
     pub line_total_minor: i64,
+    pub unit_fee_minor: i64,
+    pub tax_rate_ppm: i32,
+    pub tax_minor: i64,
+    pub refunded_quantity: i32,
+}
+
+struct RefundRow {
+    id: Uuid,
+    number: i32,
+    amount_minor: i64,
+    currency: String,
+    status: String,
+    reason: String,
+    note: String,
+    created_at: OffsetDateTime,
+    ended_at: Option<OffsetDateTime>,
 }
 
 struct EventRow {
@@ -40,7 +61,13 @@ struct EventRow {
 /// Everything about an order, as it stands now. Tickets are asked for once they exist.
 pub(crate) async fn order(app: &App, id: OrderId) -> Result<Order, Error> {
     let read = app.db.read(id, |conn, id| Box::pin(read(conn, *id)));
-    let (row, attempt, lines, events) = read.await?;
+    let Everything {
+        order: row,
+        attempt,
+        lines,
+        refunds,
+        events,
+    } = read.await?;
     let status = row.status()?;
     let tickets = if status.has_tickets() {
         tickets(app, id).await?
@@ -48,15 +75,25 @@ pub(crate) async fn order(app: &App, id: OrderId) -> Result<Order, Error> {
         Vec::new()
     };
     let money = |amount_minor| minor(amount_minor, &row.currency);
+    let refunds: Result<_, Error> = refunds.into_iter().map(wire_refund).collect();
     Ok(Order {
         id: row.id.to_string(),
         status: status.wire().into(),
         lines: lines.iter().map(|line| wire_line(line, money)).collect(),
         total_amount: money(row.total_amount_minor),
-        payment: attempt.map(wire_attempt).transpose()?,
+        tax_total: money(lines.iter().map(|line| line.tax_minor).sum()),
+        balance_due: attempt
+            .as_ref()
+            .and_then(|attempt| balance(status, attempt)),
+        payment: attempt
+            .map(|attempt| wire_attempt(app, attempt))
+            .transpose()?,
+        payment_providers: choices(app, &row, status),
+        refunds: refunds?,
         tickets,
         timeline: wire_timeline(events),
         created_at: Some(proto::timestamp(row.created_at)),
+        seller: row.event_id.and_then(|_| seller(app, &row)),
         event_id: row.event_id.map(|id| id.to_string()).unwrap_or_default(),
         event_title: row.event_title.unwrap_or_default(),
         event_slug: row.event_slug.unwrap_or_default(),
@@ -68,6 +105,40 @@ pub(crate) async fn order(app: &App, id: OrderId) -> Result<Order, Error> {
         phone_number: row.phone_number,
         name: row.name,
     })
+}
+
+/// Who sells, as the order remembers it; one from before sellers were remembered has the installation's.
+pub(crate) fn seller(app: &App, order: &OrderRow) -> Option<Seller> {
+    if order.seller_name.is_empty() {
+        return Some(app.installation_seller());
+    }
+    Some(Seller {
+        name: order.seller_name.clone(),
+        address: order.seller_address.clone(),
+        tax_id: order.seller_tax_id.clone(),
+        contact: order.seller_contact.clone(),
+    })
+}
+
+/// What is still to be paid once a part has arrived.
+fn balance(status: OrderStatus, attempt: &AttemptRow) -> Option<Money> {
+    let left = attempt.left_minor();
+    let waits = status == OrderStatus::AwaitingPayment && attempt.is_open();
+    if !waits || left == 0 {
+        return None;
+    }
+    minor(attempt.amount_minor - left, &attempt.currency)
+}
+
+fn choices(app: &App, order: &OrderRow, status: OrderStatus) -> Vec<String> {
+    match status {
+        OrderStatus::AwaitingPayment | OrderStatus::Processing => app
+            .providers
+            .for_event(&order.event_providers)
+            .map(|provider| provider.name().to_owned())
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// True while the guest has to wait for a page to pay on.
@@ -111,7 +182,13 @@ pub(crate) fn minor(amount_minor: i64, currency: &str) -> Option<Money> {
     })
 }
 
-type Everything = (OrderRow, Option<AttemptRow>, Vec<LineRow>, Vec<EventRow>);
+struct Everything {
+    order: OrderRow,
+    attempt: Option<AttemptRow>,
+    lines: Vec<LineRow>,
+    refunds: Vec<RefundRow>,
+    events: Vec<EventRow>,
+}
 
 async fn read(conn: &mut PgConnection, id: OrderId) -> Result<Everything, Error> {
     let order = store::find_order(conn, id)
@@ -119,19 +196,32 @@ async fn read(conn: &mut PgConnection, id: OrderId) -> Result<Everything, Error>
         .ok_or(Error::OrderNotFound)?;
     let attempt = store::newest_attempt(conn, id).await?;
     let lines = read_lines(conn, id).await?;
+    let refunds = sqlx::query_as!(
+        RefundRow,
+        "SELECT id, number, amount_minor, currency, status, reason, note, created_at, ended_at
+         FROM refunds WHERE order_id = $1 ORDER BY number",
+        id.uuid(),
+    );
+    let refunds = refunds.fetch_all(&mut *conn).await?;
     let events = sqlx::query_as!(
         EventRow,
         "SELECT from_status, to_status, reason, at FROM order_events WHERE order_id = $1 ORDER BY id",
         id.uuid(),
     );
-    let events = events.fetch_all(conn).await?;
-    Ok((order, attempt, lines, events))
+    Ok(Everything {
+        order,
+        attempt,
+        lines,
+        refunds,
+        events: events.fetch_all(conn).await?,
+    })
 }
 
 async fn read_lines(conn: &mut PgConnection, id: OrderId) -> Result<Vec<LineRow>, Error> {
     let lines = sqlx::query_as!(
         LineRow,
-        "SELECT ticket_type_id, category, quantity, unit_price_minor, line_total_minor
+        "SELECT ticket_type_id, category, quantity, unit_price_minor, line_total_minor,
+             unit_fee_minor, tax_rate_ppm, tax_minor, refunded_quantity
          FROM order_lines WHERE order_id = $1 ORDER BY position",
         id.uuid(),
     );
@@ -145,20 +235,67 @@ fn wire_line(line: &LineRow, money: impl Fn(i64) -> Option<Money>) -> OrderLine 
         quantity: line.quantity.unsigned_abs(),
         unit_price: money(line.unit_price_minor),
         line_total: money(line.line_total_minor),
+        unit_fee: money(line.unit_fee_minor),
+        tax_rate_ppm: line.tax_rate_ppm.unsigned_abs(),
+        tax: money(line.tax_minor),
+        refunded_quantity: line.refunded_quantity.unsigned_abs(),
     }
 }
 
-fn wire_attempt(attempt: AttemptRow) -> Result<PaymentAttempt, Error> {
+fn wire_attempt(app: &App, attempt: AttemptRow) -> Result<PaymentAttempt, Error> {
     let status = attempt.status()?;
-    let page = attempt
-        .checkout_url
-        .filter(|_| status == AttemptStatus::RequiresAction);
+    let waits = status == AttemptStatus::RequiresAction;
+    let captured = Some(attempt.captured_minor).filter(|minor| *minor > 0);
+    let captured_currency = attempt.captured_currency.as_ref();
     Ok(PaymentAttempt {
+        instructions: if waits {
+            instructions(app, &attempt)?
+        } else {
+            String::new()
+        },
+        captured: captured
+            .zip(captured_currency)
+            .and_then(|(amount, currency)| minor(amount, currency)),
         provider: attempt.provider,
         status: status.wire().into(),
         payment_ref: attempt.provider_ref.unwrap_or_default(),
-        checkout_url: page.unwrap_or_default(),
+        checkout_url: attempt.checkout_url.filter(|_| waits).unwrap_or_default(),
         expires_at: Some(proto::timestamp(attempt.deadline)),
+    })
+}
+
+/// How to pay where there is no page: the amount is what is still to come.
+fn instructions(app: &App, attempt: &AttemptRow) -> Result<String, Error> {
+    let (Some(provider), Some(reference)) = (
+        app.providers.get(&attempt.provider),
+        attempt.provider_ref.as_deref(),
+    ) else {
+        return Ok(String::new());
+    };
+    let currency = attempt
+        .currency
+        .parse()
+        .map_err(|_| Error::Broken("an attempt has no currency"))?;
+    let rest = attempt.amount_minor - attempt.left_minor();
+    Ok(provider.instructions(reference, base::Money::new(rest, currency)))
+}
+
+fn wire_refund(refund: RefundRow) -> Result<Refund, Error> {
+    let status: RefundStatus = refund
+        .status
+        .parse()
+        .map_err(|_| Error::Broken("a refund has an unknown status"))?;
+    let reason = RefundReason::from_word(&refund.reason)
+        .ok_or(Error::Broken("a refund has an unknown reason"))?;
+    Ok(Refund {
+        id: refund.id.to_string(),
+        number: refund.number.unsigned_abs(),
+        amount: minor(refund.amount_minor, &refund.currency),
+        status: status.wire().into(),
+        reason: reason.wire().into(),
+        note: refund.note,
+        created_at: Some(proto::timestamp(refund.created_at)),
+        ended_at: refund.ended_at.map(proto::timestamp),
     })
 }
 

@@ -126,6 +126,10 @@ async fn create(app: &App, concert: &Concert, today: OffsetDateTime) -> anyhow::
         currency: concert.currency.to_owned(),
         status: EventStatus::Active.into(),
         idempotency_key: key.clone(),
+        payment_providers: Vec::new(),
+        seller: None,
+        fee: None,
+        manual_payment_days: 0,
     };
     let event = create_event(app, by_nobody(event))
         .await?

@@ -42,6 +42,10 @@ pub enum Error {
     PaymentInProgress,
     #[error("the order is not open")]
     OrderNotOpen,
+    #[error("This event cannot be paid in that way.")]
+    ProviderNotEnabled,
+    #[error("Fewer valid tickets than that are left.")]
+    RefundTooLarge,
     #[error(transparent)]
     Db(DbError),
     /// What must not be: stored facts that contradict each other.
@@ -118,6 +122,8 @@ impl Error {
                 Reason::OrderNotOpen,
                 "This order can no longer be paid.",
             ),
+            Self::ProviderNotEnabled => (Refused, Reason::ProviderNotEnabled, detail.as_str()),
+            Self::RefundTooLarge => (Refused, Reason::RefundTooLarge, detail.as_str()),
         };
         Failure {
             facts,

@@ -8,11 +8,13 @@
 mod command;
 mod locate;
 mod messages;
+mod money;
 mod notifications;
 mod orders;
 mod payments;
 mod report;
 mod rule;
+mod sandbox;
 mod session;
 mod sessions;
 mod tickets;
@@ -97,7 +99,8 @@ pub fn rules() -> Vec<(&'static str, &'static str)> {
     let lists = [
         tickets::RULES,
         payments::RULES,
-        payments::SANDBOX_RULES,
+        money::RULES,
+        sandbox::RULES,
         notifications::RULES,
         users::RULES,
         sessions::RULES,
@@ -138,8 +141,9 @@ async fn check_each(snapshots: &mut Snapshots, report: &mut Report) -> anyhow::R
     } = snapshots;
     rule::check_all(tickets, "tickets", tickets::RULES, report).await?;
     rule::check_all(payments, "payments", payments::RULES, report).await?;
-    if payments::has_sandbox(payments).await? {
-        rule::check_all(payments, "payments", payments::SANDBOX_RULES, report).await?;
+    rule::check_all(payments, "payments", money::RULES, report).await?;
+    if sandbox::is_there(payments).await? {
+        rule::check_all(payments, "payments", sandbox::RULES, report).await?;
     }
     rule::check_all(notifications, "notifications", notifications::RULES, report).await?;
     rule::check_all(users, "users", users::RULES, report).await?;

@@ -19,17 +19,57 @@ struct Order {
     currency: String,
     /// Units by ticket type, as text that can be compared.
     units: String,
+    /// It had its tickets once.
+    fulfilled: bool,
+    /// Units that refunds may make void, and those that they have.
+    given_back: i64,
+    surely_given_back: i64,
+    /// How many mails its guest may have beside the receipt, by kind, and how many they must have.
+    may_tell: Vec<i64>,
+    must_tell: Vec<i64>,
     /// It has been what it is for longer than things have to settle.
     settled: bool,
 }
 
+/// The kinds of `may_tell`, `must_tell` and `told`.
+const KINDS: [&str; 3] = ["unfulfillable", "refunded", "cancelled"];
+
 const ORDERS: &str = "
     SELECT o.id, o.status, o.total_amount_minor AS total_minor, o.currency,
-           o.updated_at < now() - make_interval(secs => $1) AS settled,
+           o.updated_at < rest.before AS settled,
            coalesce((SELECT string_agg(l.quantity || ' of ' || l.ticket_type_id, ', '
                                        ORDER BY l.ticket_type_id)
-                     FROM order_lines l WHERE l.order_id = o.id), 'none') AS units
-    FROM orders o WHERE o.id > $2 ORDER BY o.id LIMIT $3";
+                     FROM order_lines l WHERE l.order_id = o.id), 'none') AS units,
+           EXISTS (SELECT FROM order_events e
+                   WHERE e.order_id = o.id AND e.to_status = 'fulfilled') AS fulfilled,
+           b.given_back, b.surely_given_back, t.may_tell, t.must_tell
+    FROM (SELECT now() - make_interval(secs => $1) AS before) rest
+    CROSS JOIN orders o
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(l.quantity), 0) AS given_back,
+               coalesce(sum(l.quantity) FILTER (WHERE r.tickets_voided_at < rest.before), 0)
+                   AS surely_given_back
+        FROM refunds r JOIN refund_lines l ON l.refund_id = r.id WHERE r.order_id = o.id) b
+    CROSS JOIN LATERAL (
+        SELECT ARRAY[least(count(*) FILTER (WHERE kind = 'unfulfillable'), 1),
+                     count(*) FILTER (WHERE kind = 'refunded'),
+                     least(count(*) FILTER (WHERE kind = 'cancelled'), 1)] AS may_tell,
+               ARRAY[least(count(*) FILTER (WHERE kind = 'unfulfillable' AND at < rest.before), 1),
+                     count(*) FILTER (WHERE kind = 'refunded' AND at < rest.before),
+                     least(count(*) FILTER (WHERE kind = 'cancelled' AND at < rest.before), 1)]
+                   AS must_tell
+        FROM (SELECT CASE reason WHEN 'unfulfillable' THEN 'unfulfillable'
+                                 WHEN 'event_cancelled' THEN 'cancelled' ELSE 'refunded' END AS kind,
+                     CASE reason WHEN 'external' THEN NULL
+                                 WHEN 'requested' THEN CASE status WHEN 'succeeded' THEN ended_at END
+                                 ELSE submitted_at END AS at
+              FROM refunds WHERE order_id = o.id
+              UNION ALL
+              SELECT 'cancelled', e.at FROM order_events e
+              WHERE e.order_id = o.id AND e.reason = 'event_cancelled' AND e.from_status = e.to_status)
+             told
+        WHERE at IS NOT NULL) t
+    WHERE o.id > $2 ORDER BY o.id LIMIT $3";
 
 /// What ticket-svc answered about an order.
 #[derive(Clone, Debug, FromRow)]
@@ -37,6 +77,7 @@ struct Answer {
     id: Uuid,
     answer: String,
     valid_tickets: i64,
+    void_tickets: i64,
     /// Tickets by ticket type, void ones too.
     units: String,
     /// Total and currency of the hold it was bound to.
@@ -49,6 +90,8 @@ const ANSWERS: &str = "
            a.answered_at < now() - make_interval(secs => $1) AS settled,
            (SELECT count(*) FROM tickets t
             WHERE t.order_id = a.order_id AND t.status = 'valid') AS valid_tickets,
+           (SELECT count(*) FROM tickets t
+            WHERE t.order_id = a.order_id AND t.status = 'void') AS void_tickets,
            coalesce((SELECT string_agg(t.n || ' of ' || t.ticket_type_id, ', '
                                        ORDER BY t.ticket_type_id)
                      FROM (SELECT ticket_type_id, count(*) AS n FROM tickets
@@ -58,18 +101,24 @@ const ANSWERS: &str = "
             WHERE h.order_id = a.order_id) AS price
     FROM order_answers a WHERE a.order_id > $2 ORDER BY a.order_id LIMIT $3";
 
-/// The first receipts of an order.
+/// What notify-svc has for an order: first receipts, and the other mails by kind.
 #[derive(Clone, Debug, FromRow)]
-struct Receipts {
+struct Mails {
     id: Uuid,
     receipts: i64,
     attempted: i64,
+    told: Vec<i64>,
 }
 
-const RECEIPTS: &str = "
-    SELECT order_id AS id, count(*) AS receipts, count(*) FILTER (WHERE attempts > 0) AS attempted
+const MAILS: &str = "
+    SELECT order_id AS id,
+           count(*) FILTER (WHERE kind = 'receipt' AND revision = 0) AS receipts,
+           count(*) FILTER (WHERE kind = 'receipt' AND revision = 0 AND attempts > 0) AS attempted,
+           ARRAY[count(*) FILTER (WHERE kind = 'unfulfillable'),
+                 count(*) FILTER (WHERE kind = 'refunded'),
+                 count(*) FILTER (WHERE kind = 'cancelled')] AS told
     FROM notifications
-    WHERE kind = 'receipt' AND revision = 0 AND $1 >= 0.0 AND order_id > $2
+    WHERE $1 >= 0.0 AND order_id > $2
     GROUP BY order_id ORDER BY order_id LIMIT $3";
 
 /// All that is known of one order.
@@ -77,7 +126,7 @@ struct Facts {
     id: Uuid,
     order: Option<Order>,
     answer: Option<Answer>,
-    receipts: Option<Receipts>,
+    mails: Option<Mails>,
 }
 
 impl Facts {
@@ -101,8 +150,14 @@ impl Facts {
         self.answer.as_ref().is_some_and(|answer| answer.settled)
     }
 
+    /// It has its tickets, or had them until all of its money went back.
     fn was_fulfilled(&self) -> bool {
-        ["fulfilled", "partially_refunded"].contains(&self.status())
+        let fulfilled = self.order.as_ref().is_some_and(|order| order.fulfilled);
+        match self.status() {
+            "fulfilled" | "partially_refunded" => true,
+            "refunded" => fulfilled,
+            _ => false,
+        }
     }
 }
 
@@ -113,7 +168,7 @@ struct Rule {
     broken: fn(&Facts) -> Option<String>,
 }
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 9] = [
     Rule {
         name: "tickets-only-if-paid",
         says: "No unpaid order has a valid ticket.",
@@ -130,8 +185,7 @@ const RULES: [Rule; 7] = [
             let committed = facts.answer() == "committed";
             let fulfilled = facts.was_fulfilled();
             let without_cause = fulfilled && !committed && facts.settled();
-            let after = fulfilled || facts.status() == "refunded";
-            let without_effect = committed && !after && facts.answer_settled();
+            let without_effect = committed && !fulfilled && facts.answer_settled();
             (without_cause || without_effect).then(|| format!("was answered {}", facts.answer()))
         },
     },
@@ -142,7 +196,7 @@ const RULES: [Rule; 7] = [
             let refused = facts.answer() == "refused";
             let given_up = facts.status() == "unfulfillable";
             let without_cause = given_up && !refused && facts.settled();
-            let after = given_up || facts.status() == "refunded";
+            let after = given_up || (facts.status() == "refunded" && !facts.was_fulfilled());
             let without_effect = refused && !after && facts.answer_settled();
             (without_cause || without_effect).then(|| format!("was answered {}", facts.answer()))
         },
@@ -177,9 +231,9 @@ const RULES: [Rule; 7] = [
                 return None;
             }
             let counts = facts
-                .receipts
+                .mails
                 .as_ref()
-                .map_or((0, 0), |r| (r.receipts, r.attempted));
+                .map_or((0, 0), |mails| (mails.receipts, mails.attempted));
             (counts != (1, 1))
                 .then(|| format!("has {} receipts, {} of them tried", counts.0, counts.1))
         },
@@ -188,9 +242,37 @@ const RULES: [Rule; 7] = [
         name: "receipts-only-if-fulfilled",
         says: "No receipt belongs to an order that was not fulfilled.",
         broken: |facts| {
-            let receipts = facts.receipts.as_ref()?.receipts;
-            let after = facts.was_fulfilled() || facts.status() == "refunded";
-            (!after).then(|| format!("has {receipts} receipts"))
+            let receipts = facts.mails.as_ref()?.receipts;
+            (receipts > 0 && !facts.was_fulfilled()).then(|| format!("has {receipts} receipts"))
+        },
+    },
+    Rule {
+        name: "returned-tickets-are-void",
+        says: "The tickets that refunds give back are void, and no others.",
+        broken: |facts| {
+            let (order, answer) = (facts.order.as_ref()?, facts.answer.as_ref()?);
+            let too_few = answer.void_tickets < order.surely_given_back;
+            // A cancelled event that was free has no refunds.
+            let too_many = answer.void_tickets > order.given_back && order.total_minor > 0;
+            (too_few || too_many).then(|| {
+                let (given_back, void) = (order.given_back, answer.void_tickets);
+                format!("gave {given_back} tickets back and has {void} void ones")
+            })
+        },
+    },
+    Rule {
+        name: "guests-are-told-once",
+        says: "A guest whose money goes back, or whose order came to nothing, is told once.",
+        broken: |facts| {
+            let nothing = vec![0; KINDS.len()];
+            let told = facts.mails.as_ref().map_or(&nothing, |mails| &mails.told);
+            let order = facts.order.as_ref();
+            let must = order.map_or(&nothing, |order| &order.must_tell);
+            let may = order.map_or(&nothing, |order| &order.may_tell);
+            let counts = KINDS.iter().zip(told).zip(must.iter().zip(may));
+            let mut wrong = counts.filter(|((_, told), (must, may))| told < must || told > may);
+            let ((kind, told), (_, may)) = wrong.next()?;
+            Some(format!("has {told} mails of {may} as {kind}"))
         },
     },
 ];
@@ -206,13 +288,13 @@ pub(super) async fn check(
     let settle_secs = report.settle_secs;
     let mut orders = Stream::new(&mut snapshots.payments, ORDERS, settle_secs);
     let mut answers = Stream::new(&mut snapshots.tickets, ANSWERS, settle_secs);
-    let mut receipts = Stream::new(&mut snapshots.notifications, RECEIPTS, settle_secs);
+    let mut mails = Stream::new(&mut snapshots.notifications, MAILS, settle_secs);
     let mut verdicts = RULES.map(|_| Verdict::default());
     loop {
         let heads = [
             orders.head().await?,
             answers.head().await?,
-            receipts.head().await?,
+            mails.head().await?,
         ];
         let Some(id) = heads.into_iter().flatten().min() else {
             break;
@@ -221,7 +303,7 @@ pub(super) async fn check(
             id,
             order: orders.take(id),
             answer: answers.take(id),
-            receipts: receipts.take(id),
+            mails: mails.take(id),
         };
         for (rule, verdict) in RULES.iter().zip(&mut verdicts) {
             if let Some(what) = (rule.broken)(&facts) {
@@ -255,7 +337,7 @@ impl Row for Answer {
     }
 }
 
-impl Row for Receipts {
+impl Row for Mails {
     fn id(&self) -> Uuid {
         self.id
     }

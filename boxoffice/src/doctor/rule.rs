@@ -22,7 +22,7 @@ pub(super) struct Rule {
     pub says: &'static str,
     pub weight: Weight,
     /// One text per offending row: in words, with its id. What is older than `(SELECT before FROM
-    /// rest)` has had the time to settle.
+    /// rest)` has had the time to settle; `order_steps (before, after)` are those that orders may take.
     pub offending: &'static str,
 }
 
@@ -67,10 +67,16 @@ async fn check(
     rule: &Rule,
     settle_secs: f64,
 ) -> Result<Verdict, sqlx::Error> {
+    let steps = payment_svc::order_transitions();
+    let steps: Vec<String> = steps
+        .map(|(before, after)| format!("('{before}', '{after}')"))
+        .collect();
     let query = format!(
         "WITH rest (before) AS (SELECT now() - make_interval(secs => $1)),
+              order_steps (before, after) AS (VALUES {}),
               offending (what) AS ({})
          SELECT count(*), min(what) FROM offending",
+        steps.join(", "),
         rule.offending
     );
     // The text is a constant of this crate.

@@ -101,6 +101,23 @@ pub(super) const RULES: &[Rule] = &[
          WHERE p.sold <> coalesce(i.tickets, 0)",
     ),
     rule(
+        "returned-is-void",
+        "What a refund gave back to a pool is what it made void, and every void ticket names its refund.",
+        "SELECT format('refund %s: %s tickets void, pool %s got %s back', refund_id, coalesce(v.n, 0),
+                       pool_id, coalesce(l.n, 0))
+         FROM (SELECT t.voided_by AS refund_id, d.pool_id, count(*) AS n
+               FROM tickets t JOIN ticket_type_draws d USING (ticket_type_id)
+               WHERE t.voided_by IS NOT NULL GROUP BY t.voided_by, d.pool_id) v
+         FULL JOIN (SELECT subject_id AS refund_id, pool_id, -sum(sold_delta) AS n
+                    FROM inventory_ledger WHERE transition = 'return'
+                    GROUP BY subject_id, pool_id) l USING (refund_id, pool_id)
+         WHERE v.n IS DISTINCT FROM l.n
+         UNION ALL
+         SELECT format('ticket %s of order %s is %s, made void by %s', id, order_id, status,
+                       coalesce(voided_by::text, 'nothing'))
+         FROM tickets WHERE (status = 'void') <> (voided_by IS NOT NULL)",
+    ),
+    rule(
         "tickets-match-lines",
         "A committed order has one ticket per unit of each line, and no other.",
         "SELECT format('order %s, line %s: %s units, %s tickets', a.order_id, l.line, l.quantity,

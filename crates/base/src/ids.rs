@@ -57,6 +57,8 @@ ids! {
     /// A guest's reservation for some minutes.
     HoldId
     OrderId
+    /// Money that goes back.
+    RefundId
     /// One admission.
     TicketId
     /// One try to pay an order.

@@ -34,8 +34,8 @@ pub use email::{EmailAddress, EmailError};
 pub use hash::{digest, hex};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError, body_hash, derived_id};
 pub use ids::{
-    AttemptId, EventId, HoldId, InvalidId, MessageId, NotificationId, OrderId, PoolId, TicketId,
-    TicketTypeId, UserId,
+    AttemptId, EventId, HoldId, InvalidId, MessageId, NotificationId, OrderId, PoolId, RefundId,
+    TicketId, TicketTypeId, UserId,
 };
 pub use money::{Currency, Money, MoneyError, UnknownCurrency, allocate, round_half_up_div};
 pub use phone::{PhoneError, PhoneNumber};

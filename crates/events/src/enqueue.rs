@@ -39,6 +39,9 @@ pub async fn enqueue(
 /// The last part of the subject.
 fn kind(payload: &Payload) -> &'static str {
     match payload {
+        Payload::OrderUnfulfillable(_) => "order_unfulfillable",
+        Payload::OrderRefunded(_) => "order_refunded",
+        Payload::OrderCancelled(_) => "order_cancelled",
         Payload::OrderPaid(_) => "order_paid",
     }
 }

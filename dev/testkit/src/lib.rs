@@ -1,5 +1,5 @@
 //! What every test of the workspace uses: a private PostgreSQL and nats-server per test binary, a database per
-//! test, an SMTP sink, faults to order, and one way to wait. Depends on no service and never ships.
+//! test, an SMTP sink, a Stripe, faults to order, and one way to wait. Depends on no service and never ships.
 //!
 //! Everything starts lazily on first use and works from any number of `#[tokio::test]` functions, each with a
 //! runtime of its own. Helpers panic with a readable message: a test that cannot get its server has failed.
@@ -21,6 +21,7 @@ mod otlp;
 mod postgres;
 mod process;
 mod smtp;
+pub mod stripe;
 
 pub use database::{TestDb, database};
 pub use eventually::eventually;
@@ -32,3 +33,4 @@ pub use nats::{NatsServer, StoreSnapshot, nats};
 pub use otlp::{OtlpReceiver, ReceivedSpan};
 pub use postgres::PostgresServer;
 pub use smtp::{Message, Smtp};
+pub use stripe::StripeServer;

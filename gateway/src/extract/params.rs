@@ -77,6 +77,8 @@ fn refusal(text: &str) -> Problem {
     let no_number = ["digit", "empty string", "number too"];
     let problem = if no_number.iter().any(|words| message.contains(words)) {
         FieldProblem::new(field, "must be a whole number of 0 or more")
+    } else if message.contains("`true` or `false`") {
+        FieldProblem::new(field, "must be `true` or `false`")
     } else {
         field_problem(field, message)
     };

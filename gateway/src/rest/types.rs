@@ -5,15 +5,21 @@ mod hold;
 pub mod moment;
 mod money;
 mod order;
+mod refund;
+mod story;
+mod terms;
 mod words;
 
 pub use catalog::{AdminEvent, AdminTicketType, Event, EventDetail, TicketType};
 pub use hold::{Hold, Line, NewLine};
 pub use money::Money;
 pub use order::{Order, PlacedOrder, User};
+pub use refund::{Refund, RefundDetail};
+pub use story::{OrderStory, OrderSummary};
+pub use terms::{Fee, PaymentProvider, Seller};
 pub use words::{
-    AttemptStatus, Availability, EventStatus, HoldStatus, OrderStatus, Role, TicketStatus,
-    WritableEventStatus,
+    AttemptStatus, Availability, EventStatus, FeeMode, HoldStatus, MismatchDecision, OrderStatus,
+    RefundReason, RefundStatus, Role, TicketStatus, WritableEventStatus, wanted, word,
 };
 
 use kit::Failure;
@@ -34,4 +40,14 @@ pub fn optional_time(timestamp: Option<&Timestamp>) -> Result<Option<OffsetDateT
         .map(proto::timestamp_from)
         .transpose()
         .map_err(Failure::internal)
+}
+
+/// A text that may be left out.
+pub fn filled(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// A list as it is told.
+pub fn all<M, T: TryFrom<M, Error = Failure>>(found: Vec<M>) -> Result<Vec<T>, Failure> {
+    found.into_iter().map(T::try_from).collect()
 }

@@ -6,6 +6,7 @@ use kit::ErrorReason;
 use super::{
     checkout::{again, placed_order},
     page::{see_other, with_cookie},
+    to_payment::way,
 };
 use crate::{
     app::{App, Shared},
@@ -30,7 +31,9 @@ pub async fn buy(
     match rest::place_order(&app, new_order(&access, &form), &key(&access, &form)).await {
         Ok(placed) => lead_on(&app, &hold, &placed),
         Err(problem) => match problem.reason() {
-            R::InvalidRequest | R::TotalChanged => again(&app, access, &form, &problem).await,
+            R::InvalidRequest | R::TotalChanged | R::ProviderNotEnabled => {
+                again(&app, access, &form, &problem).await
+            }
             // The hold is not what the page showed; how it stands, its order or the checkout says.
             R::PaymentInProgress | R::HoldExpired => match placed_order(&app, &headers, &hold) {
                 Some(order) => see_other(&format!("/orders/{order}")),
@@ -44,7 +47,14 @@ pub async fn buy(
 /// The same details for the same hold are one order, however often they are sent and from however
 /// many pages; corrected details are another. Nobody can guess it without the hold's secret.
 fn key(access: &Access<HoldId>, form: &Form) -> String {
-    let details = ["total_minor", "currency", "name", "email", "phone_number"];
+    let details = [
+        "total_minor",
+        "currency",
+        "name",
+        "email",
+        "phone_number",
+        "provider",
+    ];
     let mut parts = vec![access.secret.as_bytes()];
     parts.extend(details.map(|name| form.text(name).as_bytes()));
     base::hex(&base::body_hash(&parts))
@@ -63,20 +73,14 @@ fn new_order(access: &Access<HoldId>, form: &Form) -> NewOrder {
             amount_minor: form.text("total_minor").parse().unwrap_or(-1),
             currency: text("currency"),
         }),
-        provider: None,
+        provider: Some(text("provider")),
         locale: Some("en".to_owned()),
     }
 }
 
 fn lead_on(app: &App, hold: &str, placed: &PlacedOrder) -> Result<Response, Problem> {
     let order = &placed.order.id;
-    let checkout_url = placed
-        .order
-        .payment
-        .as_ref()
-        .and_then(|pay| pay.checkout_url.as_deref());
-    let own_page = format!("/orders/{order}");
-    let response = see_other(checkout_url.unwrap_or(&own_page))?;
+    let response = see_other(&way(app, &placed.order))?;
     let cookie = |kind, id: &str, value: &str| cookies::set(&app.public_url, kind, id, value);
     let response = with_cookie(response, cookie(Kind::Order, order, &placed.secret));
     Ok(with_cookie(response, cookie(Kind::Placed, hold, order)))

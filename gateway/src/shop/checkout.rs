@@ -53,10 +53,16 @@ pub async fn again(
 
 async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Problem>) -> Value {
     // Only decoration: the checkout works while the programme does not answer.
-    let event = match rest::get_event(app, hold.event_id.clone()).await {
-        Ok(found) => found.event.and_then(|event| Event::try_from(event).ok()),
-        Err(_) => None,
+    let found = rest::get_event(app, hold.event_id.clone()).await.ok();
+    let found = found.and_then(|found| found.event);
+    let providers = match &found {
+        Some(event) if hold.total.amount_minor > 0 => {
+            app.providers.of_event(app, &event.payment_providers).await
+        }
+        // Nothing is asked; the service takes the one that the concert prefers.
+        _ => Vec::new(),
     };
+    let event = found.and_then(|event| Event::try_from(event).ok());
     let typed = |name: &str| form.map_or("", |form| form.text(name)).to_owned();
     let rule = |name: &str| {
         let fields = problem.map_or(&[][..], |problem| &problem.0.fields);
@@ -81,6 +87,7 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
         expires_at => words::machine_time(hold.expires_at),
         expires_text => words::when(hold.expires_at, event.as_ref().map_or("UTC", |e| &e.timezone)),
         lines => words::lines(&hold.lines),
+        taxes => words::taxes(&hold.lines),
         total => words::amount(&hold.total),
         is_free => hold.total.amount_minor == 0,
         total_minor => hold.total.amount_minor,
@@ -88,6 +95,8 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
         name => field("name"),
         email => field("email"),
         phone_number => field("phone_number"),
+        providers => words::providers(&providers),
+        chosen_provider => typed("provider"),
         notice => problem.map(words::refusal),
     }
 }

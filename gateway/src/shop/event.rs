@@ -9,7 +9,7 @@ use crate::{
     problem::Problem,
     rest::{
         self,
-        types::{Availability, Event, TicketType, broken},
+        types::{Availability, Event, TicketType, all, broken},
     },
 };
 
@@ -46,11 +46,7 @@ async fn view(
 ) -> Result<Value, Problem> {
     let found = rest::get_event(app, slug).await?;
     let event: Event = found.event.ok_or_else(|| broken("event"))?.try_into()?;
-    let kinds: Vec<TicketType> = found
-        .ticket_types
-        .into_iter()
-        .map(TicketType::try_from)
-        .collect::<Result<_, _>>()?;
+    let kinds: Vec<TicketType> = all(found.ticket_types)?;
     let offers: Vec<Value> = kinds
         .iter()
         .map(|kind| offer(kind, &event.timezone, form))
@@ -82,6 +78,7 @@ fn offer(kind: &TicketType, zone: &str, form: Option<&Form>) -> Value {
         name,
         category => &kind.category,
         price => words::price(&kind.price),
+        fee => words::fee(&kind.fee),
         text => if too_few { words::TOO_FEW.to_owned() } else { words::offer(kind, zone) },
         availability_word => words::word(kind.availability),
         quantities,

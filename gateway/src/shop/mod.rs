@@ -18,6 +18,7 @@ mod event;
 mod one_host;
 mod open_link;
 mod order;
+mod order_words;
 pub mod page;
 mod pay;
 pub mod problem_page;
@@ -26,6 +27,8 @@ mod qr;
 mod release;
 mod sandbox;
 mod sandbox_pay;
+mod sandbox_settle;
+mod to_payment;
 mod words;
 
 /// Every page.
@@ -37,11 +40,18 @@ pub fn routes(app: Shared) -> Router<Shared> {
         .route("/checkout/{id}/release", post(release::release))
         .route("/o/{id}/{secret}", get(open_link::open_link))
         .route("/orders/{id}", get(order::order))
-        .route("/orders/{id}/pay", post(pay::pay))
+        .route(
+            "/orders/{id}/pay",
+            get(to_payment::to_payment).post(pay::pay),
+        )
         .route("/orders/{id}/cancel", post(cancel::cancel))
         .route(
             "/pay/sandbox/{reference}",
             get(sandbox::sandbox).post(sandbox_pay::sandbox_pay),
+        )
+        .route(
+            "/pay/sandbox/{reference}/settle",
+            post(sandbox_settle::sandbox_settle),
         )
         .route("/errors/{reason}", get(error_page::error_page))
         .route("/shop/style.css", get(assets::style))

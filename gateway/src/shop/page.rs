@@ -9,7 +9,7 @@ use minijinja::{Environment, Value};
 use super::assets;
 use crate::problem::Problem;
 
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("layout.html", include_str!("../../shop/layout.html")),
     ("programme.html", include_str!("../../shop/programme.html")),
     ("event.html", include_str!("../../shop/event.html")),
@@ -20,6 +20,11 @@ const TEMPLATES: [(&str, &str); 9] = [
     (
         "error_page.html",
         include_str!("../../shop/error_page.html"),
+    ),
+    ("providers.html", include_str!("../../shop/providers.html")),
+    (
+        "to_payment.html",
+        include_str!("../../shop/to_payment.html"),
     ),
     ("lines.html", include_str!("../../shop/lines.html")),
 ];

@@ -2,7 +2,7 @@ use axum::{extract::State, response::Response};
 use base::OrderId;
 use kit::ErrorReason;
 
-use super::page::see_other;
+use super::{page::see_other, to_payment::way};
 use crate::{
     app::Shared,
     extract::{Access, Form},
@@ -17,11 +17,11 @@ pub async fn pay(
     form: Form,
 ) -> Result<Response, Problem> {
     let own_page = format!("/orders/{}", access.id);
-    match rest::start_payment(&app, access, NewPayment::default(), form.text("key")).await {
-        Ok(order) => {
-            let checkout_url = order.payment.and_then(|payment| payment.checkout_url);
-            see_other(&checkout_url.unwrap_or(own_page))
-        }
+    let new = NewPayment {
+        provider: Some(form.text("provider").to_owned()),
+    };
+    match rest::start_payment(&app, access, new, form.text("key")).await {
+        Ok(order) => see_other(&way(&app, &order)),
         // The order's page says how it stands.
         Err(problem) if says_the_order(problem.reason()) => see_other(&own_page),
         Err(problem) => Err(problem),

@@ -18,15 +18,24 @@ pub async fn sandbox(
     State(app): State<Shared>,
     Path(reference): Path<String>,
 ) -> Result<Response, Problem> {
-    let session = fetch(&app, reference).await?;
+    let session = fetch(&app, known(reference)?).await?;
     unreferred(app.pages.render("sandbox.html", view(&session, &[])?)?)
 }
 
-pub async fn fetch(app: &App, reference: String) -> Result<SandboxSession, Problem> {
-    // Whatever is no reference names nothing.
-    if !is_cookie_value(&reference) {
-        return Err(Failure::not_found("payment").into());
+/// Whatever is no reference names nothing.
+pub fn known(reference: String) -> Result<String, Problem> {
+    if is_cookie_value(&reference) {
+        Ok(reference)
+    } else {
+        Err(Failure::not_found("payment").into())
     }
+}
+
+pub fn page_url(reference: &str) -> String {
+    format!("/pay/sandbox/{reference}")
+}
+
+pub async fn fetch(app: &App, reference: String) -> Result<SandboxSession, Problem> {
     let request = GetSandboxSessionRequest { reference };
     let found = app
         .upstreams
@@ -47,12 +56,14 @@ pub fn view(session: &SandboxSession, problems: &[FieldProblem]) -> Result<Value
     };
     let status = session.status();
     Ok(context! {
-        reference => &session.reference,
+        page_url => page_url(&session.reference),
         description => &session.description,
         amount => words::amount(&amount),
         return_url => &session.return_url,
         is_open => matches!(status, SandboxSessionStatus::Open | SandboxSessionStatus::Declined),
         was_declined => status == SandboxSessionStatus::Declined,
+        is_approval => status == SandboxSessionStatus::Approval,
+        is_pending => status == SandboxSessionStatus::Pending,
         is_paid => status == SandboxSessionStatus::Succeeded,
         card_number => context! { rule => rule("card_number") },
         exp => context! { rule => rule("exp") },

@@ -1,13 +1,18 @@
 //! What people read: dates in the concert's zone, money, and sentences for words of the contracts.
 
-use base::{Currency, Zone};
+use std::collections::BTreeMap;
+
+use base::Zone;
 use minijinja::{Value, context};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use crate::{
     problem::Problem,
-    rest::types::{Availability, Line, Money, OrderStatus, TicketType},
+    rest::types::{Availability, Line, Money, PaymentProvider, Seller, TicketType, moment},
 };
+
+/// For attributes that scripts and browsers read, and for class names.
+pub use crate::rest::types::{moment::text as machine_time, word};
 
 /// Below this many tickets the page says how few are left.
 const FEW_TICKETS: i64 = 10;
@@ -16,13 +21,8 @@ const FEW_TICKETS: i64 = 10;
 pub fn when(at: OffsetDateTime, zone: &str) -> String {
     match zone.parse::<Zone>() {
         Ok(zone) => zone.format_long(at),
-        Err(_) => at.format(&Rfc3339).unwrap_or_default(),
+        Err(_) => moment::text(at),
     }
-}
-
-/// For attributes that scripts and browsers read.
-pub fn machine_time(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
 }
 
 /// `45.00 EUR`, or `Free`.
@@ -30,7 +30,7 @@ pub fn price(money: &Money) -> String {
     if money.amount_minor == 0 {
         "Free".to_owned()
     } else {
-        amount(money)
+        money.to_string()
     }
 }
 
@@ -39,16 +39,56 @@ pub fn price_from(money: &Money) -> String {
     if money.amount_minor == 0 {
         "free".to_owned()
     } else {
-        format!("from {}", amount(money))
+        format!("from {money}")
     }
 }
 
 /// `45.00 EUR`.
 pub fn amount(money: &Money) -> String {
-    match money.currency.parse::<Currency>() {
-        Ok(currency) => base::Money::new(money.amount_minor, currency).to_string(),
-        Err(_) => format!("{} {}", money.amount_minor, money.currency),
+    money.to_string()
+}
+
+/// The service fee in a price; none where there is none.
+pub fn fee(fee: &Money) -> Option<String> {
+    (fee.amount_minor > 0).then(|| amount(fee))
+}
+
+pub fn providers(providers: &[PaymentProvider]) -> Vec<Value> {
+    let entry = |provider: &PaymentProvider| {
+        context! { name => &provider.name, title => &provider.title }
+    };
+    providers.iter().map(entry).collect()
+}
+
+pub fn seller(seller: &Seller) -> Value {
+    context! {
+        name => &seller.name,
+        address => &seller.address,
+        tax_id => &seller.tax_id,
+        contact => &seller.contact,
     }
+}
+
+/// One entry per rate, the highest first, with what it comes to once that is settled.
+pub fn taxes(lines: &[Line]) -> Vec<Value> {
+    let mut sums: BTreeMap<u32, Option<Money>> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.tax_rate_ppm > 0) {
+        let sum = sums.entry(line.tax_rate_ppm).or_default();
+        match (sum, &line.tax) {
+            (Some(sum), Some(tax)) => sum.amount_minor += tax.amount_minor,
+            (sum, tax) => *sum = tax.clone(),
+        }
+    }
+    let entry = |(ppm, sum): (u32, Option<Money>)| {
+        context! { rate => percent(ppm), amount => sum.map(|sum| amount(&sum)) }
+    };
+    sums.into_iter().rev().map(entry).collect()
+}
+
+/// `19`, `7.5`.
+fn percent(ppm: u32) -> String {
+    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 pub fn lines(lines: &[Line]) -> Vec<Value> {
@@ -56,19 +96,13 @@ pub fn lines(lines: &[Line]) -> Vec<Value> {
         context! {
             category => &line.category,
             quantity => line.quantity,
+            fee => fee(&line.unit_fee),
+            given_back => (line.refunded_quantity > 0).then_some(line.refunded_quantity),
             unit_price => price(&line.unit_price),
-            line_total => amount(&line.line_total),
+            line_total => line.line_total.to_string(),
         }
     };
     lines.iter().map(line).collect()
-}
-
-/// The word as it stands in JSON, for class names and the script.
-pub fn word(status: impl serde::Serialize) -> String {
-    match serde_json::to_value(status) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
 }
 
 /// Of a concert, in the programme.
@@ -107,52 +141,6 @@ pub fn offer(kind: &TicketType, zone: &str) -> String {
     }
 }
 
-/// Title and sentence of an order's page.
-pub fn order(status: OrderStatus, can_pay: bool, declined: bool) -> (&'static str, &'static str) {
-    match status {
-        OrderStatus::Created => ("One moment", "We are setting your tickets aside."),
-        OrderStatus::AwaitingPayment if declined => (
-            "Not paid yet",
-            "The payment was declined. Nothing was charged, and your tickets are still set aside.",
-        ),
-        OrderStatus::AwaitingPayment if can_pay => (
-            "Not paid yet",
-            "Your tickets are set aside until the payment is done.",
-        ),
-        OrderStatus::AwaitingPayment => ("One moment", "We are preparing your payment."),
-        OrderStatus::Processing => (
-            "Payment being checked",
-            "The payment provider has not told us the outcome yet. Please do not pay again.",
-        ),
-        OrderStatus::Paid => (
-            "Payment received",
-            "Your tickets are being made. This takes a moment.",
-        ),
-        OrderStatus::Fulfilled => (
-            "Your tickets",
-            "Your order is complete. Show the code of each ticket at the door. A receipt is on its way to you by mail.",
-        ),
-        OrderStatus::PartiallyRefunded => ("Your tickets", "Part of your money was returned."),
-        OrderStatus::Refunded => ("Refunded", "Your money was returned."),
-        OrderStatus::Expired => (
-            "Time ran out",
-            "The time to pay is over. Nothing was charged, and the tickets are free again.",
-        ),
-        OrderStatus::Cancelled => (
-            "Cancelled",
-            "This order is cancelled. Nothing was charged, and the tickets are free again.",
-        ),
-        OrderStatus::Mismatch => (
-            "We are looking into it",
-            "What arrived differs from what was asked. We are checking it and will write to you.",
-        ),
-        OrderStatus::Unfulfillable => (
-            "Sorry, the tickets are gone",
-            "Your payment came too late and the tickets were sold. All of your money goes back to you.",
-        ),
-    }
-}
-
 /// A sentence about a refusal, for the top of a form.
 pub fn refusal(problem: &Problem) -> String {
     use kit::ErrorReason as R;
@@ -165,6 +153,9 @@ pub fn refusal(problem: &Problem) -> String {
         R::SalesEnded => "The sale of these tickets has ended.".to_owned(),
         R::EventNotActive => "This concert is not on sale.".to_owned(),
         R::TotalChanged => "The total has changed. Please look again before you go on.".to_owned(),
+        R::ProviderNotEnabled => {
+            "This concert cannot be paid like that. Please choose another way to pay.".to_owned()
+        }
         R::InvalidRequest => "Something in the form needs another look.".to_owned(),
         R::IdempotencyKeyReused => {
             "You sent this form before with another choice. Please check it and send it again."
@@ -191,4 +182,15 @@ pub fn capitalised(word: &str) -> String {
         .map(|c| c.to_uppercase().to_string())
         .unwrap_or_default()
         + letters.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_percents() {
+        let texts = [190_000, 75_000, 81_000, 1_000_000, 1].map(percent);
+        assert_eq!(texts, ["19", "7.5", "8.1", "100", "0.0001"]);
+    }
 }

@@ -38,15 +38,22 @@ pub fn event() -> ticket::Event {
         version: 3,
         price_from: eur(2500),
         availability: ticket::Availability::OnSale.into(),
+        fee: Some(ticket::ServiceFee {
+            mode: ticket::FeeMode::Added.into(),
+            fixed_minor: 100,
+            rate_ppm: 0,
+        }),
+        ..Default::default()
     }
 }
 
 pub fn ticket_types() -> Vec<ticket::TicketType> {
+    // A fee of 1.00 is added to what the admin set.
     let standing = ticket::TicketType {
         id: STANDING.to_owned(),
         event_id: EVENT.to_owned(),
         category: "Standing".to_owned(),
-        price: eur(2500),
+        price: eur(2400),
         total_stock: Some(100),
         remaining: Some(7),
         availability: ticket::Availability::OnSale.into(),
@@ -55,11 +62,15 @@ pub fn ticket_types() -> Vec<ticket::TicketType> {
         min_per_order: 1,
         max_per_order: 4,
         version: 5,
+        tax_rate_ppm: 190_000,
+        unit_price: eur(2500),
+        unit_fee: eur(100),
     };
     let seated = ticket::TicketType {
         id: SEATED.to_owned(),
         category: "Seated".to_owned(),
-        price: eur(4500),
+        price: eur(4400),
+        unit_price: eur(4500),
         remaining: Some(0),
         availability: ticket::Availability::HeldByOthers.into(),
         sales_start: at(datetime!(2026-06-01 08:00 UTC)),
@@ -80,6 +91,8 @@ pub fn hold() -> ticket::Hold {
             quantity: 2,
             unit_price: eur(2500),
             line_total: eur(5000),
+            unit_fee: eur(100),
+            tax_rate_ppm: 190_000,
         }],
         total: eur(5000),
     }
@@ -100,6 +113,10 @@ pub fn order() -> payment::Order {
             quantity: 2,
             unit_price: eur(2500),
             line_total: eur(5000),
+            unit_fee: eur(100),
+            tax_rate_ppm: 190_000,
+            tax: eur(798),
+            refunded_quantity: 0,
         }],
         total_amount: eur(5000),
         payment: Some(payment::PaymentAttempt {
@@ -108,6 +125,8 @@ pub fn order() -> payment::Order {
             payment_ref: REFERENCE.to_owned(),
             checkout_url: format!("http://127.0.0.1:1/pay/sandbox/{REFERENCE}"),
             expires_at: at(datetime!(2027-06-01 18:00 UTC)),
+            instructions: String::new(),
+            captured: None,
         }),
         tickets: Vec::new(),
         timeline: vec![payment::TimelineEntry {
@@ -121,6 +140,15 @@ pub fn order() -> payment::Order {
         event_date_time: at(datetime!(2027-06-12 18:00 UTC)),
         event_timezone: "Europe/Berlin".to_owned(),
         event_location: "Waldbühne, Berlin".to_owned(),
+        seller: Some(common::Seller {
+            name: "Moonlight GmbH".to_owned(),
+            address: "Mondweg 1\n10115 Berlin".to_owned(),
+            tax_id: "DE123456789".to_owned(),
+            contact: "help@moonlight.example".to_owned(),
+        }),
+        tax_total: eur(798),
+        payment_providers: vec!["sandbox".to_owned(), "manual".to_owned()],
+        ..Default::default()
     }
 }
 
@@ -147,5 +175,143 @@ pub fn session() -> payment::SandboxSession {
         description: "Order BX-7K3M9Q".to_owned(),
         return_url: format!("http://127.0.0.1:1/orders/{ORDER}"),
         expires_at: at(datetime!(2027-06-01 18:00 UTC)),
+    }
+}
+
+pub const REFUND: &str = "0190b6a2-7c1e-7000-8000-000000000006";
+pub const ATTEMPT: &str = "0190b6a2-7c1e-7000-8000-000000000007";
+
+/// Waits for a bank transfer, of which a part has arrived.
+pub fn transfer_order() -> payment::Order {
+    let instructions = "Moonlight GmbH\nDE89 3704 0044 0532 0130 00\nAmount: 30.00 EUR\n\
+                        Reference: BX-7K3M9Q-4F";
+    let attempt = payment::PaymentAttempt {
+        provider: "manual".to_owned(),
+        payment_ref: "BX-7K3M9Q-4F".to_owned(),
+        checkout_url: String::new(),
+        instructions: instructions.to_owned(),
+        captured: eur(2000),
+        ..order().payment.unwrap()
+    };
+    payment::Order {
+        payment: Some(attempt),
+        balance_due: eur(3000),
+        ..order()
+    }
+}
+
+pub fn refund() -> payment::Refund {
+    payment::Refund {
+        id: REFUND.to_owned(),
+        number: 1,
+        amount: eur(2500),
+        status: payment::RefundStatus::Succeeded.into(),
+        reason: payment::RefundReason::Requested.into(),
+        note: "One seat could not be used.".to_owned(),
+        created_at: at(datetime!(2027-06-02 9:00 UTC)),
+        ended_at: at(datetime!(2027-06-02 9:01 UTC)),
+    }
+}
+
+pub fn refund_detail() -> payment::RefundDetail {
+    payment::RefundDetail {
+        refund: Some(refund()),
+        attempt_id: ATTEMPT.to_owned(),
+        provider: "sandbox".to_owned(),
+        provider_ref: "re_1".to_owned(),
+        failure_reason: String::new(),
+        requested_by: "0190b6a2-7c1e-7000-8000-000000000009".to_owned(),
+        next_try_at: None,
+        tickets_voided: true,
+    }
+}
+
+pub fn summary() -> payment::OrderSummary {
+    payment::OrderSummary {
+        id: ORDER.to_owned(),
+        number: "BX-7K3M9Q".to_owned(),
+        status: payment::OrderStatus::PartiallyRefunded.into(),
+        event_id: EVENT.to_owned(),
+        event_title: "Moonlight Sessions".to_owned(),
+        email: "ada@example.org".to_owned(),
+        name: "=HYPERLINK(\"http://evil.example\")".to_owned(),
+        total_amount: eur(5000),
+        captured: eur(5000),
+        refunded: eur(2500),
+        provider: "sandbox".to_owned(),
+        ticket_count: 2,
+        needs_attention: String::new(),
+        created_at: at(datetime!(2027-06-01 17:45 UTC)),
+        paid_at: at(datetime!(2027-06-01 17:46 UTC)),
+        phone_number: "+4930123456".to_owned(),
+        payment_ref: REFERENCE.to_owned(),
+    }
+}
+
+pub fn story() -> payment::InspectOrderResponse {
+    let booked = |account: &str, amount_minor| payment::AccountEntry {
+        at: at(datetime!(2027-06-01 17:46 UTC)),
+        entry: "capture".to_owned(),
+        account: account.to_owned(),
+        amount: eur(amount_minor),
+    };
+    payment::InspectOrderResponse {
+        order: Some(fulfilled_order()),
+        needs_attention: "A refund needs a person.".to_owned(),
+        attempts: vec![payment::AttemptDetail {
+            id: ATTEMPT.to_owned(),
+            number: 1,
+            provider: "sandbox".to_owned(),
+            status: payment::AttemptStatus::Succeeded.into(),
+            provider_ref: REFERENCE.to_owned(),
+            amount: eur(5000),
+            captured: eur(5000),
+            refunded: eur(2500),
+            failure_reason: String::new(),
+            checks: 2,
+            created_at: at(datetime!(2027-06-01 17:45 UTC)),
+            deadline: at(datetime!(2027-06-01 18:00 UTC)),
+            ended_at: at(datetime!(2027-06-01 17:46 UTC)),
+        }],
+        refunds: vec![refund_detail()],
+        history: vec![payment::HistoryEntry {
+            at: at(datetime!(2027-06-01 17:45 UTC)),
+            actor: "guest".to_owned(),
+            from: 0,
+            to: payment::OrderStatus::Created.into(),
+            reason: "placed".to_owned(),
+            trace_id: String::new(),
+        }],
+        provider_events: vec![payment::ReceivedEvent {
+            event_id: "evt_1".to_owned(),
+            kind: "session.paid".to_owned(),
+            state: "applied".to_owned(),
+            outcome: "paid".to_owned(),
+            received_at: at(datetime!(2027-06-01 17:46 UTC)),
+        }],
+        account_entries: vec![booked("provider:sandbox", 5000), booked("guest", -5000)],
+    }
+}
+
+pub fn providers() -> Vec<payment::PaymentProvider> {
+    let provider = |name: &str, title: &str| payment::PaymentProvider {
+        name: name.to_owned(),
+        title: title.to_owned(),
+    };
+    vec![
+        provider("sandbox", "Card (sandbox)"),
+        provider("manual", "Bank transfer"),
+    ]
+}
+
+pub fn event_refund() -> payment::GetEventRefundResponse {
+    payment::GetEventRefundResponse {
+        cancelled_at: at(datetime!(2027-06-03 9:00 UTC)),
+        finished_at: None,
+        orders_total: 3,
+        orders_done: 1,
+        orders_stuck: 1,
+        refunded: eur(5000).into_iter().collect(),
+        outstanding: eur(7500).into_iter().collect(),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     facts::{self, EVENT, HOLD, HOLD_SECRET, ORDER, ORDER_SECRET, REFERENCE, STANDING},
-    harness::{KEY, edge, header},
+    harness::{KEY, edge, edge_with, header},
 };
 
 async fn answer(request: RequestBuilder, status: u16) -> Value {
@@ -83,6 +83,7 @@ async fn an_event_has_a_tag_that_follows_its_content() {
         let fields = [
             "availability",
             "category",
+            "fee",
             "id",
             "max_per_order",
             "min_per_order",
@@ -90,8 +91,13 @@ async fn an_event_has_a_tag_that_follows_its_content() {
             "remaining",
             "sales_end",
             "sales_start",
+            "tax_rate_ppm",
         ];
         assert_eq!(keys(kind), fields);
+        // What a guest pays, and what of it is the fee.
+        let eur = |amount: i64| json!({"amount_minor": amount, "currency": "EUR"});
+        assert_eq!((&kind["price"], &kind["fee"]), (&eur(2500), &eur(100)));
+        assert_eq!(kind["tax_rate_ppm"], 190_000);
         assert_eq!(kind["remaining"], 7);
         assert_eq!(
             event["ticket_types"][1]["sales_start"],
@@ -165,7 +171,11 @@ async fn a_hold_is_made_read_and_given_back() {
             "category",
             "line_total",
             "quantity",
+            "refunded_quantity",
+            "tax",
+            "tax_rate_ppm",
             "ticket_type_id",
+            "unit_fee",
             "unit_price",
         ];
         assert_eq!(keys(&hold["lines"][0]), line);
@@ -217,8 +227,10 @@ async fn an_order_is_placed_and_read() {
         let link = format!("{}/o/{ORDER}/{ORDER_SECRET}", edge.url);
         assert_eq!(placed["link"], link.as_str());
         let payment = [
+            "captured",
             "checkout_url",
             "expires_at",
+            "instructions",
             "payment_ref",
             "provider",
             "status",
@@ -246,6 +258,68 @@ async fn an_order_is_placed_and_read() {
             .get(&path)
             .header("cookie", format!("order_{ORDER}={ORDER_SECRET}"));
         assert_eq!(answer(by_cookie, 200).await["id"], ORDER);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_event_can_be_paid_with_is_told_with_titles_while_it_is_known() {
+    let path = "/api/v1/events/moonlight-sessions";
+    edge(async |edge| {
+        let sandbox = json!({"name": "sandbox", "title": "Card (sandbox)"});
+        let manual = json!({"name": "manual", "title": "Bank transfer"});
+        let event = answer(edge.get(path), 200).await;
+        assert_eq!(event["payment_providers"], json!([sandbox, manual]));
+        edge.stub.event.lock().unwrap().payment_providers =
+            ["manual", "stripe"].map(str::to_owned).into();
+        // It is remembered: only the concert is asked for.
+        let asked = edge.stub.times_asked();
+        let event = answer(edge.get(path), 200).await;
+        assert_eq!(event["payment_providers"], json!([manual]));
+        assert_eq!(edge.stub.times_asked(), asked + 1);
+    })
+    .await;
+    let nobody = |config: &mut gateway::Config| {
+        config.payment_svc_url = "http://127.0.0.1:9".to_owned();
+    };
+    edge_with(nobody, async |edge| {
+        let event = answer(edge.get(path), 200).await;
+        assert_eq!(event["payment_providers"], json!([]));
+        let page = edge.page("/events/moonlight-sessions").await;
+        assert!(page.contains("Take these tickets"), "{page}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_tells_its_money() {
+    edge(async |edge| {
+        *edge.stub.order.lock().unwrap() = payment::Order {
+            refunds: vec![facts::refund()],
+            ..facts::transfer_order()
+        };
+        let read = edge.get(&format!("/api/v1/orders/{ORDER}"));
+        let order = answer(read.bearer_auth(ORDER_SECRET), 200).await;
+        let eur = |amount: i64| json!({"amount_minor": amount, "currency": "EUR"});
+        assert_eq!(order["tax_total"], eur(798));
+        assert_eq!(order["balance_due"], eur(3000));
+        assert_eq!(order["payment"]["captured"], eur(2000));
+        assert_eq!(order["payment"]["checkout_url"], Value::Null);
+        let instructions = order["payment"]["instructions"].as_str().unwrap();
+        assert!(
+            instructions.contains("Reference: BX-7K3M9Q-4F"),
+            "{instructions}"
+        );
+        assert_eq!(order["lines"][0]["tax"], eur(798));
+        assert_eq!(order["lines"][0]["unit_fee"], eur(100));
+        assert_eq!(order["seller"]["name"], "Moonlight GmbH");
+        assert_eq!(order["payment_providers"], json!(["sandbox", "manual"]));
+        let refund = json!({
+            "id": facts::REFUND, "number": 1, "amount": eur(2500), "status": "succeeded",
+            "reason": "requested", "note": "One seat could not be used.",
+            "created_at": "2027-06-02T09:00:00Z", "ended_at": "2027-06-02T09:01:00Z",
+        });
+        assert_eq!(order["refunds"], json!([refund]));
     })
     .await;
 }

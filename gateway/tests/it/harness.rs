@@ -15,8 +15,10 @@ use proto::{
     Peer,
     notify::document_service_server::DocumentServiceServer,
     payment::{
+        order_admin_service_server::OrderAdminServiceServer,
         order_service_server::OrderServiceServer,
         provider_event_service_server::ProviderEventServiceServer,
+        refund_admin_service_server::RefundAdminServiceServer,
         sandbox_service_server::SandboxServiceServer,
     },
     ticket::{
@@ -216,6 +218,8 @@ async fn upstream(stub: Arc<Stub>, mesh_key: MeshKey) -> kit::Server {
         .add_service(CatalogAdminServiceServer::from_arc(stub.clone()))
         .add_service(HoldServiceServer::from_arc(stub.clone()))
         .add_service(OrderServiceServer::from_arc(stub.clone()))
+        .add_service(OrderAdminServiceServer::from_arc(stub.clone()))
+        .add_service(RefundAdminServiceServer::from_arc(stub.clone()))
         .add_service(ProviderEventServiceServer::from_arc(stub.clone()))
         .add_service(SandboxServiceServer::from_arc(stub.clone()))
         .add_service(DocumentServiceServer::from_arc(stub))

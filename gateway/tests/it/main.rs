@@ -7,13 +7,17 @@
 )]
 
 mod admin;
+mod admin_money;
 mod documents;
 mod edge;
 mod errors;
+mod export;
 mod facts;
 mod guest;
 mod harness;
 mod limits;
 mod openapi;
+mod sandbox;
 mod shop;
+mod shop_money;
 mod stub;

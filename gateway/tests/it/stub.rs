@@ -9,12 +9,14 @@ use std::{
     },
 };
 
+use futures::stream::{self, BoxStream, StreamExt as _};
 use kit::{Code, ErrorReason, Failure};
 use proto::{notify, payment, ticket, user};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::facts;
 
+pub type Export = BoxStream<'static, Result<payment::ExportOrdersResponse, Status>>;
 type Reply<T> = Result<Response<T>, Status>;
 
 pub struct Stub {
@@ -31,6 +33,9 @@ pub struct Stub {
     pub order: Mutex<payment::Order>,
     pub session: Mutex<payment::SandboxSession>,
     pub preparing: Mutex<bool>,
+    pub providers: Mutex<Vec<payment::PaymentProvider>>,
+    /// What an export sends. While it is open it goes on.
+    pub export: Mutex<Option<Export>>,
     /// Requests wait here for as long as a test holds it.
     pub gate: tokio::sync::Mutex<()>,
 }
@@ -49,6 +54,8 @@ impl Default for Stub {
             order: Mutex::new(facts::order()),
             session: Mutex::new(facts::session()),
             preparing: Mutex::default(),
+            providers: Mutex::new(facts::providers()),
+            export: Mutex::default(),
             gate: tokio::sync::Mutex::default(),
         }
     }
@@ -230,6 +237,21 @@ impl ticket::catalog_admin_service_server::CatalogAdminService for Stub {
         .await
     }
 
+    async fn cancel_event(
+        &self,
+        request: Request<ticket::CancelEventRequest>,
+    ) -> Reply<ticket::CancelEventResponse> {
+        self.answer(request, |cancel| ticket::CancelEventResponse {
+            event: Some(ticket::Event {
+                version: 4,
+                status: ticket::EventStatus::Cancelled.into(),
+                cancel_reason: cancel.reason,
+                ..facts::event()
+            }),
+        })
+        .await
+    }
+
     async fn list_own_events(
         &self,
         request: Request<ticket::ListOwnEventsRequest>,
@@ -328,6 +350,16 @@ impl payment::order_service_server::OrderService for Stub {
         .await
     }
 
+    async fn list_providers(
+        &self,
+        request: Request<payment::ListProvidersRequest>,
+    ) -> Reply<payment::ListProvidersResponse> {
+        self.answer(request, |_| payment::ListProvidersResponse {
+            providers: self.providers.lock().unwrap().clone(),
+        })
+        .await
+    }
+
     async fn get_receipt(
         &self,
         request: Request<payment::GetReceiptRequest>,
@@ -339,6 +371,147 @@ impl payment::order_service_server::OrderService for Stub {
                 number: "BX-7K3M9Q".to_owned(),
                 ..Default::default()
             }),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl payment::order_admin_service_server::OrderAdminService for Stub {
+    async fn list_orders(
+        &self,
+        request: Request<payment::ListOrdersRequest>,
+    ) -> Reply<payment::ListOrdersResponse> {
+        self.answer(request, |_| payment::ListOrdersResponse {
+            orders: vec![facts::summary()],
+            next_page_token: "next".to_owned(),
+        })
+        .await
+    }
+
+    async fn inspect_order(
+        &self,
+        request: Request<payment::InspectOrderRequest>,
+    ) -> Reply<payment::InspectOrderResponse> {
+        self.answer(request, |_| facts::story()).await
+    }
+
+    type ExportOrdersStream = Export;
+
+    async fn export_orders(&self, request: Request<payment::ExportOrdersRequest>) -> Reply<Export> {
+        let one = || {
+            let orders = vec![facts::summary()];
+            stream::iter([Ok(payment::ExportOrdersResponse { orders })]).boxed()
+        };
+        let export = self.export.lock().unwrap().take();
+        self.answer(request, |_| export.unwrap_or_else(one)).await
+    }
+
+    async fn verify_payment(
+        &self,
+        request: Request<payment::VerifyPaymentRequest>,
+    ) -> Reply<payment::VerifyPaymentResponse> {
+        self.answer(request, |_| payment::VerifyPaymentResponse {
+            order: Some(self.order.lock().unwrap().clone()),
+        })
+        .await
+    }
+
+    async fn confirm_payment(
+        &self,
+        request: Request<payment::ConfirmPaymentRequest>,
+    ) -> Reply<payment::ConfirmPaymentResponse> {
+        self.answer(request, |_| payment::ConfirmPaymentResponse {
+            order: Some(self.order.lock().unwrap().clone()),
+        })
+        .await
+    }
+
+    async fn reject_payment(
+        &self,
+        request: Request<payment::RejectPaymentRequest>,
+    ) -> Reply<payment::RejectPaymentResponse> {
+        self.answer(request, |_| payment::RejectPaymentResponse {
+            order: Some(self.order.lock().unwrap().clone()),
+        })
+        .await
+    }
+
+    async fn resolve_mismatch(
+        &self,
+        request: Request<payment::ResolveMismatchRequest>,
+    ) -> Reply<payment::ResolveMismatchResponse> {
+        self.answer(request, |_| payment::ResolveMismatchResponse {
+            order: Some(self.order.lock().unwrap().clone()),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl payment::refund_admin_service_server::RefundAdminService for Stub {
+    async fn refund_order(
+        &self,
+        request: Request<payment::RefundOrderRequest>,
+    ) -> Reply<payment::RefundOrderResponse> {
+        self.answer(request, |_| payment::RefundOrderResponse {
+            refund: Some(facts::refund_detail()),
+        })
+        .await
+    }
+
+    async fn retry_refund(
+        &self,
+        request: Request<payment::RetryRefundRequest>,
+    ) -> Reply<payment::RetryRefundResponse> {
+        self.answer(request, |_| payment::RetryRefundResponse {
+            refund: Some(facts::refund_detail()),
+        })
+        .await
+    }
+
+    async fn settle_refund(
+        &self,
+        request: Request<payment::SettleRefundRequest>,
+    ) -> Reply<payment::SettleRefundResponse> {
+        self.answer(request, |_| payment::SettleRefundResponse {
+            refund: Some(facts::refund_detail()),
+        })
+        .await
+    }
+
+    async fn list_refunds(
+        &self,
+        request: Request<payment::ListRefundsRequest>,
+    ) -> Reply<payment::ListRefundsResponse> {
+        self.answer(request, |_| payment::ListRefundsResponse {
+            refunds: vec![payment::ListedRefund {
+                order_id: facts::ORDER.to_owned(),
+                order_number: "BX-7K3M9Q".to_owned(),
+                refund: Some(facts::refund_detail()),
+            }],
+            next_page_token: "next".to_owned(),
+        })
+        .await
+    }
+
+    async fn get_event_refund(
+        &self,
+        request: Request<payment::GetEventRefundRequest>,
+    ) -> Reply<payment::GetEventRefundResponse> {
+        self.answer(request, |_| facts::event_refund()).await
+    }
+
+    async fn get_event_accounts(
+        &self,
+        request: Request<payment::GetEventAccountsRequest>,
+    ) -> Reply<payment::GetEventAccountsResponse> {
+        let balance = |account: &str, amount_minor| payment::AccountBalance {
+            account: account.to_owned(),
+            balance: facts::eur(amount_minor),
+        };
+        self.answer(request, |_| payment::GetEventAccountsResponse {
+            balances: vec![balance("provider:sandbox", 5000), balance("sales", -5000)],
         })
         .await
     }
@@ -379,17 +552,46 @@ impl payment::sandbox_service_server::SandboxService for Stub {
             let problem = kit::FieldProblem::new("cvc", "must have three digits");
             return Err(kit::fields(vec![problem]).into());
         }
-        let paid = card.card_number == "4242424242424242";
-        let outcome = if paid {
-            Outcome::Succeeded
-        } else {
-            Outcome::Declined
+        let outcome = match card.card_number.as_str() {
+            "4242424242424242" => Outcome::Succeeded,
+            "4000002500003155" => Outcome::Approval,
+            "4000000000000119" => Outcome::Pending,
+            _ => Outcome::Declined,
         };
         self.answer(request, |_| payment::SubmitSandboxCardResponse {
             session: Some(payment::SandboxSession {
                 status: outcome.into(),
                 ..facts::session()
             }),
+        })
+        .await
+    }
+
+    async fn approve_sandbox_step(
+        &self,
+        request: Request<payment::ApproveSandboxStepRequest>,
+    ) -> Reply<payment::ApproveSandboxStepResponse> {
+        use payment::SandboxSessionStatus as Outcome;
+        let outcome = if request.get_ref().approve {
+            Outcome::Succeeded
+        } else {
+            Outcome::Declined
+        };
+        self.answer(request, |_| payment::ApproveSandboxStepResponse {
+            session: Some(payment::SandboxSession {
+                status: outcome.into(),
+                ..facts::session()
+            }),
+        })
+        .await
+    }
+
+    async fn settle_sandbox_session(
+        &self,
+        request: Request<payment::SettleSandboxSessionRequest>,
+    ) -> Reply<payment::SettleSandboxSessionResponse> {
+        self.answer(request, |_| payment::SettleSandboxSessionResponse {
+            session: Some(facts::session()),
         })
         .await
     }

@@ -1,16 +1,22 @@
-//! Sends what is due. A row is leased, the mail goes out with no transaction open, the outcome is
+//! Sends what is due, receipts first. A row is leased, the mail goes out with no transaction open, the outcome is
 //! written back. A crash in between sends the mail again under the same Message-ID.
 
 use std::{sync::Arc, time::Duration};
 
 use db::DbError;
 use futures::future::join_all;
-use kit::{Shutdown, Tasks, telemetry::Kind};
-use prost::Message as _;
-use proto::{Peer, event::OrderPaid};
+use kit::{Shutdown, Tasks, telemetry};
+use proto::Peer;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{app::App, error::Error, mailer::MailError, render};
+use crate::{
+    app::App,
+    error::Error,
+    kinds::{Kind, Notice},
+    mailer::MailError,
+    render::Stamp,
+};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Mails on their way at once. No more are leased, because a lease must not run out in a queue.
@@ -44,8 +50,10 @@ pub(crate) fn start(tasks: &Tasks, app: Arc<App>) {
 
 struct Due {
     id: Uuid,
+    kind: String,
     attempts: i32,
     content: Vec<u8>,
+    created_at: OffsetDateTime,
     traceparent: Option<String>,
 }
 
@@ -55,17 +63,26 @@ async fn round(app: &Arc<App>, shutdown: &Shutdown) -> Result<bool, Error> {
     let full = due.len() as i64 == BATCH_ROWS;
     let work = due.into_iter().map(|row| async move {
         let traceparent = row.traceparent.clone();
-        let deliver = deliver(app, shutdown, row);
-        let (member, name) = (Peer::Notify.name(), "send receipt");
-        kit::resume(Kind::Client, member, name, traceparent.as_deref(), deliver).await;
+        let name = Kind::from_word(&row.kind).map_or("send notice", Kind::span);
+        let (member, deliver) = (Peer::Notify.name(), deliver(app, shutdown, row));
+        kit::resume(
+            telemetry::Kind::Client,
+            member,
+            name,
+            traceparent.as_deref(),
+            deliver,
+        )
+        .await;
     });
     join_all(work).await;
     Ok(full)
 }
 
+/// Receipts come before all else that is due. A kind of a newer version is left to that version.
 async fn lease(app: &App) -> Result<Vec<Due>, Error> {
+    let known = Kind::ALL.map(|kind| kind.word().to_owned());
     app.db
-        .run((), |tx, ()| {
+        .run(known, |tx, known| {
             Box::pin(async move {
                 let rows = sqlx::query_as!(
                     Due,
@@ -76,12 +93,14 @@ async fn lease(app: &App) -> Result<Vec<Due>, Error> {
                          SELECT id FROM notifications
                          WHERE status IN ('queued', 'sending')
                            AND next_attempt_at <= clock_timestamp()
-                         ORDER BY next_attempt_at
+                           AND kind = ANY ($3)
+                         ORDER BY (kind <> 'receipt'), next_attempt_at
                          LIMIT $2
                          FOR UPDATE SKIP LOCKED))
-                     RETURNING id, attempts, content, traceparent",
+                     RETURNING id, kind, attempts, content, created_at, traceparent",
                     LEASE_SECS,
                     BATCH_ROWS,
+                    known.as_slice(),
                 )
                 .fetch_all(tx)
                 .await
@@ -126,13 +145,17 @@ async fn send(app: &Arc<App>, shutdown: &Shutdown, row: &Due) -> Result<(), Mail
 
 /// On a thread of its own: drawing takes a while, and a panic there is the end of this mail only.
 async fn mail(app: &Arc<App>, row: &Due) -> Result<lettre::Message, Error> {
-    let paid = OrderPaid::decode(row.content.as_slice())
-        .map_err(|_| Error::field("content", "is not an OrderPaid"))?;
-    let receipt = app.facts.receipt(&paid)?;
-    // A mailbox recognises a mail that comes twice by this.
-    let message_id = format!("{}@boxoffice", row.id);
-    let from = app.mailer.from.clone();
-    let render = move || render::email_message(&receipt, from, &message_id);
+    let broken = || Error::field("content", "is not what its kind says");
+    let kind = Kind::from_word(&row.kind).ok_or_else(broken)?;
+    let payload = kind.payload(&row.content).map_err(|_| broken())?;
+    let notice = Notice::read(&app.facts, &payload)?;
+    let stamp = Stamp {
+        from: app.mailer.from.clone(),
+        // A mailbox recognises a mail that comes twice by this.
+        message_id: format!("{}@boxoffice", row.id),
+        date: row.created_at,
+    };
+    let render = move || notice.email(stamp);
     Ok(tokio::task::spawn_blocking(render).await??)
 }
 

@@ -1,9 +1,18 @@
-//! The receipt's mail as HTML and plain text.
+//! Mails as HTML and plain text, from the templates.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
-use super::{Receipt, RenderError, one_line};
+use super::{Event, Receipt, RenderError, Seller, one_line};
+
+/// Every template. The ending of its name decides whether it escapes.
+const TEMPLATES: [(&str, &str); 5] = [
+    ("base.html", include_str!("../../templates/base.html")),
+    ("receipt.html", include_str!("../../templates/receipt.html")),
+    ("receipt.txt", include_str!("../../templates/receipt.txt")),
+    ("letter.html", include_str!("../../templates/letter.html")),
+    ("letter.txt", include_str!("../../templates/letter.txt")),
+];
 
 /// A rendered mail, not yet addressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +26,17 @@ pub struct Mail {
 /// The mail a guest gets for a paid order: when, where, what it cost, the way to the order page, the tickets' codes.
 ///
 /// # Errors
-/// When a template does not fit its values, which is a bug.
+/// When a template does not fit its values, which is a bug, or the taxes have no sum.
 pub fn receipt_mail(receipt: &Receipt) -> Result<Mail, RenderError> {
+    let subject = one_line(&format!(
+        "Your tickets for {} ({})",
+        receipt.event.title, receipt.order.number
+    ));
+    fill("receipt", subject, values(receipt)?)
+}
+
+/// Fills both templates of a mail.
+pub(super) fn fill(name: &str, subject: String, values: Value) -> Result<Mail, RenderError> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     let blocks_leave_no_lines = SyntaxConfig::builder()
@@ -27,28 +45,21 @@ pub fn receipt_mail(receipt: &Receipt) -> Result<Mail, RenderError> {
         .keep_trailing_newline(true)
         .build()?;
     templates.set_syntax(blocks_leave_no_lines);
-    // The ending of its name decides whether a template escapes.
-    templates.add_template("receipt.html", include_str!("../../templates/receipt.html"))?;
-    templates.add_template("receipt.txt", include_str!("../../templates/receipt.txt"))?;
-
-    let subject = one_line(&format!(
-        "Your tickets for {} ({})",
-        receipt.event.title, receipt.order.number
-    ));
-    let values = values(receipt, &subject);
-    let html = templates
-        .get_template("receipt.html")?
-        .render(values.clone())?;
-    let text = templates.get_template("receipt.txt")?.render(values)?;
+    for (name, source) in TEMPLATES {
+        templates.add_template(name, source)?;
+    }
+    let values = context! { subject => subject.as_str(), ..values };
+    let html = templates.get_template(&format!("{name}.html"))?;
+    let text = templates.get_template(&format!("{name}.txt"))?;
     Ok(Mail {
+        html: html.render(values.clone())?,
+        text: text.render(values)?,
         subject,
-        html,
-        text,
     })
 }
 
 /// All texts as they are shown; the templates only place them.
-fn values(receipt: &Receipt, subject: &str) -> Value {
+fn values(receipt: &Receipt) -> Result<Value, RenderError> {
     let lines: Vec<Value> = receipt
         .lines
         .iter()
@@ -57,29 +68,54 @@ fn values(receipt: &Receipt, subject: &str) -> Value {
                 category => one_line(&line.category),
                 quantity => line.quantity,
                 unit_price => line.unit_price.to_string(),
+                unit_fee => line.unit_fee.map(|fee| fee.to_string()),
                 line_total => line.line_total.to_string(),
             }
         })
+        .collect();
+    let taxes: Vec<Value> = receipt
+        .taxes()?
+        .iter()
+        .map(|tax| context! { rate => tax.percent(), amount => tax.amount.to_string() })
         .collect();
     let tickets: Vec<Value> = receipt
         .tickets
         .iter()
         .map(|ticket| context! { category => one_line(&ticket.category), code => ticket.code.as_str() })
         .collect();
-    context! {
-        subject,
+    Ok(context! {
+        preview => format!("{} · {}", receipt.event.starts_at_text(), one_line(&receipt.event.location)),
         number => one_line(&receipt.order.number),
         name => receipt.order.name.as_deref().map(one_line).unwrap_or_default(),
         email => one_line(&receipt.order.email),
         link => receipt.order.link.as_str(),
         total => receipt.order.total.to_string(),
         paid_at => receipt.event.zone.format_long(receipt.order.paid_at),
-        title => one_line(&receipt.event.title),
-        location => one_line(&receipt.event.location),
-        starts_at => receipt.starts_at_text(),
-        public_url => receipt.event.public_url.as_str(),
-        seller => one_line(&receipt.seller.name),
         lines,
+        taxes,
         tickets,
+        ..event_values(&receipt.event, &receipt.seller)
+    })
+}
+
+/// What every mail says of its event and its seller.
+pub(super) fn event_values(event: &Event, seller: &Seller) -> Value {
+    context! {
+        title => one_line(&event.title),
+        location => one_line(&event.location),
+        starts_at => event.starts_at_text(),
+        public_url => event.public_url.as_str(),
+        seller => context! {
+            name => one_line(&seller.name),
+            address => lines(&seller.address),
+            tax_id => one_line(&seller.tax_id),
+            contact => one_line(&seller.contact),
+        },
     }
+}
+
+/// Text of several lines, each as [`one_line`] leaves it; empty ones are left out.
+pub(super) fn lines(text: &str) -> Vec<String> {
+    let lines = text.split(['\n', '\r']).map(one_line);
+    lines.filter(|line| !line.is_empty()).collect()
 }

@@ -1,10 +1,11 @@
-//! The receipt as a guest gets it: mail, ticket PDF and calendar file.
+//! What a guest gets: the receipt as mail, ticket PDF and calendar file, and letters about what else happened.
 //!
-//! Everything here is a pure function of a [`Receipt`], the facts stored with the paid order: no I/O, no clock,
-//! no randomness. Rendering the same receipt again gives the same bytes, so a retried mail is the same mail.
+//! Everything here is a pure function of stored facts, such as a [`Receipt`]: no I/O, no clock, no randomness.
+//! Rendering the same facts again gives the same bytes, so a retried mail is the same mail.
 
 mod calendar;
 mod face;
+mod letter;
 mod mail;
 mod message;
 pub mod qr;
@@ -13,12 +14,13 @@ mod tickets_pdf;
 mod vtimezone;
 
 pub use calendar::calendar;
+pub use letter::{ARRIVES, About, Letter, Quote, letter_mail};
 pub use mail::{Mail, receipt_mail};
-pub use message::email_message;
-pub use receipt::{Event, Line, Order, Receipt, Seller, Ticket};
+pub use message::{Stamp, email_message, letter_message};
+pub use receipt::{Event, Line, Order, Receipt, Seller, Tax, Ticket};
 pub use tickets_pdf::tickets_pdf;
 
-/// Why a receipt could not be rendered. None of these passes by itself: the same receipt fails again.
+/// Why something could not be rendered. None of these passes by itself: the same facts fail again.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     #[error("mail template: {0}")]
@@ -27,6 +29,8 @@ pub enum RenderError {
     Qr(#[from] qrcode::types::QrError),
     #[error("ticket PDF: {0}")]
     Pdf(String),
+    #[error("sum: {0}")]
+    Sum(#[from] base::MoneyError),
     #[error("recipient address: {0}")]
     Recipient(#[from] lettre::address::AddressError),
     #[error("mail: {0}")]

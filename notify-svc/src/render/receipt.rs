@@ -1,6 +1,8 @@
 //! The facts a receipt is made of, as the paid order's message carries them.
 
-use base::{EventId, Money, OrderId, TicketId, Zone};
+use std::collections::BTreeMap;
+
+use base::{EventId, Money, MoneyError, OrderId, TicketId, Zone};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -50,6 +52,18 @@ pub struct Line {
     pub quantity: u32,
     pub unit_price: Money,
     pub line_total: Money,
+    /// The service fee in `unit_price`, where there is one.
+    pub unit_fee: Option<Money>,
+    /// The tax in `line_total`, where there is one.
+    pub tax: Option<Tax>,
+}
+
+/// Tax that a price contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tax {
+    /// Parts per million: 190 000 is 19 %.
+    pub rate_ppm: u32,
+    pub amount: Money,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +78,26 @@ pub struct Ticket {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seller {
     pub name: String,
+    /// Several lines; empty like the two below where the order is older than sellers' particulars.
+    pub address: String,
+    pub tax_id: String,
+    pub contact: String,
+}
+
+impl Tax {
+    /// The rate as people write it, without needless zeros: `19 %`, `7.7 %`, `8.875 %`.
+    pub(super) fn percent(&self) -> String {
+        const PPM_PER_PERCENT: u32 = 10_000;
+        let (whole, part) = (
+            self.rate_ppm / PPM_PER_PERCENT,
+            self.rate_ppm % PPM_PER_PERCENT,
+        );
+        let decimals = format!("{part:04}");
+        match decimals.trim_end_matches('0') {
+            "" => format!("{whole} %"),
+            decimals => format!("{whole}.{decimals} %"),
+        }
+    }
 }
 
 impl Receipt {
@@ -79,8 +113,26 @@ impl Receipt {
         prices.all(|price| price == first).then_some(first)
     }
 
+    /// The tax in the total by rate, the lowest rate first: sums of what the lines contain, as each was rounded once.
+    ///
+    /// # Errors
+    /// When the lines' taxes are of several currencies or have no sum.
+    pub(crate) fn taxes(&self) -> Result<Vec<Tax>, MoneyError> {
+        let mut sums: BTreeMap<u32, Money> = BTreeMap::new();
+        for tax in self.lines.iter().filter_map(|line| line.tax) {
+            let sum = sums.entry(tax.rate_ppm);
+            let sum = sum.or_insert(Money::zero(self.order.total.currency));
+            *sum = sum.checked_add(tax.amount)?;
+        }
+        let taxes = sums.into_iter();
+        let taxes = taxes.map(|(rate_ppm, amount)| Tax { rate_ppm, amount });
+        Ok(taxes.filter(|tax| tax.amount.amount_minor != 0).collect())
+    }
+}
+
+impl Event {
     /// The start as a person at the venue would say it.
-    pub(super) fn starts_at_text(&self) -> String {
-        self.event.zone.format_long(self.event.starts_at)
+    pub(crate) fn starts_at_text(&self) -> String {
+        self.zone.format_long(self.starts_at)
     }
 }

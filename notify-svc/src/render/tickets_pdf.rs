@@ -130,7 +130,7 @@ impl<'a> Sheet<'a> {
         }
         y += 26.0;
         let date = self.bold(12.5, INK);
-        self.fitted(MARGIN, y, CONTENT, date, &receipt.starts_at_text());
+        self.fitted(MARGIN, y, CONTENT, date, &receipt.event.starts_at_text());
         let place = self.regular(11.5, SOFT);
         let location = place.face.printable(&receipt.event.location);
         for line in place.face.wrap(&location, place.size, CONTENT, 2) {

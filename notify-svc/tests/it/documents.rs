@@ -100,6 +100,14 @@ async fn a_field_that_is_missing_is_named() {
             spoilt(|facts| facts.lines[0].unit_price = None),
             "lines.unit_price",
         ),
+        (
+            spoilt(|facts| facts.lines[0].unit_fee = Some(Default::default())),
+            "lines.unit_fee",
+        ),
+        (
+            spoilt(|facts| facts.lines[0].tax_rate_ppm = 190_000),
+            "lines.tax",
+        ),
         (spoilt(|facts| facts.tickets[0].id.clear()), "tickets.id"),
     ] {
         let failure = render(&harness, Peer::Gateway, request).await.unwrap_err();

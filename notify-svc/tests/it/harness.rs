@@ -10,7 +10,9 @@ use notify_svc::{Config, MIGRATOR, build};
 use proto::{
     Peer,
     common::Money,
-    event::{Envelope, EventSnapshot, OrderPaid, PaidLine, PaidTicket, envelope::Payload},
+    event::{
+        Envelope, EventSnapshot, OrderFacts, OrderPaid, PaidLine, PaidTicket, envelope::Payload,
+    },
     notify::{
         AcceptRequest, accept_service_client::AcceptServiceClient,
         document_service_client::DocumentServiceClient,
@@ -139,23 +141,21 @@ impl Harness {
     }
 
     pub fn envelope_of(&self, paid: OrderPaid) -> Envelope {
+        self.message(Payload::OrderPaid(paid))
+    }
+
+    pub fn message(&self, payload: Payload) -> Envelope {
         Envelope {
             message_id: MessageId::new(&self.sources).to_string(),
             generation: 1,
             occurred_at: Some(proto::timestamp(self.sources.now())),
             traceparent: String::new(),
-            payload: Some(Payload::OrderPaid(paid)),
+            payload: Some(payload),
         }
     }
 
     pub fn paid(&self) -> OrderPaid {
         let sealer: &Sealer = &self.config.link_seal_key;
-        let eur = |amount_minor| {
-            Some(Money {
-                amount_minor,
-                currency: "EUR".to_owned(),
-            })
-        };
         let ticket = |id: &str, code: &str| PaidTicket {
             id: id.to_owned(),
             code: code.to_owned(),
@@ -184,25 +184,42 @@ impl Harness {
                 quantity: 2,
                 unit_price: eur(4_500),
                 line_total: eur(9_000),
+                unit_fee: None,
+                tax_rate_ppm: 0,
+                tax: None,
             }],
             tickets: vec![
                 ticket("00000000-0000-7000-8000-000000000001", "BX1:FIRST"),
                 ticket("00000000-0000-7000-8000-000000000002", "BX1:SECOND"),
             ],
+            seller: None,
+        }
+    }
+
+    /// What a message about another end of such an order carries.
+    pub fn order(&self) -> OrderFacts {
+        let paid = self.paid();
+        OrderFacts {
+            order_id: paid.order_id,
+            number: paid.number,
+            email: paid.email,
+            name: paid.name,
+            locale: paid.locale,
+            sealed_order_link: paid.sealed_order_link,
+            event: paid.event,
+            total: paid.total,
+            seller: paid.seller,
         }
     }
 
     /// The one notification of this message's order.
     pub async fn notification(&self, envelope: &Envelope) -> Notification {
-        let Some(Payload::OrderPaid(paid)) = &envelope.payload else {
-            panic!("a message of an order");
-        };
         let row = sqlx::query_as(
             "SELECT id, status, attempts, last_error,
                     extract(epoch FROM next_attempt_at - clock_timestamp())::float8
              FROM notifications WHERE order_id = $1",
         )
-        .bind(paid.order_id.parse::<OrderId>().unwrap().uuid())
+        .bind(order_of(envelope).uuid())
         .fetch_one(&self.rows)
         .await
         .unwrap();
@@ -287,6 +304,52 @@ impl Harness {
         .unwrap();
         assert!(odd.is_empty(), "{odd:?}");
     }
+}
+
+pub fn eur(amount_minor: i64) -> Option<Money> {
+    Some(Money {
+        amount_minor,
+        currency: "EUR".to_owned(),
+    })
+}
+
+fn order_of(envelope: &Envelope) -> OrderId {
+    let id = |order: &Option<OrderFacts>| order.as_ref().unwrap().order_id.clone();
+    let id = match envelope.payload.as_ref().unwrap() {
+        Payload::OrderPaid(paid) => paid.order_id.clone(),
+        Payload::OrderUnfulfillable(message) => id(&message.order),
+        Payload::OrderRefunded(message) => id(&message.order),
+        Payload::OrderCancelled(message) => id(&message.order),
+    };
+    id.parse().unwrap()
+}
+
+/// The plain text and the HTML of a mail, as its reader sees their bytes.
+pub fn texts(mail: &str) -> (String, String) {
+    let part = |kind: &str| {
+        let start = mail.find(&format!("Content-Type: {kind}")).unwrap();
+        let (head, body) = mail[start..].split_once("\r\n\r\n").unwrap();
+        let body = body.split("\r\n--boxoffice-text").next().unwrap();
+        if head.contains("quoted-printable") {
+            unquoted(body)
+        } else {
+            assert!(head.contains("7bit"), "{head}");
+            body.to_owned()
+        }
+    };
+    (part("text/plain"), part("text/html"))
+}
+
+/// Reverses quoted-printable (RFC 2045 §6.7).
+fn unquoted(body: &str) -> String {
+    let joined = body.replace("=\r\n", "");
+    let mut parts = joined.split('=');
+    let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -7,5 +7,6 @@ mod config;
 mod documents;
 mod harness;
 mod jetstream;
+mod letters;
 mod render;
 mod send;

@@ -5,7 +5,7 @@
 use base::{Currency, EventId, Money, OrderId, TicketId};
 use lettre::message::Mailbox;
 use notify_svc::render::{
-    Event, Line, Order, Receipt, Seller, Ticket, calendar, email_message, qr, receipt_mail,
+    Event, Line, Order, Receipt, Seller, Tax, Ticket, calendar, email_message, qr, receipt_mail,
     tickets_pdf,
 };
 use time::OffsetDateTime;
@@ -34,6 +34,8 @@ fn receipt() -> Receipt {
         quantity,
         unit_price: eur(price),
         line_total: eur(total),
+        unit_fee: None,
+        tax: None,
     };
     Receipt {
         order: Order {
@@ -68,6 +70,9 @@ fn receipt() -> Receipt {
         ],
         seller: Seller {
             name: "Nightjar Concerts s.r.o.".to_owned(),
+            address: String::new(),
+            tax_id: String::new(),
+            contact: String::new(),
         },
     }
 }
@@ -231,11 +236,116 @@ fn html_escapes_what_guests_and_promoters_wrote() {
     receipt.tickets[0].category = attack.to_owned();
     receipt.tickets[0].code = attack.to_owned();
     receipt.order.link = "https://x\"><script>".to_owned();
-    receipt.seller.name = attack.to_owned();
+    receipt.seller = Seller {
+        name: attack.to_owned(),
+        address: attack.to_owned(),
+        tax_id: attack.to_owned(),
+        contact: attack.to_owned(),
+    };
     let mail = receipt_mail(&receipt).unwrap();
     assert!(!mail.html.contains("<script"), "{}", mail.html);
     assert!(mail.html.contains("&lt;script&gt;"));
     assert!(mail.text.contains(attack), "plain text shows it as it is");
+}
+
+/// With all that a receipt can show: particulars, fees, three rates.
+fn full_receipt() -> Receipt {
+    let mut receipt = receipt();
+    let tax = |rate_ppm, amount| {
+        Some(Tax {
+            rate_ppm,
+            amount: eur(amount),
+        })
+    };
+    receipt.seller.address = "Vodičkova 36\r\n\r\n110 00 Praha 1\nCzechia".to_owned();
+    receipt.seller.tax_id = "CZ12345678".to_owned();
+    receipt.seller.contact = "help@nightjar.example".to_owned();
+    receipt.lines[0].unit_fee = Some(eur(150));
+    receipt.lines[0].tax = tax(190_000, 1_437);
+    receipt.lines[1].tax = tax(77_000, 357);
+    let mut more = receipt.lines[1].clone();
+    more.category = "Box".to_owned();
+    more.tax = tax(190_000, 798);
+    receipt.lines.push(more.clone());
+    more.category = "Lounge".to_owned();
+    more.tax = tax(88_750, 408);
+    receipt.lines.push(more);
+    receipt.order.total = eur(24_000);
+    receipt
+}
+
+#[test]
+fn the_mail_says_who_sold_it_and_what_the_prices_contain() {
+    let mail = receipt_mail(&full_receipt()).unwrap();
+    assert!(
+        mail.text.contains(
+            "2 x Standing at 45.00 EUR: 90.00 EUR\n\
+             \x20   each includes a service fee of 1.50 EUR\n\
+             1 x Balcony at 50.00 EUR: 50.00 EUR\n"
+        ),
+        "{}",
+        mail.text
+    );
+    assert!(
+        mail.text.contains(
+            "Total paid: 240.00 EUR\n\
+             Includes 7.7 % VAT: 3.57 EUR\n\
+             Includes 8.875 % VAT: 4.08 EUR\n\
+             Includes 19 % VAT: 22.35 EUR\n\n"
+        ),
+        "{}",
+        mail.text
+    );
+    assert!(
+        mail.text.contains(
+            "Nightjar Concerts s.r.o.\nVodičkova 36\n110 00 Praha 1\nCzechia\n\
+             Tax ID CZ12345678\nHelp: help@nightjar.example\n"
+        ),
+        "{}",
+        mail.text
+    );
+    for part in [
+        "<br>Each includes a service fee of 1.50 EUR</span>",
+        "Includes 19 % VAT",
+        ">22.35 EUR</td>",
+        "<br>110 00 Praha 1<br>Czechia",
+        "Tax ID CZ12345678",
+        "Help: help@nightjar.example",
+    ] {
+        assert!(
+            mail.html.contains(part),
+            "{part} is missing:\n{}",
+            mail.html
+        );
+    }
+    assert_eq!(mail.html.matches("service fee").count(), 1);
+}
+
+#[test]
+fn what_a_price_does_not_contain_is_not_mentioned() {
+    let mut free = receipt();
+    // A rate on nothing is no tax.
+    free.lines[0].tax = Some(Tax {
+        rate_ppm: 190_000,
+        amount: eur(0),
+    });
+    for receipt in [receipt(), free] {
+        let mail = receipt_mail(&receipt).unwrap();
+        for part in [mail.html, mail.text] {
+            for word in ["VAT", "fee", "Tax ID", "Help:", "<br><br>"] {
+                assert!(!part.contains(word), "{word} in:\n{part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn taxes_without_a_sum_are_an_error() {
+    let mut receipt = full_receipt();
+    if let Some(tax) = &mut receipt.lines[0].tax {
+        tax.amount.currency = "JPY".parse().unwrap();
+    }
+    assert!(receipt_mail(&receipt).is_err());
 }
 
 #[test]
@@ -453,7 +563,11 @@ fn samples() {
     for ticket in &mut long.tickets {
         ticket.category = "Standing, early bird with a free drink".to_owned();
     }
-    for (name, receipt) in [("short", receipt()), ("long", long)] {
+    for (name, receipt) in [
+        ("short", receipt()),
+        ("long", long),
+        ("full", full_receipt()),
+    ] {
         let mail = receipt_mail(&receipt).unwrap();
         let write = |ending: &str, bytes: &[u8]| {
             std::fs::write(folder.join(format!("{name}.{ending}")), bytes).unwrap();

@@ -3,5 +3,8 @@
 pub mod attempt_state;
 pub mod order_number;
 pub mod order_state;
+pub mod refund_state;
 pub mod schedule;
+pub mod shares;
+pub mod tax;
 pub mod timeline;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Where nothing changes by asking, but a person may change it.
+pub const SELDOM: Duration = Duration::from_secs(3600);
+
 /// How long the saga waits after `failures` failed steps in a row: 1 s, doubled up to a minute.
 pub fn retry_after(failures: i32) -> Duration {
     let exponent = u32::try_from(failures.clamp(1, 7) - 1).unwrap_or(0);
@@ -16,7 +19,7 @@ pub fn next_check_after(checks: i32) -> Duration {
         1 => 60,
         2 => 300,
         3 => 900,
-        _ => 3600,
+        _ => SELDOM.as_secs(),
     })
 }
 

@@ -5,6 +5,8 @@ use super::order_state::OrderStatus;
 /// Reasons of entries that move nothing.
 pub const PAYMENT_STARTED: &str = "payment_started";
 pub const PAYMENT_FAILED: &str = "payment_failed";
+pub const PAYMENT_REFUSED: &str = "payment_refused";
+pub const PART_PAYMENT: &str = "part_payment";
 pub const SECOND_PAYMENT: &str = "second_payment";
 
 /// The word and the sentence for one entry; none for what says nothing to a guest.
@@ -18,6 +20,9 @@ pub fn tell(
     }
     let sentence = match to {
         OrderStatus::Created => "We have your order.",
+        OrderStatus::AwaitingPayment if from == Some(OrderStatus::Processing) => {
+            "The payment did not go through. You can try again."
+        }
         OrderStatus::AwaitingPayment => "Your tickets are set aside while you pay.",
         OrderStatus::Processing => "The payment is being processed.",
         OrderStatus::Paid => "Your payment has arrived.",
@@ -26,6 +31,8 @@ pub fn tell(
         OrderStatus::Refunded => "The money was sent back.",
         OrderStatus::Expired => "The time to pay is over; the tickets are free again.",
         OrderStatus::Cancelled if reason == "guest" => "You cancelled the order.",
+        OrderStatus::Cancelled if reason == "event_cancelled" => "The event was cancelled.",
+        OrderStatus::Cancelled if reason == "payment_rejected" => "The payment did not arrive.",
         OrderStatus::Cancelled => "The order could not go on.",
         OrderStatus::Mismatch => "The payment differs from the order; we are looking at it.",
         OrderStatus::Unfulfillable => {
@@ -36,18 +43,30 @@ pub fn tell(
 }
 
 fn note(reason: &str) -> Option<(&'static str, String)> {
-    match reason {
-        PAYMENT_STARTED => Some((PAYMENT_STARTED, "A payment was started.".to_owned())),
-        PAYMENT_FAILED => Some((
+    let (what, sentence) = match reason {
+        PAYMENT_STARTED => (PAYMENT_STARTED, "A payment was started."),
+        PAYMENT_FAILED => (
             PAYMENT_FAILED,
-            "The payment was declined. You can try again.".to_owned(),
-        )),
-        SECOND_PAYMENT => Some((
+            "The payment was declined. You can try again.",
+        ),
+        PAYMENT_REFUSED => (
+            PAYMENT_REFUSED,
+            "The payment could not be started. You can try again, or pay in another way.",
+        ),
+        PART_PAYMENT => (PART_PAYMENT, "A part of the money has arrived."),
+        SECOND_PAYMENT => (
             SECOND_PAYMENT,
-            "A second payment arrived; it will be returned.".to_owned(),
-        )),
-        _ => None,
-    }
+            "A second payment arrived; it will be returned.",
+        ),
+        "refund_requested" => ("refund_requested", "Money is being sent back to you."),
+        "refund_succeeded" => ("refund_succeeded", "The money is on its way to you."),
+        "refund_failed" => (
+            "refund_failed",
+            "Sending the money back failed; we are looking at it.",
+        ),
+        _ => return None,
+    };
+    Some((what, sentence.to_owned()))
 }
 
 #[cfg(test)]

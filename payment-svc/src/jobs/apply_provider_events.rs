@@ -1,20 +1,19 @@
 //! Applies the stored webhooks. Each only says where to look: the provider is asked for the truth, and
 //! that is applied. A repeated, late or out-of-order event finds nothing left to change.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures::future::join_all;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::room::{Room, count};
 use crate::{
     app::App,
+    domain::schedule,
     error::Error,
     saga::{self, Report},
-    store::{AttemptRow, By},
+    store::{self, AttemptRow, By},
 };
 
-const BATCH_ROWS: i64 = 16;
 /// An event that crashed its worker comes again after this long.
 const LEASE_SECS: f64 = 20.0;
 /// A webhook may be faster than the answer that tells us the reference: about ten minutes in all.
@@ -23,29 +22,37 @@ const UNMATCHED_AFTER: i32 = 14;
 struct EventRow {
     id: Uuid,
     provider: String,
+    subject: String,
     reference: String,
     amount_minor: i64,
+    /// Empty where the event names no amount.
     currency: String,
     attempts: i32,
     traceparent: Option<String>,
 }
 
 /// True if there may be more.
-pub(super) async fn round(app: Arc<App>) -> anyhow::Result<bool> {
-    let due = claim(&app).await?;
-    let more = due.len() as i64 == BATCH_ROWS;
-    let work = due.iter().map(|event| {
-        let work = apply_or_retry(&app, event);
-        super::resume("apply provider event", event.traceparent.as_deref(), work)
-    });
-    for outcome in join_all(work).await {
-        outcome?;
+pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool> {
+    let places = room.places().await?;
+    let due = claim(&app, count(&places)).await?;
+    let more = due.len() == places.len();
+    for (event, place) in due.into_iter().zip(places) {
+        let shared = app.clone();
+        app.tasks.spawn(async move {
+            let work = apply_or_retry(&shared, &event);
+            let traceparent = event.traceparent.as_deref();
+            if let Err(error) = super::resume("apply provider event", traceparent, work).await {
+                // Its lease runs out, and somebody takes it up.
+                tracing::warn!(event = %event.id, %error, "webhook not recorded as applied");
+            }
+            drop(place);
+        });
     }
     Ok(more)
 }
 
-async fn claim(app: &App) -> Result<Vec<EventRow>, Error> {
-    let claim = app.db.run((), |tx, ()| {
+async fn claim(app: &App, rows: i64) -> Result<Vec<EventRow>, Error> {
+    let claim = app.db.run(rows, |tx, rows| {
         Box::pin(async move {
             let due = sqlx::query_as!(
                 EventRow,
@@ -58,8 +65,9 @@ async fn claim(app: &App) -> Result<Vec<EventRow>, Error> {
                      ORDER BY next_attempt_at
                      LIMIT $1
                      FOR UPDATE SKIP LOCKED)
-                 RETURNING id, provider, reference, amount_minor, currency, attempts, traceparent",
-                BATCH_ROWS,
+                 RETURNING id, provider, subject, reference, amount_minor, currency, attempts,
+                     traceparent",
+                *rows,
                 LEASE_SECS,
             );
             Ok::<_, Error>(due.fetch_all(tx).await?)
@@ -79,10 +87,14 @@ async fn apply_or_retry(app: &App, event: &EventRow) -> Result<(), Error> {
             tracing::error!(event = %event.id, reference = event.reference, "a payment nobody asked for");
             finish(app, event.id, "unmatched", "no payment has this reference").await
         }
-        Ok(None) => retry(app, event).await,
+        Ok(None) => retry(app, event, schedule::retry_after(event.attempts)).await,
         Err(error) => {
             tracing::warn!(event = %event.id, %error, "webhook not applied yet");
-            retry(app, event).await
+            let after = match error {
+                Error::ProviderNotEnabled => schedule::SELDOM,
+                _ => schedule::retry_after(event.attempts),
+            };
+            retry(app, event, after).await
         }
     }
 }
@@ -91,36 +103,38 @@ async fn apply_or_retry(app: &App, event: &EventRow) -> Result<(), Error> {
 async fn apply(app: &App, event: &EventRow) -> Result<Option<&'static str>, Error> {
     let input = (event.provider.clone(), event.reference.clone());
     let find = app.db.read(input, |conn, (provider, reference)| {
-        Box::pin(find_attempt(conn, provider, reference))
+        Box::pin(store::find_attempt_by_reference(conn, provider, reference))
     });
     let Some(attempt) = find.await? else {
         return Ok(None);
     };
     let by = By::now(&event.provider);
-    if event.amount_minor != attempt.amount_minor || event.currency != attempt.currency {
-        saga::settle(app, &attempt, Report::Differs, by).await?;
-        return Ok(Some("amount or currency differ"));
+    if event.subject == "refund" {
+        return Ok(Some(
+            match saga::notice_refunds(app, &attempt, by).await? {
+                true => "refunds noticed",
+                false => "nothing to change",
+            },
+        ));
     }
-    Ok(Some(match saga::inquire(app, &attempt, by).await? {
+    let differs = event.differs_from(&attempt);
+    if differs {
+        saga::settle(app, &attempt, Report::Differs(None), by.clone()).await?;
+    }
+    // What the event says is never believed: the provider's own books say what arrived.
+    let news = saga::inquire(app, &attempt, by).await?;
+    Ok(Some(match news {
+        _ if differs => "amount or currency differ",
         Some(_) => "truth applied",
         None => "nothing to change",
     }))
 }
 
-async fn find_attempt(
-    conn: &mut PgConnection,
-    provider: &str,
-    reference: &str,
-) -> Result<Option<AttemptRow>, Error> {
-    let found = sqlx::query_as!(
-        AttemptRow,
-        "SELECT id, order_id, provider, provider_key, amount_minor, currency, status,
-             provider_ref, checkout_url, deadline, checks
-         FROM payment_attempts WHERE provider = $1 AND provider_ref = $2",
-        provider,
-        reference,
-    );
-    Ok(found.fetch_optional(conn).await?)
+impl EventRow {
+    fn differs_from(&self, attempt: &AttemptRow) -> bool {
+        let named = !self.currency.is_empty();
+        named && (self.amount_minor != attempt.amount_minor || self.currency != attempt.currency)
+    }
 }
 
 async fn finish(
@@ -149,21 +163,22 @@ async fn finish(
     finish.await
 }
 
-async fn retry(app: &App, event: &EventRow) -> Result<(), Error> {
-    let after = crate::domain::schedule::retry_after(event.attempts).as_secs_f64();
-    let retry = app.db.run((event.id, after), |tx, (id, after)| {
-        Box::pin(async move {
-            sqlx::query!(
-                "UPDATE provider_events
+async fn retry(app: &App, event: &EventRow, after: Duration) -> Result<(), Error> {
+    let retry = app
+        .db
+        .run((event.id, after.as_secs_f64()), |tx, (id, after)| {
+            Box::pin(async move {
+                sqlx::query!(
+                    "UPDATE provider_events
                  SET next_attempt_at = clock_timestamp() + make_interval(secs => $2)
                  WHERE id = $1 AND state = 'received'",
-                id,
-                after,
-            )
-            .execute(tx)
-            .await?;
-            Ok::<_, Error>(())
-        })
-    });
+                    id,
+                    after,
+                )
+                .execute(tx)
+                .await?;
+                Ok::<_, Error>(())
+            })
+        });
     retry.await
 }

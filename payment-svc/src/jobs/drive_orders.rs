@@ -5,25 +5,26 @@
 use std::{sync::Arc, time::Duration};
 
 use base::OrderId;
-use futures::future::join_all;
 use kit::ErrorReason;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::room::{Room, count};
 use crate::{
     app::App,
     domain::{order_state::OrderStatus, schedule},
     error::{Error, Refusal},
-    saga::{self, Bound},
+    saga::{self, Bound, Ending},
     store::{self, AttemptRow, By, OrderRow, Step},
 };
 
-const BATCH_ROWS: i64 = 16;
 /// An order whose driver crashed comes again after this long.
 const LEASE_SECS: f64 = 20.0;
 /// An order that was never bound can only go on by its guest, who has this long.
 const UNBOUND_LIMIT_SECS: f64 = 60.0;
 const ACTOR: &str = "saga";
+const SWITCHED_OFF: &str = "A payment is open at a provider that was switched off. Enable the provider, \
+    so that it can be asked what became of the payment.";
 
 struct Claim {
     id: Uuid,
@@ -46,21 +47,27 @@ enum Next {
 }
 
 /// True if there may be more.
-pub(super) async fn round(app: Arc<App>) -> anyhow::Result<bool> {
-    let due = claim(&app).await?;
-    let more = due.len() as i64 == BATCH_ROWS;
-    let work = due.iter().map(|claim| {
-        let step = drive_or_retry(&app, claim);
-        super::resume("drive order", claim.traceparent.as_deref(), step)
-    });
-    for outcome in join_all(work).await {
-        outcome?;
+pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool> {
+    let places = room.places().await?;
+    let due = claim(&app, count(&places)).await?;
+    let more = due.len() == places.len();
+    for (claim, place) in due.into_iter().zip(places) {
+        let shared = app.clone();
+        app.tasks.spawn(async move {
+            let step = drive_or_retry(&shared, &claim);
+            let traceparent = claim.traceparent.as_deref();
+            if let Err(error) = super::resume("drive order", traceparent, step).await {
+                // Its lease runs out, and somebody takes it up.
+                tracing::warn!(order = %claim.id, %error, "the next step could not be scheduled");
+            }
+            drop(place);
+        });
     }
     Ok(more)
 }
 
-async fn claim(app: &App) -> Result<Vec<Claim>, Error> {
-    let claim = app.db.run((), |tx, ()| {
+async fn claim(app: &App, rows: i64) -> Result<Vec<Claim>, Error> {
+    let claim = app.db.run(rows, |tx, rows| {
         Box::pin(async move {
             let due = sqlx::query_as!(
                 Claim,
@@ -71,7 +78,7 @@ async fn claim(app: &App) -> Result<Vec<Claim>, Error> {
                        LIMIT $1
                        FOR UPDATE SKIP LOCKED)
                    RETURNING id, next_step_at AS "lease!", step_failures, traceparent"#,
-                BATCH_ROWS,
+                *rows,
                 LEASE_SECS,
             );
             Ok::<_, Error>(due.fetch_all(tx).await?)
@@ -84,6 +91,11 @@ async fn claim(app: &App) -> Result<Vec<Claim>, Error> {
 async fn drive_or_retry(app: &App, claim: &Claim) -> Result<(), Error> {
     match drive(app, claim.id.into()).await {
         Ok(next) => schedule_next(app, claim, next, 0).await,
+        // Asking again changes nothing: a person has to.
+        Err(Error::ProviderNotEnabled) => {
+            put_before_a_person(app, claim.id.into()).await?;
+            schedule_next(app, claim, Next::After(schedule::SELDOM), 0).await
+        }
         Err(error) => {
             tracing::warn!(order = %claim.id, %error, "step failed, trying again");
             let failures = claim.step_failures.saturating_add(1);
@@ -96,26 +108,35 @@ async fn drive_or_retry(app: &App, claim: &Claim) -> Result<(), Error> {
 async fn drive(app: &App, id: OrderId) -> Result<Next, Error> {
     let (order, attempt) = store::load(app, id).await?;
     let open = attempt.filter(|attempt| attempt.is_open());
-    match order.status()? {
-        OrderStatus::Created => bind_or_cancel(app, &order).await,
-        OrderStatus::AwaitingPayment if order.overdue => expire(app, &order, open.as_ref()).await,
-        OrderStatus::AwaitingPayment | OrderStatus::Processing => match open {
-            Some(attempt) => follow(app, &order, &attempt).await,
-            None => Ok(Next::Check {
-                after: schedule::next_check_after(i32::MAX),
-                pay_by: order.pay_by,
-            }),
-        },
-        OrderStatus::Paid => {
+    let status = order.status()?;
+    let is_over = order.overdue || order.event_cancelled;
+    let next = match (status, open) {
+        (OrderStatus::Created, _) => bind_or_cancel(app, &order).await,
+        (OrderStatus::AwaitingPayment, open) if is_over => end(app, &order, open.as_ref()).await,
+        (OrderStatus::AwaitingPayment, None) => Ok(Next::Check {
+            after: schedule::SELDOM,
+            pay_by: order.pay_by,
+        }),
+        (OrderStatus::Paid, _) => {
             saga::fulfil(app, &order, By::now(ACTOR)).await?;
             Ok(Next::Settled)
         }
-        OrderStatus::Expired | OrderStatus::Cancelled if !order.stock_released => {
+        (OrderStatus::Expired | OrderStatus::Cancelled, _) if !order.stock_released => {
             saga::release(app, id).await?;
             Ok(Next::Settled)
         }
-        _ => Ok(Next::Settled),
+        (OrderStatus::AwaitingPayment | OrderStatus::Mismatch, Some(attempt)) => {
+            follow(app, &order, &attempt).await
+        }
+        (OrderStatus::Processing, Some(attempt)) if !is_over => follow(app, &order, &attempt).await,
+        // Its outcome is unknown when the time is over, or the order was paid by another one.
+        (_, Some(attempt)) => try_to_close(app, &order, &attempt).await,
+        (_, None) => Ok(Next::Settled),
+    }?;
+    if order.needs_attention.as_deref() == Some(SWITCHED_OFF) {
+        take_back(app, id).await?;
     }
+    Ok(next)
 }
 
 /// Without the hold's secret ticket-svc says yes only if the order is bound already.
@@ -130,6 +151,7 @@ async fn bind_or_cancel(app: &App, order: &OrderRow) -> Result<Next, Error> {
             let refusal = Refusal {
                 reason: ErrorReason::OrderNotOpen,
                 detail: "The order was not completed in time. Place a new one.".to_owned(),
+                facts: Vec::new(),
             };
             saga::refuse(app, order.order_id(), refusal, By::now(ACTOR)).await?;
             Ok(Next::Settled)
@@ -152,10 +174,26 @@ async fn follow(app: &App, order: &OrderRow, attempt: &AttemptRow) -> Result<Nex
         count_check(app, attempt.id).await?;
         attempt.checks + 1
     };
-    Ok(Next::Check {
+    Ok(check_again(order, checks))
+}
+
+/// A payment whose outcome is unknown may not be closed yet; it is asked about on the same schedule.
+async fn try_to_close(app: &App, order: &OrderRow, attempt: &AttemptRow) -> Result<Next, Error> {
+    saga::try_to_close(app, order, attempt, By::now(&attempt.provider)).await?;
+    let (_, newest) = store::load(app, order.order_id()).await?;
+    if newest.is_none_or(|newest| !newest.is_open()) {
+        return Ok(Next::After(Duration::ZERO));
+    }
+    count_check(app, attempt.id).await?;
+    Ok(Next::After(schedule::next_check_after(attempt.checks + 1)))
+}
+
+/// At the end of the time to pay at the latest; a payment that needs a decision has no such end.
+fn check_again(order: &OrderRow, checks: i32) -> Next {
+    Next::Check {
         after: schedule::next_check_after(checks),
-        pay_by: order.pay_by,
-    })
+        pay_by: order.pay_by.filter(|_| !order.overdue),
+    }
 }
 
 async fn count_check(app: &App, attempt: Uuid) -> Result<(), Error> {
@@ -173,17 +211,40 @@ async fn count_check(app: &App, attempt: Uuid) -> Result<(), Error> {
     count.await
 }
 
-/// The guest's time is over. The provider's last word goes first.
-async fn expire(app: &App, order: &OrderRow, open: Option<&AttemptRow>) -> Result<Next, Error> {
+/// The guest's time is over, or the event is. The provider's last word goes first.
+async fn end(app: &App, order: &OrderRow, open: Option<&AttemptRow>) -> Result<Next, Error> {
+    let (to, reason) = if order.event_cancelled {
+        (OrderStatus::Cancelled, "event_cancelled")
+    } else {
+        (OrderStatus::Expired, "time_over")
+    };
     let step = Step {
         order: order.order_id(),
         from: OrderStatus::AwaitingPayment,
-        to: OrderStatus::Expired,
+        to,
         by: By::now(ACTOR),
-        reason: "time_over".to_owned(),
+        reason: reason.to_owned(),
     };
-    saga::end(app, order, open, step).await?;
+    saga::end(app, order, open, Ending { step, audit: None }).await?;
     Ok(Next::After(Duration::ZERO))
+}
+
+async fn put_before_a_person(app: &App, order: OrderId) -> Result<(), Error> {
+    let put = app.db.run(order, |tx, order| {
+        Box::pin(async move {
+            Ok::<_, Error>(store::ask_for_attention(tx, *order, SWITCHED_OFF).await?)
+        })
+    });
+    put.await
+}
+
+async fn take_back(app: &App, order: OrderId) -> Result<(), Error> {
+    let take = app.db.run(order, |tx, order| {
+        Box::pin(async move {
+            Ok::<_, Error>(store::attention_is_over(tx, *order, SWITCHED_OFF).await?)
+        })
+    });
+    take.await
 }
 
 /// Only while the lease is ours: a transition or a new attempt has set a time of its own.
@@ -214,5 +275,9 @@ async fn schedule_next(app: &App, claim: &Claim, next: Next, failures: i32) -> R
                 Ok::<_, Error>(())
             })
         });
-    set.await
+    set.await?;
+    if after_secs == Some(0.0) {
+        app.nudges.orders.notify_one();
+    }
+    Ok(())
 }

@@ -2,6 +2,11 @@
 
 mod apply_provider_events;
 mod drive_orders;
+mod drive_refunds;
+mod follow_event_changes;
+mod reconcile_refunds;
+mod refund_cancelled_events;
+mod room;
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,24 +14,56 @@ use kit::telemetry::Kind;
 use proto::Peer;
 
 use crate::app::App;
+use reconcile_refunds::Cursors;
+use room::Room;
 
 /// A job looks by itself this often, should a nudge be lost with its process.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) fn start(app: &Arc<App>) {
-    let shared = app.clone();
-    app.tasks.job(
-        "drive_orders",
-        POLL_INTERVAL,
-        app.nudges.orders.clone(),
-        move || drive_orders::round(shared.clone()),
-    );
-    let shared = app.clone();
+    let (shared, room) = (app.clone(), Arc::new(Room::default()));
+    let nudge = app.nudges.orders.clone();
+    app.tasks
+        .job("drive_orders", POLL_INTERVAL, nudge, move || {
+            drive_orders::round(shared.clone(), room.clone())
+        });
+    let (shared, room) = (app.clone(), Arc::new(Room::default()));
     let nudge = app.nudges.provider_events.clone();
     app.tasks
         .job("apply_provider_events", POLL_INTERVAL, nudge, move || {
-            apply_provider_events::round(shared.clone())
+            apply_provider_events::round(shared.clone(), room.clone())
         });
+    start_refunds(app);
+}
+
+fn start_refunds(app: &Arc<App>) {
+    let (shared, room) = (app.clone(), Arc::new(Room::default()));
+    let nudge = app.nudges.refunds.clone();
+    app.tasks
+        .job("drive_refunds", POLL_INTERVAL, nudge, move || {
+            drive_refunds::round(shared.clone(), room.clone())
+        });
+    let (shared, cursors) = (app.clone(), Arc::new(Cursors::default()));
+    app.tasks.job(
+        "reconcile_refunds",
+        POLL_INTERVAL,
+        Arc::default(),
+        move || reconcile_refunds::round(shared.clone(), cursors.clone()),
+    );
+    let shared = app.clone();
+    app.tasks.job(
+        "follow_event_changes",
+        POLL_INTERVAL,
+        Arc::default(),
+        move || follow_event_changes::round(shared.clone()),
+    );
+    let shared = app.clone();
+    app.tasks.job(
+        "refund_cancelled_events",
+        POLL_INTERVAL,
+        Arc::default(),
+        move || refund_cancelled_events::round(shared.clone()),
+    );
 }
 
 /// Does stored work in the trace it came from.

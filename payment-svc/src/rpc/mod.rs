@@ -1,19 +1,23 @@
 //! The index of the service: one line per RPC.
 
+mod admin;
 mod guest;
 mod internal;
 
 use std::sync::Arc;
 
 use proto::payment::{
-    order_service_server::OrderService, provider_event_service_server::ProviderEventService,
-    sandbox_service_server::SandboxService, *,
+    order_admin_service_server::OrderAdminService, order_service_server::OrderService,
+    provider_event_service_server::ProviderEventService,
+    refund_admin_service_server::RefundAdminService, sandbox_service_server::SandboxService, *,
 };
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{app::App, provider::sandbox::Sandbox};
 
 pub(crate) struct Orders(pub Arc<App>);
+pub(crate) struct OrdersAdmin(pub Arc<App>);
+pub(crate) struct RefundsAdmin(pub Arc<App>);
 pub(crate) struct SandboxPage(pub Arc<Sandbox>);
 pub(crate) struct ProviderEvents(pub Arc<App>);
 
@@ -63,6 +67,15 @@ impl OrderService for Orders {
             guest::get_receipt::get_receipt(&self.0, r.into_inner()).await?,
         ))
     }
+
+    async fn list_providers(
+        &self,
+        r: Request<ListProvidersRequest>,
+    ) -> Result<Response<ListProvidersResponse>, Status> {
+        Ok(Response::new(
+            guest::list_providers::list_providers(&self.0, r.into_inner()).await?,
+        ))
+    }
 }
 
 #[async_trait]
@@ -84,6 +97,24 @@ impl SandboxService for SandboxPage {
             guest::submit_sandbox_card::submit_sandbox_card(&self.0, r.into_inner()).await?,
         ))
     }
+
+    async fn approve_sandbox_step(
+        &self,
+        r: Request<ApproveSandboxStepRequest>,
+    ) -> Result<Response<ApproveSandboxStepResponse>, Status> {
+        Ok(Response::new(
+            guest::approve_sandbox_step::approve_sandbox_step(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn settle_sandbox_session(
+        &self,
+        r: Request<SettleSandboxSessionRequest>,
+    ) -> Result<Response<SettleSandboxSessionResponse>, Status> {
+        Ok(Response::new(
+            guest::settle_sandbox_session::settle_sandbox_session(&self.0, r.into_inner()).await?,
+        ))
+    }
 }
 
 #[async_trait]
@@ -94,6 +125,131 @@ impl ProviderEventService for ProviderEvents {
     ) -> Result<Response<ReceiveEventResponse>, Status> {
         Ok(Response::new(
             internal::receive_event::receive_event(&self.0, r.into_inner()).await?,
+        ))
+    }
+}
+
+#[async_trait]
+impl OrderAdminService for OrdersAdmin {
+    async fn list_orders(
+        &self,
+        r: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        Ok(Response::new(
+            admin::list_orders::list_orders(&self.0, r).await?,
+        ))
+    }
+
+    async fn inspect_order(
+        &self,
+        r: Request<InspectOrderRequest>,
+    ) -> Result<Response<InspectOrderResponse>, Status> {
+        Ok(Response::new(
+            admin::inspect_order::inspect_order(&self.0, r).await?,
+        ))
+    }
+
+    async fn verify_payment(
+        &self,
+        r: Request<VerifyPaymentRequest>,
+    ) -> Result<Response<VerifyPaymentResponse>, Status> {
+        Ok(Response::new(
+            admin::verify_payment::verify_payment(&self.0, r).await?,
+        ))
+    }
+
+    async fn confirm_payment(
+        &self,
+        r: Request<ConfirmPaymentRequest>,
+    ) -> Result<Response<ConfirmPaymentResponse>, Status> {
+        Ok(Response::new(
+            admin::confirm_payment::confirm_payment(&self.0, r).await?,
+        ))
+    }
+
+    async fn reject_payment(
+        &self,
+        r: Request<RejectPaymentRequest>,
+    ) -> Result<Response<RejectPaymentResponse>, Status> {
+        Ok(Response::new(
+            admin::reject_payment::reject_payment(&self.0, r).await?,
+        ))
+    }
+
+    async fn resolve_mismatch(
+        &self,
+        r: Request<ResolveMismatchRequest>,
+    ) -> Result<Response<ResolveMismatchResponse>, Status> {
+        Ok(Response::new(
+            admin::resolve_mismatch::resolve_mismatch(&self.0, r).await?,
+        ))
+    }
+
+    type ExportOrdersStream = admin::export_orders::Rows;
+
+    async fn export_orders(
+        &self,
+        r: Request<ExportOrdersRequest>,
+    ) -> Result<Response<Self::ExportOrdersStream>, Status> {
+        Ok(Response::new(
+            admin::export_orders::export_orders(&self.0, r).await?,
+        ))
+    }
+}
+
+#[async_trait]
+impl RefundAdminService for RefundsAdmin {
+    async fn refund_order(
+        &self,
+        r: Request<RefundOrderRequest>,
+    ) -> Result<Response<RefundOrderResponse>, Status> {
+        Ok(Response::new(
+            admin::refund_order::refund_order(&self.0, r).await?,
+        ))
+    }
+
+    async fn retry_refund(
+        &self,
+        r: Request<RetryRefundRequest>,
+    ) -> Result<Response<RetryRefundResponse>, Status> {
+        Ok(Response::new(
+            admin::retry_refund::retry_refund(&self.0, r).await?,
+        ))
+    }
+
+    async fn settle_refund(
+        &self,
+        r: Request<SettleRefundRequest>,
+    ) -> Result<Response<SettleRefundResponse>, Status> {
+        Ok(Response::new(
+            admin::settle_refund::settle_refund(&self.0, r).await?,
+        ))
+    }
+
+    async fn list_refunds(
+        &self,
+        r: Request<ListRefundsRequest>,
+    ) -> Result<Response<ListRefundsResponse>, Status> {
+        Ok(Response::new(
+            admin::list_refunds::list_refunds(&self.0, r).await?,
+        ))
+    }
+
+    async fn get_event_refund(
+        &self,
+        r: Request<GetEventRefundRequest>,
+    ) -> Result<Response<GetEventRefundResponse>, Status> {
+        Ok(Response::new(
+            admin::get_event_refund::get_event_refund(&self.0, r).await?,
+        ))
+    }
+
+    async fn get_event_accounts(
+        &self,
+        r: Request<GetEventAccountsRequest>,
+    ) -> Result<Response<GetEventAccountsResponse>, Status> {
+        Ok(Response::new(
+            admin::get_event_accounts::get_event_accounts(&self.0, r).await?,
         ))
     }
 }

@@ -4,12 +4,18 @@
 use base::{AttemptId, Money, OrderId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::send_back::order_status;
 use crate::{
     app::App,
-    domain::{order_state::OrderStatus, timeline::PAYMENT_STARTED},
+    domain::{
+        attempt_state::AttemptStatus,
+        order_state::OrderStatus,
+        timeline::{PAYMENT_REFUSED, PAYMENT_STARTED},
+    },
     error::Error,
-    provider::{self, Checkout, PaymentRequest},
+    provider::{self, Checkout, PaymentRequest, ProviderError},
     store::{self, AttemptRow, By, OrderRow},
 };
 
@@ -27,11 +33,16 @@ pub(crate) struct NewAttempt {
 
 impl NewAttempt {
     /// The one that comes with the order; none where there is nothing to pay.
-    pub fn first(id: AttemptId, order: &OrderRow, pay_by: Option<OffsetDateTime>) -> Option<Self> {
+    pub fn first(
+        id: AttemptId,
+        order: &OrderRow,
+        provider: &str,
+        pay_by: Option<OffsetDateTime>,
+    ) -> Option<Self> {
         Some(Self {
             id,
             order: order.order_id(),
-            provider: order.provider.clone(),
+            provider: provider.to_owned(),
             body_hash: None,
             amount_minor: Some(order.total_amount_minor).filter(|minor| *minor > 0)?,
             currency: order.currency.clone(),
@@ -68,46 +79,78 @@ pub(crate) async fn open_attempt(
     Ok(())
 }
 
-/// Asks the provider for the payment of this attempt and stores its reference.
+/// Asks the provider for the payment of this attempt and stores its reference. None: the provider
+/// refused, and the attempt has ended.
 pub(crate) async fn checkout(
     app: &App,
     order: &OrderRow,
     attempt: &AttemptRow,
-) -> Result<Checkout, Error> {
+) -> Result<Option<Checkout>, Error> {
     if let (Some(reference), Some(url)) = (&attempt.provider_ref, &attempt.checkout_url) {
-        return Ok(Checkout {
+        return Ok(Some(Checkout {
             reference: reference.clone(),
             url: url.clone(),
-        });
+        }));
     }
     let provider = app
         .providers
         .get(&attempt.provider)
         .ok_or(Error::ProviderNotEnabled)?;
     let request = payment_request(app, order, attempt)?;
-    let checkout = provider::bounded(provider.create(&request)).await?;
+    let checkout = match provider::bounded(provider.create(&request)).await {
+        Ok(checkout) => checkout,
+        Err(ProviderError::Refused(why)) => {
+            tracing::warn!(order = %order.id, provider = attempt.provider, why, "a payment was refused");
+            refused(app, attempt, why).await?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
     kit::failpoint!("payment.checkout_created");
-    let input = (attempt.id, checkout.reference.clone(), checkout.url.clone());
-    let store = app.db.run(input, |tx, (attempt, reference, url)| {
+    let input = (attempt.id, checkout.clone());
+    let store = app.db.run(input, |tx, (attempt, checkout)| {
+        Box::pin(store_reference(tx, *attempt, checkout))
+    });
+    store.await?;
+    Ok(Some(checkout))
+}
+
+/// An attempt that was ended meanwhile keeps its end and gets its reference all the same: whatever
+/// the provider says about it later must find it.
+async fn store_reference(
+    tx: &mut PgConnection,
+    attempt: Uuid,
+    checkout: &Checkout,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE payment_attempts
+         SET provider_ref = $2, checkout_url = $3,
+             status = CASE WHEN status = 'created' THEN 'requires_action' ELSE status END
+         WHERE id = $1 AND provider_ref IS NULL",
+        attempt,
+        checkout.reference,
+        checkout.url,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Asking again would get the same answer. The order stays open for another attempt.
+async fn refused(app: &App, attempt: &AttemptRow, why: String) -> Result<(), Error> {
+    let input = (attempt.clone(), why, By::now(&attempt.provider));
+    let record = app.db.run(input, |tx, (attempt, why, by)| {
         Box::pin(async move {
-            // An attempt that was ended meanwhile keeps its end and gets its reference all the same:
-            // whatever the provider says about it later must find it.
-            sqlx::query!(
-                "UPDATE payment_attempts
-                 SET provider_ref = $2, checkout_url = $3,
-                     status = CASE WHEN status = 'created' THEN 'requires_action' ELSE status END
-                 WHERE id = $1 AND provider_ref IS NULL",
-                attempt,
-                reference,
-                url,
-            )
-            .execute(tx)
-            .await?;
+            let order = OrderId::from(attempt.order_id);
+            let status = order_status(tx, order).await?;
+            let (id, to) = (attempt.id.into(), AttemptStatus::Failed);
+            if store::advance_attempt(tx, id, to, Some(why)).await? {
+                store::note(tx, order, status, by, PAYMENT_REFUSED).await?;
+            }
             Ok::<_, Error>(())
         })
     });
-    store.await?;
-    Ok(checkout)
+    record.await
 }
 
 fn payment_request(

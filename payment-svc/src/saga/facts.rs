@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     store::OrderRow,
-    view::{LineRow, minor},
+    view::{LineRow, minor, seller},
 };
 
 pub(crate) fn order_paid(
@@ -33,10 +33,11 @@ pub(crate) fn order_paid(
         event: Some(snapshot(order)),
         lines: lines.iter().map(|line| paid_line(line, money)).collect(),
         tickets: tickets.iter().map(paid_ticket).collect(),
+        seller: seller(app, order),
     }
 }
 
-fn snapshot(order: &OrderRow) -> EventSnapshot {
+pub(super) fn snapshot(order: &OrderRow) -> EventSnapshot {
     EventSnapshot {
         id: order.event_id.map(|id| id.to_string()).unwrap_or_default(),
         slug: order.event_slug.clone().unwrap_or_default(),
@@ -53,6 +54,9 @@ fn paid_line(line: &LineRow, money: impl Fn(i64) -> Option<Money>) -> PaidLine {
         quantity: line.quantity.unsigned_abs(),
         unit_price: money(line.unit_price_minor),
         line_total: money(line.line_total_minor),
+        unit_fee: money(line.unit_fee_minor),
+        tax_rate_ppm: line.tax_rate_ppm.unsigned_abs(),
+        tax: money(line.tax_minor),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `paid → fulfilled | unfulfillable`, by the one final answer of ticket-svc.
 
-use base::{MessageId, OrderId};
+use base::{MessageId, OrderId, RefundId};
 use kit::CallContext;
 use proto::{
     event::{OrderPaid, envelope::Payload},
@@ -8,11 +8,17 @@ use proto::{
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::facts::{occurred_at, order_paid};
+use super::{
+    announce::Announcement,
+    facts::{occurred_at, order_paid},
+    send_back::order_status,
+    send_back_all::{refund_names, send_back_all},
+};
 use crate::{
     app::App,
-    domain::order_state::OrderStatus,
+    domain::{order_state::OrderStatus, refund_state::RefundReason},
     error::Error,
     store::{self, By, OrderRow, Step},
     view,
@@ -126,18 +132,41 @@ fn read_event(event: EventFacts) -> Result<Moved, Error> {
     })
 }
 
+struct Refusal {
+    step: Step,
+    names: Vec<(Uuid, RefundId)>,
+    announcement: Announcement,
+}
+
+/// The money goes back, by rows of the same transaction: there is no such end without them. They tell
+/// the guest; where nothing was paid, this does.
 async fn refused(app: &App, order: OrderId, why: String, by: By) -> Result<(), Error> {
-    let step = step(order, OrderStatus::Unfulfillable, by, &why);
-    let record = app.db.run(step, |tx, step| {
-        Box::pin(async move {
-            if store::advance(tx, step).await? {
-                let why = "Paid, but the tickets were gone; the money is to be refunded.";
-                store::ask_for_attention(tx, step.order, why).await?;
-            }
-            Ok::<_, Error>(())
-        })
-    });
-    record.await
+    let refusal = Refusal {
+        step: step(order, OrderStatus::Unfulfillable, by, &why),
+        names: refund_names(app, order).await?,
+        announcement: Announcement::of(app, order).await?,
+    };
+    let record = app
+        .db
+        .run(refusal, |tx, refusal| Box::pin(record_refusal(tx, refusal)));
+    record.await?;
+    app.nudges.refunds.notify_one();
+    app.nudges.outbox.notify_one();
+    Ok(())
+}
+
+async fn record_refusal(tx: &mut PgConnection, refusal: &Refusal) -> Result<(), Error> {
+    let step = &refusal.step;
+    order_status(tx, step.order).await?;
+    if !store::advance(tx, step).await? {
+        return Ok(());
+    }
+    let money = (step.order, &refusal.names[..]);
+    if !send_back_all(tx, money, RefundReason::Unfulfillable, &step.by).await? {
+        let announcement = &refusal.announcement;
+        announcement.of_a_free_refusal(tx, &step.reason).await?;
+    }
+    Ok(())
 }
 
 fn step(order: OrderId, to: OrderStatus, by: By, reason: &str) -> Step {

@@ -1,16 +1,16 @@
 //! Asking the provider how a payment stands, and believing it.
 
-use super::{Report, settle};
+use super::{Report, note_seen, settle};
 use crate::{
     app::App,
-    domain::order_state::OrderStatus,
+    domain::{attempt_state::AttemptStatus, order_state::OrderStatus},
     error::Error,
     provider::{Closing, PaymentStatus, Provider, ProviderError, bounded},
     store::{AttemptRow, By},
 };
 
-/// Asks about an attempt that the provider knows, and applies its answer. None: it is open there, and
-/// nothing has changed.
+/// Asks about an attempt that the provider knows, and applies its answer, with the refunds that it
+/// names. None: it is open there, or still without an outcome, and nothing has changed.
 pub(crate) async fn inquire(
     app: &App,
     attempt: &AttemptRow,
@@ -37,10 +37,19 @@ pub(crate) async fn inquire(
         }
         None => return Ok(None),
     };
-    settle(app, attempt, report, by).await.map(Some)
+    if report == Report::Pending && attempt.status()? == AttemptStatus::Processing {
+        // No news: the order waits for the outcome already.
+        return Ok(None);
+    }
+    let status = settle(app, attempt, report, by.clone()).await?;
+    if !truth.refunds.is_empty() {
+        note_seen(app, attempt, &truth.refunds, by).await?;
+    }
+    Ok(Some(status))
 }
 
-/// Closes a payment at the provider. Answers what happened instead if the money was faster.
+/// Closes a payment at the provider. Answers what happened instead if the money was faster, or the
+/// guest had done their part already.
 pub(super) async fn close(
     provider: &dyn Provider,
     attempt: &AttemptRow,
@@ -48,6 +57,7 @@ pub(super) async fn close(
 ) -> Result<Option<Report>, ProviderError> {
     match bounded(provider.close(reference)).await? {
         Closing::Closed => Ok(None),
+        Closing::Pending => Ok(Some(Report::Pending)),
         Closing::Paid => {
             let truth = bounded(provider.fetch(reference)).await?;
             let report = Report::read(&truth, attempt).ok_or(ProviderError::Undecided)?;

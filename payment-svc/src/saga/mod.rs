@@ -1,22 +1,43 @@
 //! The steps of a purchase. Each starts from the stored state and may be repeated; requests and the
 //! jobs take the same ones, so whoever crashes, another one goes on.
 
+mod advance_refund;
+mod announce;
+mod arrive;
 mod bind;
+mod capture;
 mod checkout;
 mod close;
 mod facts;
+mod follow_money;
 mod fulfil;
+mod given_back;
 mod inquire;
+mod notice_refunds;
 mod refuse;
 mod release;
+mod resolve;
+mod send_back;
+mod send_back_all;
 mod settle;
+mod void_tickets;
 
+pub(crate) use advance_refund::{
+    Payer, apply_truth, leave_to_a_person, postpone, settle_by_hand, submit, withdraw,
+};
+pub(crate) use announce::Announcement;
+pub(crate) use arrive::{Confirmed, arrive};
 pub(crate) use bind::{Bound, bind};
 pub(crate) use checkout::{NewAttempt, checkout, open_attempt};
-pub(crate) use close::{Ended, end};
+pub(crate) use close::{Ended, Ending, end, try_to_close};
 pub(crate) use facts::order_paid;
 pub(crate) use fulfil::fulfil;
+pub(crate) use given_back::{GivenBack, give_back, sold_lines};
 pub(crate) use inquire::inquire;
+pub(crate) use notice_refunds::{note_all, note_seen, notice_refunds};
 pub(crate) use refuse::refuse;
 pub(crate) use release::release;
+pub(crate) use resolve::{Decision, resolve};
+pub(crate) use send_back::{NewRefund, Voids, order_status, send_back};
 pub(crate) use settle::{Report, settle};
+pub(crate) use void_tickets::{Voided, void_free_tickets, void_tickets};

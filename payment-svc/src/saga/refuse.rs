@@ -29,10 +29,12 @@ pub(crate) async fn refuse(
         Box::pin(async move {
             if store::advance(tx, step).await? {
                 sqlx::query!(
-                    "UPDATE orders SET refusal_reason = $2, refusal_detail = $3 WHERE id = $1",
+                    "UPDATE orders SET refusal_reason = $2, refusal_detail = $3, refusal_facts = $4
+                     WHERE id = $1",
                     step.order.uuid(),
                     refusal.reason.word(),
                     refusal.detail,
+                    facts(&refusal.facts),
                 )
                 .execute(&mut *tx)
                 .await?;
@@ -46,4 +48,11 @@ pub(crate) async fn refuse(
     let stored = record.await?;
     app.nudges.orders.notify_one();
     Ok(stored)
+}
+
+fn facts(facts: &[(String, String)]) -> Option<serde_json::Value> {
+    let facts = facts
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone().into()));
+    Some(serde_json::Value::Object(facts.collect())).filter(|facts| *facts != serde_json::json!({}))
 }

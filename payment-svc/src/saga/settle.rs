@@ -1,32 +1,34 @@
 //! What a provider reported changes an attempt and its order, once, in one transaction. Repeated,
 //! late and out-of-order reports come here too and find nothing left to change.
 
-use base::OrderId;
+use base::{OrderId, RefundId};
 use sqlx::PgConnection;
 
+use super::{
+    capture::{Arrival, differs, pay},
+    send_back::order_status,
+};
 use crate::{
     app::App,
-    domain::{
-        attempt_state::AttemptStatus,
-        order_state::OrderStatus,
-        timeline::{PAYMENT_FAILED, SECOND_PAYMENT},
-    },
+    domain::{attempt_state::AttemptStatus, order_state::OrderStatus, timeline::PAYMENT_FAILED},
     error::Error,
     provider::{PaymentStatus, Truth},
     store::{self, AttemptRow, By, Step},
 };
 
 /// What became of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// The money is here.
-    Paid,
+    /// The money is here, as it was asked for.
+    Paid(Arrival),
     /// Declined, and closed at the provider.
     Failed,
     /// Closed at the provider without a payment.
     Closed,
-    /// Amount, currency or reference are not what was asked for.
-    Differs,
+    /// The guest has done their part; the provider does not know the outcome yet.
+    Pending,
+    /// Amount, currency or reference are not what was asked for; the money, if it is here.
+    Differs(Option<Arrival>),
 }
 
 impl Report {
@@ -36,13 +38,21 @@ impl Report {
             && truth.currency == attempt.currency
             && attempt.provider_ref.as_ref() == Some(&truth.reference);
         match truth.status {
-            PaymentStatus::Paid if !same => Some(Self::Differs),
-            PaymentStatus::Paid => Some(Self::Paid),
+            PaymentStatus::Paid if !same => Some(Self::Differs(Some(Arrival::of(truth)))),
+            PaymentStatus::Paid => Some(Self::Paid(Arrival::of(truth))),
             PaymentStatus::Failed => Some(Self::Failed),
             PaymentStatus::Closed => Some(Self::Closed),
+            PaymentStatus::Pending => Some(Self::Pending),
             PaymentStatus::Open | PaymentStatus::Declined => None,
         }
     }
+}
+
+/// A report that is being applied, and the name of the refund it may cause.
+pub(super) struct Settling {
+    pub attempt: AttemptRow,
+    pub refund: RefundId,
+    pub by: By,
 }
 
 /// Applies a report. Answers the order's status afterwards.
@@ -52,36 +62,52 @@ pub(crate) async fn settle(
     report: Report,
     by: By,
 ) -> Result<OrderStatus, Error> {
-    let input = (attempt.clone(), report, by);
-    let apply = app.db.run(input, |tx, (attempt, report, by)| {
-        Box::pin(async move {
-            let order = lock_order(tx, attempt.order_id.into()).await?;
-            match report {
-                Report::Paid => pay(tx, order, attempt, by).await?,
-                Report::Failed => fail(tx, order, attempt, by).await?,
-                Report::Closed => {
-                    store::advance_attempt(tx, attempt.id.into(), AttemptStatus::Cancelled, None)
-                        .await?;
-                }
-                Report::Differs => quarantine(tx, order, attempt, by).await?,
-            }
-            Ok::<_, Error>(lock_order(tx, attempt.order_id.into()).await?.status)
-        })
+    let settling = Settling {
+        attempt: attempt.clone(),
+        refund: RefundId::new(&app.sources),
+        by,
+    };
+    let apply = app.db.run((settling, report), |tx, (settling, report)| {
+        Box::pin(apply(tx, settling, report))
     });
     let status = apply.await?;
     kit::failpoint!("payment.order_paid");
     app.nudges.orders.notify_one();
+    app.nudges.refunds.notify_one();
     Ok(status)
 }
 
+async fn apply(
+    tx: &mut PgConnection,
+    settling: &Settling,
+    report: &Report,
+) -> Result<OrderStatus, Error> {
+    let id = settling.attempt.order_id.into();
+    let order = Locked::read(tx, id).await?;
+    match report {
+        Report::Paid(arrival) => pay(tx, order, settling, arrival).await?,
+        Report::Failed => fail(tx, order, settling).await?,
+        Report::Closed => close(tx, order, settling).await?,
+        Report::Pending => wait(tx, order, settling).await?,
+        Report::Differs(arrival) => differs(tx, order, settling, arrival.as_ref()).await?,
+    }
+    order_status(tx, id).await
+}
+
+/// Reports about one order take turns, so that what each reads here is still so when it writes.
 #[derive(Clone, Copy)]
-struct Locked {
-    id: OrderId,
-    status: OrderStatus,
+pub(super) struct Locked {
+    pub id: OrderId,
+    pub status: OrderStatus,
 }
 
 impl Locked {
-    fn to(self, to: OrderStatus, by: &By, reason: &str) -> Step {
+    pub async fn read(tx: &mut PgConnection, id: OrderId) -> Result<Self, Error> {
+        let status = order_status(tx, id).await?;
+        Ok(Self { id, status })
+    }
+
+    pub fn to(self, to: OrderStatus, by: &By, reason: &str) -> Step {
         Step {
             order: self.id,
             from: self.status,
@@ -92,79 +118,45 @@ impl Locked {
     }
 }
 
-/// Reports about one order take turns, so that what each reads here is still so when it writes.
-async fn lock_order(tx: &mut PgConnection, id: OrderId) -> Result<Locked, Error> {
-    let status = sqlx::query_scalar!(
-        "SELECT status FROM orders WHERE id = $1 FOR UPDATE",
-        id.uuid()
-    );
-    let status = status.fetch_one(tx).await?;
-    let status = status
-        .parse()
-        .map_err(|_| Error::Broken("an order has an unknown status"))?;
-    Ok(Locked { id, status })
-}
-
-async fn pay(
-    tx: &mut PgConnection,
-    order: Locked,
-    attempt: &AttemptRow,
-    by: &By,
-) -> Result<(), Error> {
-    if !store::advance_attempt(tx, attempt.id.into(), AttemptStatus::Succeeded, None).await? {
-        return Ok(());
-    }
-    if order.status == OrderStatus::Mismatch {
-        // The money is recorded; what becomes of the order is for a person to decide.
-        store::note(tx, order.id, order.status, by, "payment").await?;
-        return Ok(());
-    }
-    if !order.status.may_become(OrderStatus::Paid) {
-        // Another attempt had paid already. The money is real, so it is recorded and shown.
-        store::note(tx, order.id, order.status, by, SECOND_PAYMENT).await?;
-        let why = "A second payment arrived; it is to be refunded in full.";
-        store::ask_for_attention(tx, order.id, why).await?;
-        return Ok(());
-    }
-    let late = matches!(order.status, OrderStatus::Expired | OrderStatus::Cancelled);
-    let reason = if late { "late_payment" } else { "payment" };
-    store::advance(tx, &order.to(OrderStatus::Paid, by, reason)).await?;
-    sqlx::query!(
-        "UPDATE orders SET payment_ref = $2 WHERE id = $1",
-        order.id.uuid(),
-        attempt.provider_ref,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 /// A decline ends the attempt, not the order: another one may start.
-async fn fail(
-    tx: &mut PgConnection,
-    order: Locked,
-    attempt: &AttemptRow,
-    by: &By,
-) -> Result<(), Error> {
-    let id = attempt.id.into();
+async fn fail(tx: &mut PgConnection, order: Locked, settling: &Settling) -> Result<(), Error> {
+    let id = settling.attempt.id.into();
     if store::advance_attempt(tx, id, AttemptStatus::Failed, Some("declined")).await? {
-        store::note(tx, order.id, order.status, by, PAYMENT_FAILED).await?;
+        store::note(tx, order.id, order.status, &settling.by, PAYMENT_FAILED).await?;
+        open_again(tx, order, settling).await?;
     }
     Ok(())
 }
 
-/// Nothing goes on by itself here; the attempt stays as it is, so that no second one can start.
-async fn quarantine(
+async fn close(tx: &mut PgConnection, order: Locked, settling: &Settling) -> Result<(), Error> {
+    let id = settling.attempt.id.into();
+    if store::advance_attempt(tx, id, AttemptStatus::Cancelled, None).await? {
+        open_again(tx, order, settling).await?;
+    }
+    Ok(())
+}
+
+/// An order that waited for the outcome of this attempt has it now.
+async fn open_again(
     tx: &mut PgConnection,
     order: Locked,
-    attempt: &AttemptRow,
-    by: &By,
+    settling: &Settling,
 ) -> Result<(), Error> {
-    let why = "The provider reports another amount, currency or reference than was asked for.";
-    store::ask_for_attention(tx, order.id, why).await?;
-    if order.status.may_become(OrderStatus::Mismatch) {
-        store::advance(tx, &order.to(OrderStatus::Mismatch, by, "payment_differs")).await?;
-        store::advance_attempt(tx, attempt.id.into(), AttemptStatus::Processing, None).await?;
+    if order.status == OrderStatus::Processing {
+        let step = order.to(OrderStatus::AwaitingPayment, &settling.by, "payment_ended");
+        store::advance(tx, &step).await?;
+    }
+    Ok(())
+}
+
+/// While the outcome is unknown no second attempt may start.
+async fn wait(tx: &mut PgConnection, order: Locked, settling: &Settling) -> Result<(), Error> {
+    let id = settling.attempt.id.into();
+    if store::advance_attempt(tx, id, AttemptStatus::Processing, None).await?
+        && order.status == OrderStatus::AwaitingPayment
+    {
+        let step = order.to(OrderStatus::Processing, &settling.by, "payment_pending");
+        store::advance(tx, &step).await?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ pub struct Hook(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
+    url: String,
     target: Option<EventsClient>,
     /// Each delivery is handed on so many times; 0 loses it.
     copies: usize,
@@ -43,7 +44,13 @@ impl Hook {
         let addr = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });
         self.copies(1);
-        format!("http://{addr}/hook")
+        let url = format!("http://{addr}/hook");
+        self.0.lock().unwrap().url.clone_from(&url);
+        url
+    }
+
+    pub fn url(&self) -> String {
+        self.0.lock().unwrap().url.clone()
     }
 
     pub fn point_at(&self, target: EventsClient) {
@@ -70,8 +77,12 @@ async fn take(State(hook): State<Hook>, headers: HeaderMap, body: Bytes) -> Stat
         .keys()
         .map(|name| (name.as_str().to_owned(), header(name)))
         .collect();
+    let provider = match headers.contains_key("stripe-signature") {
+        true => "stripe",
+        false => "sandbox",
+    };
     let request = ReceiveEventRequest {
-        provider: "sandbox".to_owned(),
+        provider: provider.to_owned(),
         body,
         headers,
     };

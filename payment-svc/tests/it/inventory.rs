@@ -2,7 +2,7 @@
 //! after it has done its work.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -11,10 +11,14 @@ use base::{Sources, TicketId};
 use kit::{Bind, Code, ErrorReason, Failure, MeshKey, ServerBuilder, Shutdown, Tasks};
 use proto::{
     Peer,
-    common::Money,
-    ticket::{inventory_service_server::*, *},
+    common::{Money, Seller},
+    ticket::{change_service_server::*, grant_service_server::*, inventory_service_server::*, *},
 };
 use tonic::{Request, Response, Status, async_trait};
+
+/// The event that every hold is for.
+pub const EVENT: &str = "0190b6a2-7c1e-7000-8000-0123456789ab";
+pub const TICKET_TYPE: &str = "0190b6a2-7c1e-7000-8000-00000000000a";
 
 #[derive(Clone, Default)]
 pub struct Inventory(Arc<Mutex<Books>>);
@@ -26,20 +30,55 @@ pub struct Books {
     /// How it behaves from now on.
     pub mood: Mood,
     pub commits: u32,
+    /// What each refund made void, by its id.
+    pub voids: HashMap<String, Vec<Ticket>>,
+    /// What changed in the programme.
+    pub changes: Vec<EventChange>,
+    /// Which user may see which event.
+    pub grants: HashSet<(String, String)>,
+    /// The last request to bind a hold.
+    pub asked: Option<BeginPaymentRequest>,
 }
 
 struct HoldBook {
     secret: String,
-    quantity: u32,
-    price_minor: i64,
+    terms: Terms,
     order: Option<String>,
+    /// Bound for this kind of provider.
+    kind: String,
     expired: bool,
+}
+
+/// What a hold is for: so many tickets of one type.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub quantity: u32,
+    /// What a guest pays for one, with tax and fee.
+    pub price_minor: i64,
+    pub fee_minor: i64,
+    pub tax_rate_ppm: u32,
+    pub currency: &'static str,
+}
+
+impl Terms {
+    fn money(&self, amount_minor: i64) -> Option<Money> {
+        let currency = self.currency.to_owned();
+        Some(Money {
+            amount_minor,
+            currency,
+        })
+    }
+
+    fn total_minor(&self) -> i64 {
+        i64::from(self.quantity) * self.price_minor
+    }
 }
 
 #[derive(Default)]
 pub struct OrderBook {
     pub released: bool,
     pub answer: Option<OrderAnswer>,
+    refusal: &'static str,
     pub tickets: Vec<Ticket>,
 }
 
@@ -53,6 +92,12 @@ pub struct Mood {
     pub commit_answer_lost: bool,
     pub sold_out: bool,
     pub release_away: bool,
+    pub void_away: bool,
+    pub void_answer_lost: bool,
+    pub event_cancelled: bool,
+    /// What the event takes, the preferred one first; empty means any.
+    pub event_providers: Vec<String>,
+    pub seller: Option<Seller>,
     pub pay_secs: i64,
 }
 
@@ -67,6 +112,11 @@ impl Default for Mood {
             commit_answer_lost: false,
             sold_out: false,
             release_away: false,
+            void_away: false,
+            void_answer_lost: false,
+            event_cancelled: false,
+            event_providers: Vec::new(),
+            seller: None,
             pay_secs: 900,
         }
     }
@@ -78,18 +128,15 @@ impl Inventory {
     }
 
     /// A hold as the guest has it: id and secret.
-    pub fn hold(&self, quantity: u32, price_minor: i64) -> (String, String) {
-        let (id, secret) = (
-            TicketId::new(&Sources::system()).to_string(),
-            Sources::system().token(),
-        );
-        let (order, expired) = (None, false);
+    pub fn hold_on(&self, terms: Terms) -> (String, String) {
+        let id = TicketId::new(&Sources::system()).to_string();
+        let secret = Sources::system().token();
         let hold = HoldBook {
             secret: secret.clone(),
-            quantity,
-            price_minor,
-            order,
-            expired,
+            terms,
+            order: None,
+            kind: String::new(),
+            expired: false,
         };
         self.books().holds.insert(id.clone(), hold);
         (id, secret)
@@ -105,8 +152,11 @@ impl Inventory {
         let builder = ServerBuilder::new(Peer::Ticket, bind, mesh, Tasks::new())
             .await
             .unwrap();
-        let service = InventoryServiceServer::new(self.clone());
-        let server = builder.add_service(service).build().await.unwrap();
+        let builder = builder
+            .add_service(InventoryServiceServer::new(self.clone()))
+            .add_service(ChangeServiceServer::new(self.clone()))
+            .add_service(GrantServiceServer::new(self.clone()));
+        let server = builder.build().await.unwrap();
         tokio::spawn(server.serve(Shutdown::new()));
         format!("http://{addr}")
     }
@@ -120,16 +170,9 @@ fn away() -> Status {
     Failure::unavailable("The stand-in is away.", Duration::from_secs(1)).into_status()
 }
 
-fn euros(amount_minor: i64) -> Option<Money> {
-    Some(Money {
-        amount_minor,
-        currency: "EUR".to_owned(),
-    })
-}
-
 fn facts() -> EventFacts {
     EventFacts {
-        id: "0190b6a2-7c1e-7000-8000-0123456789ab".to_owned(),
+        id: EVENT.to_owned(),
         slug: "late-show".to_owned(),
         title: "Late Show".to_owned(),
         location: "Lido".to_owned(),
@@ -162,30 +205,53 @@ impl Books {
                 return Err(refused(ErrorReason::HoldExpired));
             }
         }
-        let total = i64::from(hold.quantity) * hold.price_minor;
-        if request.expected_total != euros(total) {
-            return Err(refused(ErrorReason::TotalChanged));
+        let bound = hold.order.is_some();
+        if self.mood.event_cancelled {
+            return Err(refused(ErrorReason::EventNotActive));
         }
-        assert_eq!(
-            (request.provider_kind.as_str(), request.guest_key.len()),
-            ("sandbox", 32)
-        );
+        let terms = hold.terms.clone();
+        let total = terms.money(terms.total_minor());
+        if request.expected_total != total {
+            return Err(Failure::refused(
+                Code::FailedPrecondition,
+                ErrorReason::TotalChanged,
+                "The stand-in has another total.",
+            )
+            .with_fact("total_minor", terms.total_minor())
+            .with_fact("currency", terms.currency)
+            .into_status());
+        }
+        assert_eq!(request.guest_key.len(), 32);
+        if !bound {
+            let event = &self.mood.event_providers;
+            let mut kinds = request.provider_kinds.iter();
+            let takes = |kind: &&String| event.is_empty() || event.contains(kind);
+            let chosen = kinds.find(takes);
+            hold.kind = chosen
+                .ok_or_else(|| refused(ErrorReason::ProviderNotEnabled))?
+                .clone();
+        }
         hold.order = Some(request.order_id.clone());
+        let kind = hold.kind.clone();
         self.orders.entry(request.order_id.clone()).or_default();
-        let now = Sources::system().now();
-        let pay_by = now + time::Duration::seconds(self.mood.pay_secs);
+        let pay_by = Sources::system().now() + time::Duration::seconds(self.mood.pay_secs);
         Ok(BeginPaymentResponse {
             event: Some(facts()),
             lines: vec![HoldLine {
-                ticket_type_id: "0190b6a2-7c1e-7000-8000-00000000000a".to_owned(),
+                ticket_type_id: TICKET_TYPE.to_owned(),
                 category: "Standing".to_owned(),
-                quantity: hold.quantity,
-                unit_price: euros(hold.price_minor),
-                line_total: euros(total),
+                quantity: terms.quantity,
+                unit_price: terms.money(terms.price_minor),
+                line_total: total.clone(),
+                unit_fee: terms.money(terms.fee_minor),
+                tax_rate_ppm: terms.tax_rate_ppm,
             }],
-            total: euros(total),
+            total,
             pay_by: Some(proto::timestamp(pay_by)),
             paying_until: Some(proto::timestamp(pay_by + time::Duration::minutes(5))),
+            provider_kind: kind,
+            event_provider_kinds: self.mood.event_providers.clone(),
+            seller: self.mood.seller.clone(),
         })
     }
 
@@ -195,10 +261,15 @@ impl Books {
             .holds
             .values()
             .find(|hold| hold.order.as_deref() == Some(id));
-        let quantity = quantity.map_or(0, |hold| hold.quantity);
+        let quantity = quantity.map_or(0, |hold| hold.terms.quantity);
+        let cancelled = self.mood.event_cancelled;
         let order = self.orders.entry(id.to_owned()).or_default();
         if order.answer.is_none() {
-            let refuse = self.mood.sold_out || quantity == 0;
+            let refuse = self.mood.sold_out || cancelled || quantity == 0;
+            order.refusal = match cancelled {
+                true => "EVENT_NOT_ACTIVE",
+                false => "SOLD_OUT",
+            };
             order.answer = Some(if refuse {
                 OrderAnswer::Refused
             } else {
@@ -209,12 +280,12 @@ impl Books {
                 .collect();
         }
         let answer = order.answer.unwrap();
-        let sold_out = answer == OrderAnswer::Refused;
+        let refused = answer == OrderAnswer::Refused;
         CommitOrderResponse {
             answer: answer.into(),
             tickets: order.tickets.clone(),
-            refusal_reason: if sold_out {
-                "SOLD_OUT".to_owned()
+            refusal_reason: if refused {
+                order.refusal.to_owned()
             } else {
                 String::new()
             },
@@ -226,7 +297,7 @@ impl Books {
 fn ticket() -> Ticket {
     Ticket {
         id: TicketId::new(&Sources::system()).to_string(),
-        ticket_type_id: "0190b6a2-7c1e-7000-8000-00000000000a".to_owned(),
+        ticket_type_id: TICKET_TYPE.to_owned(),
         category: "Standing".to_owned(),
         code: Sources::system().token(),
         status: TicketStatus::Valid.into(),
@@ -246,6 +317,7 @@ impl InventoryService for Inventory {
         if let Some(reason) = books.mood.begin_refusal {
             return Err(refused(reason));
         }
+        books.asked = Some(request.get_ref().clone());
         let answer = books.begin(request.get_ref())?;
         if books.mood.begin_answer_lost {
             Err(away())
@@ -289,6 +361,22 @@ impl InventoryService for Inventory {
         Ok(Response::new(ReleaseOrderResponse {}))
     }
 
+    async fn void_tickets(
+        &self,
+        request: Request<VoidTicketsRequest>,
+    ) -> Result<Response<VoidTicketsResponse>, Status> {
+        let mut books = self.books();
+        if books.mood.void_away {
+            return Err(away());
+        }
+        let tickets = books.void(request.get_ref())?;
+        if books.mood.void_answer_lost {
+            Err(away())
+        } else {
+            Ok(Response::new(VoidTicketsResponse { tickets }))
+        }
+    }
+
     async fn list_order_tickets(
         &self,
         request: Request<ListOrderTicketsRequest>,
@@ -297,5 +385,108 @@ impl InventoryService for Inventory {
         let order = books.orders.get(&request.get_ref().order_id);
         let tickets = order.map(|order| order.tickets.clone()).unwrap_or_default();
         Ok(Response::new(ListOrderTicketsResponse { tickets }))
+    }
+}
+
+impl Inventory {
+    /// The event of every order is cancelled.
+    pub fn cancel_event(&self, reason: &str) {
+        let mut books = self.books();
+        books.mood.event_cancelled = true;
+        books.mood.begin_refusal = Some(ErrorReason::EventNotActive);
+        let seq = i64::try_from(books.changes.len()).unwrap() + 1;
+        books.changes.push(EventChange {
+            seq,
+            event_id: facts().id,
+            change: "event.cancelled".to_owned(),
+            changed_at: Some(proto::timestamp(Sources::system().now())),
+            cancel_reason: reason.to_owned(),
+        });
+    }
+
+    pub fn grant(&self, user: &str) {
+        let grant = (user.to_owned(), facts().id);
+        self.books().grants.insert(grant);
+    }
+
+    /// The tickets of an order that still let somebody in.
+    pub fn valid_tickets(&self, order: &str) -> usize {
+        let books = self.books();
+        let tickets = books.orders.get(order).map(|order| &order.tickets);
+        let valid = |ticket: &&Ticket| ticket.status() == TicketStatus::Valid;
+        tickets.map_or(0, |tickets| tickets.iter().filter(valid).count())
+    }
+}
+
+impl Books {
+    fn void(&mut self, request: &VoidTicketsRequest) -> Result<Vec<Ticket>, Status> {
+        if let Some(done) = self.voids.get(&request.refund_id) {
+            return Ok(done.clone());
+        }
+        let order = self.orders.entry(request.order_id.clone()).or_default();
+        let named: HashSet<&String> = request
+            .lines
+            .iter()
+            .flat_map(|line| &line.ticket_ids)
+            .collect();
+        let wanted: u32 = request.lines.iter().map(|line| line.quantity).sum();
+        let mut void: Vec<&mut Ticket> = order
+            .tickets
+            .iter_mut()
+            .rev()
+            .filter(|ticket| ticket.status() == TicketStatus::Valid)
+            .filter(|ticket| named.is_empty() || named.contains(&ticket.id))
+            .collect();
+        if !request.all {
+            if void.len() < wanted as usize {
+                return Err(refused(ErrorReason::RefundTooLarge));
+            }
+            void.truncate(wanted as usize);
+        }
+        for ticket in &mut void {
+            ticket.status = TicketStatus::Void.into();
+        }
+        let void: Vec<Ticket> = void.into_iter().map(|ticket| ticket.clone()).collect();
+        self.voids.insert(request.refund_id.clone(), void.clone());
+        Ok(void)
+    }
+}
+
+#[async_trait]
+impl ChangeService for Inventory {
+    async fn list_event_changes(
+        &self,
+        request: Request<ListEventChangesRequest>,
+    ) -> Result<Response<ListEventChangesResponse>, Status> {
+        let request = request.into_inner();
+        let books = self.books();
+        let after = |change: &&EventChange| change.seq > request.after_seq;
+        let changes = books.changes.iter().filter(after).cloned();
+        Ok(Response::new(ListEventChangesResponse {
+            changes: changes.take(request.limit as usize).collect(),
+        }))
+    }
+}
+
+#[async_trait]
+impl GrantService for Inventory {
+    async fn check_grant(
+        &self,
+        request: Request<CheckGrantRequest>,
+    ) -> Result<Response<CheckGrantResponse>, Status> {
+        let CheckGrantRequest { user_id, event_id } = request.into_inner();
+        let granted = self.books().grants.contains(&(user_id, event_id));
+        Ok(Response::new(CheckGrantResponse { granted }))
+    }
+
+    async fn list_grants(
+        &self,
+        request: Request<ListGrantsRequest>,
+    ) -> Result<Response<ListGrantsResponse>, Status> {
+        let user = request.into_inner().user_id;
+        let books = self.books();
+        let own = books.grants.iter().filter(|(id, _)| *id == user);
+        let event_ids = own.map(|(_, event)| event.clone()).collect();
+        Ok(Response::new(ListGrantsResponse { event_ids }))
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use kit::ErrorReason;
 use proto::{
     event::{Envelope, envelope::Payload},
-    payment::{AttemptStatus, GetReceiptRequest, Order, OrderStatus, SandboxSessionStatus},
+    payment::{
+        AttemptStatus, GetReceiptRequest, Order, OrderStatus, RefundReason, SandboxSessionStatus,
+    },
 };
 use testkit::keys;
 
@@ -235,19 +237,18 @@ async fn bad_cards_and_unknown_pages_are_refused() {
 }
 
 #[tokio::test]
-async fn money_for_stock_that_is_gone_is_put_before_a_person() {
+async fn money_for_stock_that_is_gone_goes_back() {
     let world = World::start().await;
     let placed = world.placed().await;
     world.tickets.books().mood.sold_out = true;
     world.pay(&placed.order).await;
-    let order = world.until(&placed, OrderStatus::Unfulfillable).await;
+    let order = world.until(&placed, OrderStatus::Refunded).await;
     assert!(order.tickets.is_empty());
     assert_eq!(
-        world
-            .count("SELECT count(*) FROM orders WHERE needs_attention IS NOT NULL")
-            .await,
-        1
+        (order.refunds.len(), order.refunds[0].reason()),
+        (1, RefundReason::Unfulfillable)
     );
-    assert_eq!(world.count("SELECT count(*) FROM outbox").await, 0);
+    assert_eq!(world.sent_back(&placed).await, 9000);
+    assert_eq!(world.attention(&placed).await, None);
     world.end().await;
 }

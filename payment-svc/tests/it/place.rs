@@ -224,6 +224,18 @@ async fn nothing_to_pay_is_paid_without_a_provider() {
 }
 
 #[tokio::test]
+async fn nothing_to_pay_and_nothing_left_is_told() {
+    let world = World::start().await;
+    world.tickets.books().mood.sold_out = true;
+    let answer = world.place(world.wish_for(1, 0)).await.unwrap();
+    let placed = Placed::from(answer);
+    let order = world.until(&placed, OrderStatus::Unfulfillable).await;
+    assert!(order.refunds.is_empty());
+    assert_eq!(world.told(&placed).await.len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_guest_who_hangs_up_cancels_nothing() {
     let world = World::start().await;
     world.tickets.books().mood.begin_delay = Duration::from_millis(400);

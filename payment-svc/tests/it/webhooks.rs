@@ -10,7 +10,7 @@ use testkit::eventually;
 use crate::world::{Placed, SECRET, World, failure, reference};
 
 /// An event as the sandbox would sign it.
-fn signed(body: &str, secret: &str) -> ReceiveEventRequest {
+pub fn signed(body: &str, secret: &str) -> ReceiveEventRequest {
     let t = base::Sources::system().now().unix_timestamp();
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, format!("{t}.{body}").as_bytes());
@@ -22,7 +22,7 @@ fn signed(body: &str, secret: &str) -> ReceiveEventRequest {
     }
 }
 
-fn event(id: &str, kind: &str, placed: &Placed, amount_minor: i64) -> String {
+pub fn event(id: &str, kind: &str, placed: &Placed, amount_minor: i64) -> String {
     format!(
         r#"{{"id":"{id}","type":"{kind}","created":1,"data":{{"reference":"{}","amount_minor":{amount_minor},"currency":"EUR","status":"succeeded","metadata":{{"order_id":"{}"}}}}}}"#,
         reference(&placed.order),

@@ -1,17 +1,19 @@
 //! One payment-svc with all that is around it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base::Sources;
 use clap::Parser as _;
 use kit::{Bind, Failure, MeshKey, Shutdown, client};
-use payment_svc::{Config, MIGRATOR, build};
+use payment_svc::{Config, MIGRATOR, build_with_verifier};
 use proto::{
     Peer,
     common::Money,
     payment::{
+        order_admin_service_client::OrderAdminServiceClient,
         order_service_client::OrderServiceClient,
         provider_event_service_client::ProviderEventServiceClient,
+        refund_admin_service_client::RefundAdminServiceClient,
         sandbox_service_client::SandboxServiceClient, *,
     },
 };
@@ -22,9 +24,10 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::{
+    desk::Trusting,
     hook::{EventsClient, Hook},
     invariants,
-    inventory::Inventory,
+    inventory::{Inventory, Terms},
 };
 
 pub const SECRET: &str = "a secret for webhooks";
@@ -37,6 +40,10 @@ pub struct World {
     pub orders: OrderServiceClient<client::MeshChannel>,
     pub sandbox: SandboxServiceClient<client::MeshChannel>,
     pub events: EventsClient,
+    pub orders_admin: OrderAdminServiceClient<client::MeshChannel>,
+    pub refunds: RefundAdminServiceClient<client::MeshChannel>,
+    /// What another process on the same database is started with.
+    pub flags: Vec<String>,
     config: Config,
     service: Option<Runtime>,
 }
@@ -59,6 +66,11 @@ impl From<PlaceOrderResponse> for Placed {
 
 impl World {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With settings beside those that every test has, such as `("--payment-providers", "stripe")`.
+    pub async fn start_with(extra: &[(&str, &str)]) -> Self {
         testkit::logs();
         let db = testkit::database("payments", &MIGRATOR).await;
         let mesh_key = keys::mesh_key();
@@ -85,17 +97,23 @@ impl World {
         // Random text may begin with a dash.
         let args = settings
             .iter()
+            .chain(extra)
             .map(|(name, value)| format!("{name}={value}"));
-        let config =
-            Config::try_parse_from(std::iter::once("payment-svc".to_owned()).chain(args)).unwrap();
+        let flags: Vec<String> = std::iter::once("payment-svc".to_owned())
+            .chain(args)
+            .collect();
+        let config = Config::try_parse_from(&flags).unwrap();
         let (service, channel) = serve(&config, &mesh).await;
         let world = Self {
             pool: db.pool().await,
             orders: OrderServiceClient::new(channel.clone()),
             sandbox: SandboxServiceClient::new(channel.clone()),
-            events: ProviderEventServiceClient::new(channel),
+            events: ProviderEventServiceClient::new(channel.clone()),
+            orders_admin: OrderAdminServiceClient::new(channel.clone()),
+            refunds: RefundAdminServiceClient::new(channel),
             tickets,
             hook,
+            flags,
             config,
             service: Some(service),
         };
@@ -113,6 +131,11 @@ impl World {
         self.service.take().unwrap()
     }
 
+    /// The next process has another setting.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+    }
+
     /// Another process on the same database.
     pub async fn restart(&mut self) {
         let mesh = self.config.mesh_key.clone();
@@ -120,7 +143,9 @@ impl World {
         self.service = Some(service);
         self.orders = OrderServiceClient::new(channel.clone());
         self.sandbox = SandboxServiceClient::new(channel.clone());
-        self.events = ProviderEventServiceClient::new(channel);
+        self.events = ProviderEventServiceClient::new(channel.clone());
+        self.orders_admin = OrderAdminServiceClient::new(channel.clone());
+        self.refunds = RefundAdminServiceClient::new(channel);
         self.hook.point_at(self.events.clone());
     }
 
@@ -130,7 +155,17 @@ impl World {
     }
 
     pub fn wish_for(&self, quantity: u32, price_minor: i64) -> PlaceOrderRequest {
-        let (hold_id, hold_secret) = self.tickets.hold(quantity, price_minor);
+        self.wish_on(Terms {
+            quantity,
+            price_minor,
+            fee_minor: 0,
+            tax_rate_ppm: 0,
+            currency: "EUR",
+        })
+    }
+
+    pub fn wish_on(&self, terms: Terms) -> PlaceOrderRequest {
+        let (hold_id, hold_secret) = self.tickets.hold_on(terms.clone());
         PlaceOrderRequest {
             hold_id,
             hold_secret,
@@ -138,8 +173,8 @@ impl World {
             phone_number: "+49 30 901820".to_owned(),
             name: "Ada".to_owned(),
             expected_total: Some(Money {
-                amount_minor: i64::from(quantity) * price_minor,
-                currency: "EUR".to_owned(),
+                amount_minor: i64::from(terms.quantity) * terms.price_minor,
+                currency: terms.currency.to_owned(),
             }),
             provider: String::new(),
             locale: "en".to_owned(),
@@ -263,9 +298,15 @@ impl World {
     pub async fn hurry(&self) {
         self.sql(
             "UPDATE orders SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
-             UPDATE provider_events SET next_attempt_at = clock_timestamp() WHERE state = 'received'",
+             UPDATE provider_events SET next_attempt_at = clock_timestamp() WHERE state = 'received';
+             UPDATE refunds SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
+             UPDATE event_cancellations SET next_scan_at = clock_timestamp()",
         )
         .await;
+    }
+
+    pub fn admin(&self) -> OrderAdminServiceClient<client::MeshChannel> {
+        self.orders_admin.clone()
     }
 
     /// Waits for the work to end and checks what must always hold.
@@ -296,9 +337,14 @@ async fn serve(config: &Config, mesh: &MeshKey) -> (Runtime, client::MeshChannel
     let config = config.clone();
     runtime.spawn(async move {
         let (bind, _) = Bind::loopback().await.unwrap();
-        let server = Box::pin(build(&config, bind, Sources::system()))
-            .await
-            .unwrap();
+        let server = Box::pin(build_with_verifier(
+            &config,
+            bind,
+            Sources::system(),
+            Arc::new(Trusting),
+        ))
+        .await
+        .unwrap();
         tell.send(server.addr()).unwrap();
         server.serve(Shutdown::new()).await.unwrap();
     });

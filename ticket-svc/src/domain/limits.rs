@@ -8,10 +8,25 @@ pub const SEARCH_MAX_CHARS: usize = 200;
 pub const SEARCH_MAX_WORDS: usize = 8;
 /// Units of one pool.
 pub const STOCK_MAX: i64 = 10_000_000;
-/// Of one ticket; 20 lines of 100 such tickets are far from the end of `i64`.
+/// Of one ticket, without a fee, and of a fee's fixed part; 20 lines of 100 such tickets with the
+/// highest fee are far from the end of `i64`.
 pub const PRICE_MAX_MINOR: i64 = 1_000_000_000_000;
+/// Parts per million of the price.
+pub const FEE_RATE_MAX_PPM: u32 = 500_000;
+pub const TAX_RATE_MAX_PPM: u32 = 1_000_000;
+pub const SELLER_NAME_MAX_CHARS: usize = 200;
+pub const SELLER_ADDRESS_MAX_CHARS: usize = 500;
+pub const SELLER_TAX_ID_MAX_CHARS: usize = 50;
+pub const SELLER_CONTACT_MAX_CHARS: usize = 200;
+pub const MANUAL_PAYMENT_MAX_DAYS: u32 = 60;
+pub const CANCEL_REASON_MAX_CHARS: usize = 500;
 pub const PER_ORDER_DEFAULT: u32 = 10;
 /// Lines of one hold.
 pub const LINES_MAX: usize = 20;
 pub const PAGE_SIZE_DEFAULT: u32 = 20;
 pub const PAGE_SIZE_MAX: u32 = 100;
+/// Changes of the programme in one answer.
+pub const CHANGES_DEFAULT: u32 = 100;
+pub const CHANGES_MAX: u32 = 1_000;
+/// Events of one admin in one answer.
+pub const GRANTS_MAX: i64 = 10_000;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use kit::ServerBuilder;
 use proto::ticket::{
     self as api, catalog_admin_service_server as catalog_admin, catalog_service_server as catalog,
-    hold_service_server as hold, inventory_service_server as inventory,
+    change_service_server as change, grant_service_server as grant, hold_service_server as hold,
+    inventory_service_server as inventory,
 };
 use tonic::{Request, Response, Status};
 
@@ -28,6 +29,8 @@ pub fn register(builder: ServerBuilder, app: Arc<App>) -> ServerBuilder {
         .add_service(catalog::CatalogServiceServer::new(rpc.clone()))
         .add_service(catalog_admin::CatalogAdminServiceServer::new(rpc.clone()))
         .add_service(hold::HoldServiceServer::new(rpc.clone()))
+        .add_service(change::ChangeServiceServer::new(rpc.clone()))
+        .add_service(grant::GrantServiceServer::new(rpc.clone()))
         .add_service(inventory::InventoryServiceServer::new(rpc))
 }
 
@@ -110,6 +113,15 @@ impl inventory::InventoryService for Rpc {
         ))
     }
 
+    async fn void_tickets(
+        &self,
+        r: Request<api::VoidTicketsRequest>,
+    ) -> Answer<api::VoidTicketsResponse> {
+        Ok(Response::new(
+            internal::void_tickets::void_tickets(&self.app, &r.into_inner()).await?,
+        ))
+    }
+
     async fn list_order_tickets(
         &self,
         r: Request<api::ListOrderTicketsRequest>,
@@ -136,6 +148,15 @@ impl catalog_admin::CatalogAdminService for Rpc {
     ) -> Answer<api::UpdateEventResponse> {
         Ok(Response::new(
             admin::update_event::update_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn cancel_event(
+        &self,
+        r: Request<api::CancelEventRequest>,
+    ) -> Answer<api::CancelEventResponse> {
+        Ok(Response::new(
+            admin::cancel_event::cancel_event(&self.app, r).await?,
         ))
     }
 
@@ -172,6 +193,38 @@ impl catalog_admin::CatalogAdminService for Rpc {
     ) -> Answer<api::UpdateTicketTypeResponse> {
         Ok(Response::new(
             admin::update_ticket_type::update_ticket_type(&self.app, r).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl change::ChangeService for Rpc {
+    async fn list_event_changes(
+        &self,
+        r: Request<api::ListEventChangesRequest>,
+    ) -> Answer<api::ListEventChangesResponse> {
+        let list = internal::list_event_changes::list_event_changes;
+        Ok(Response::new(list(&self.app, &r.into_inner()).await?))
+    }
+}
+
+#[tonic::async_trait]
+impl grant::GrantService for Rpc {
+    async fn check_grant(
+        &self,
+        r: Request<api::CheckGrantRequest>,
+    ) -> Answer<api::CheckGrantResponse> {
+        Ok(Response::new(
+            internal::check_grant::check_grant(&self.app, &r.into_inner()).await?,
+        ))
+    }
+
+    async fn list_grants(
+        &self,
+        r: Request<api::ListGrantsRequest>,
+    ) -> Answer<api::ListGrantsResponse> {
+        Ok(Response::new(
+            internal::list_grants::list_grants(&self.app, &r.into_inner()).await?,
         ))
     }
 }

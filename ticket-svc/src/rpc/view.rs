@@ -6,6 +6,7 @@ use proto::{common, ticket as api};
 use crate::{
     domain::{
         event_status::EventStatus,
+        fee::{Fee, FeeMode},
         hold_state::HoldState,
         sales::{self, Availability},
         ticket_code,
@@ -25,7 +26,9 @@ pub fn event(event: &Event, types: &[TicketType]) -> api::Event {
             .iter()
             .filter(|ticket_type| ticket_type.event_id == event.id)
     };
-    let price_from = own().map(|ticket_type| ticket_type.price_minor).min();
+    let fee = event.fee();
+    // What a guest pays at least.
+    let price_from = own().map(|own| fee.of(own.price_minor).price_minor).min();
     let begun = event.date_time <= event.now;
     let availability = sales::of_event(event.status(), begun, own().map(|t| of_type(event, t)));
     api::Event {
@@ -41,10 +44,38 @@ pub fn event(event: &Event, types: &[TicketType]) -> api::Event {
         version: event.version,
         price_from: price_from.map(|minor| money(minor, &event.currency)),
         availability: availability_word(availability).into(),
+        payment_providers: event.payment_providers.clone(),
+        seller: seller(event),
+        fee: Some(service_fee(fee)),
+        manual_payment_days: event.manual_payment_days.cast_unsigned(),
+        cancel_reason: event.cancel_reason.clone(),
+    }
+}
+
+/// The event's own; none where the installation sells.
+pub fn seller(event: &Event) -> Option<common::Seller> {
+    (!event.seller_name.is_empty()).then(|| common::Seller {
+        name: event.seller_name.clone(),
+        address: event.seller_address.clone(),
+        tax_id: event.seller_tax_id.clone(),
+        contact: event.seller_contact.clone(),
+    })
+}
+
+fn service_fee(fee: Fee) -> api::ServiceFee {
+    let mode = match fee.mode {
+        FeeMode::Absorbed => api::FeeMode::Absorbed,
+        FeeMode::Added => api::FeeMode::Added,
+    };
+    api::ServiceFee {
+        mode: mode.into(),
+        fixed_minor: fee.fixed_minor,
+        rate_ppm: fee.rate_ppm,
     }
 }
 
 pub fn ticket_type(event: &Event, ticket_type: &TicketType) -> api::TicketType {
+    let unit = event.fee().of(ticket_type.price_minor);
     api::TicketType {
         id: ticket_type.id().to_string(),
         event_id: event.id().to_string(),
@@ -58,6 +89,9 @@ pub fn ticket_type(event: &Event, ticket_type: &TicketType) -> api::TicketType {
         min_per_order: ticket_type.min_per_order.cast_unsigned(),
         max_per_order: ticket_type.max_per_order.cast_unsigned(),
         version: ticket_type.version,
+        tax_rate_ppm: ticket_type.tax_rate_ppm.cast_unsigned(),
+        unit_price: Some(money(unit.price_minor, &ticket_type.currency)),
+        unit_fee: Some(money(unit.fee_minor, &ticket_type.currency)),
     }
 }
 
@@ -99,12 +133,15 @@ pub fn hold_lines(hold: &Hold) -> Vec<api::HoldLine> {
 fn hold_line(line: &HoldLine, total: Money) -> api::HoldLine {
     let unit_price = Money::new(line.unit_price_minor, total.currency);
     let line_total = Money::new(line.total_minor(), total.currency);
+    let unit_fee = Money::new(line.unit_fee_minor, total.currency);
     api::HoldLine {
         ticket_type_id: line.ticket_type_id.to_string(),
         category: line.category.clone(),
         quantity: line.quantity,
         unit_price: Some(proto::money(unit_price)),
         line_total: Some(proto::money(line_total)),
+        unit_fee: Some(proto::money(unit_fee)),
+        tax_rate_ppm: line.tax_rate_ppm,
     }
 }
 
@@ -117,7 +154,7 @@ fn ticket(keys: &KeyRing, ticket: &Ticket) -> Result<api::Ticket, Error> {
     let code = ticket_code::encode(keys, &ticket.code_key_id, ticket.id, ticket.generation).ok_or(
         Error::Fault("the key of a ticket's code has left TICKET_CODE_KEYS"),
     )?;
-    let status = if ticket.void {
+    let status = if ticket.is_void() {
         api::TicketStatus::Void
     } else {
         api::TicketStatus::Valid

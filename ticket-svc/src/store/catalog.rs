@@ -8,6 +8,8 @@ use super::{changes::Actor, known};
 use crate::{
     domain::{
         event_status::EventStatus,
+        fee::{Fee, FeeMode},
+        provider::Provider,
         sales::{StockLevel, Window},
     },
     error::Error,
@@ -26,6 +28,19 @@ pub struct Event {
     pub timezone: String,
     pub currency: String,
     pub status: String,
+    /// The preferred one first; empty means every enabled one.
+    pub payment_providers: Vec<String>,
+    /// Empty means that the installation sells.
+    pub seller_name: String,
+    pub seller_address: String,
+    pub seller_tax_id: String,
+    pub seller_contact: String,
+    pub fee_mode: String,
+    pub fee_fixed_minor: i64,
+    pub fee_rate_ppm: i32,
+    /// 0 means the installation's default.
+    pub manual_payment_days: i32,
+    pub cancel_reason: String,
     pub version: i64,
     /// The database's clock when it was read.
     #[serde(skip)]
@@ -43,6 +58,19 @@ impl Event {
 
     pub fn currency(&self) -> Currency {
         known(self.currency.parse().ok())
+    }
+
+    pub fn fee(&self) -> Fee {
+        Fee {
+            mode: known(FeeMode::from_word(&self.fee_mode)),
+            fixed_minor: self.fee_fixed_minor,
+            rate_ppm: self.fee_rate_ppm.cast_unsigned(),
+        }
+    }
+
+    pub fn payment_providers(&self) -> Vec<Provider> {
+        let words = self.payment_providers.iter();
+        words.map(|word| known(Provider::from_word(word))).collect()
     }
 }
 
@@ -63,6 +91,7 @@ pub struct TicketType {
     pub sales_end: Option<OffsetDateTime>,
     pub min_per_order: i32,
     pub max_per_order: i32,
+    pub tax_rate_ppm: i32,
     pub version: i64,
     #[serde(skip)]
     pub free: Option<i64>,
@@ -96,16 +125,41 @@ impl TicketType {
 }
 
 pub async fn event(conn: &mut PgConnection, id: EventId) -> Result<Option<Event>, Error> {
-    let event = sqlx::query_as!(
+    Ok(events(conn, &[id.uuid()]).await?.pop())
+}
+
+/// The event, kept from being cancelled with an answer before this transaction has ended. It is the
+/// lock that the foreign keys of this transaction take anyway, only earlier: readers who share it do
+/// not wait for one another.
+pub async fn event_to_the_end(
+    conn: &mut PgConnection,
+    id: EventId,
+) -> Result<Option<Event>, Error> {
+    sqlx::query!(
+        "SELECT id FROM events WHERE id = $1 FOR KEY SHARE",
+        id.uuid()
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    // A statement of its own: it sees what was committed before the lock was there.
+    event(conn, id).await
+}
+
+/// In the order of their ids as given; absent ones are left out.
+pub async fn events(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Event>, Error> {
+    let events = sqlx::query_as!(
         Event,
         r#"
         SELECT id, slug, title, description, location, date_time, timezone, currency, status,
+               payment_providers, seller_name, seller_address, seller_tax_id, seller_contact,
+               fee_mode, fee_fixed_minor, fee_rate_ppm, manual_payment_days, cancel_reason,
                version, clock_timestamp() AS "now!"
-        FROM events WHERE id = $1
+        FROM events WHERE id = ANY($1)
+        ORDER BY array_position($1, id)
         "#,
-        id.uuid(),
+        ids,
     );
-    Ok(event.fetch_optional(conn).await?)
+    Ok(events.fetch_all(conn).await?)
 }
 
 /// An event that the actor may see and edit; foreign ones do not exist for them.
@@ -153,7 +207,7 @@ pub async fn ticket_types(
         r#"
         SELECT t.id, t.event_id, t.category, t.price_minor, t.currency, t.pool_id,
                own.capacity AS total_stock, t.sales_start, t.sales_end, t.min_per_order,
-               t.max_per_order, t.version, level.free AS "free?", level.returnable AS "returnable?"
+               t.max_per_order, t.tax_rate_ppm, t.version, level.free AS "free?", level.returnable AS "returnable?"
         FROM ticket_types t
         JOIN pools own ON own.id = t.pool_id
         CROSS JOIN LATERAL (

@@ -21,6 +21,8 @@ pub struct Hold {
     pub order_id: Option<OrderId>,
     pub pay_by: Option<OffsetDateTime>,
     pub paying_until: Option<OffsetDateTime>,
+    /// What the order pays with, chosen when it was bound.
+    pub provider_kind: Option<String>,
     pub body_hash: Vec<u8>,
     pub secret_key_id: String,
     pub secret_generation: u32,
@@ -36,7 +38,10 @@ pub struct HoldLine {
     pub ticket_type_id: TicketTypeId,
     pub category: String,
     pub quantity: u32,
+    /// With tax and fee.
     pub unit_price_minor: i64,
+    pub unit_fee_minor: i64,
+    pub tax_rate_ppm: u32,
 }
 
 impl HoldLine {
@@ -60,8 +65,8 @@ impl Hold {
 pub async fn find(conn: &mut PgConnection, id: HoldId) -> Result<Option<Hold>, Error> {
     let row = sqlx::query!(
         r#"
-        SELECT event_id, status, expires_at, order_id, pay_by, paying_until, body_hash,
-               secret_key_id, secret_generation, currency, total_minor, clock_timestamp() AS "now!"
+        SELECT event_id, status, expires_at, order_id, pay_by, paying_until,
+               provider_kind, body_hash, secret_key_id, secret_generation, currency, total_minor, clock_timestamp() AS "now!"
         FROM holds WHERE id = $1
         "#,
         id.uuid(),
@@ -78,6 +83,7 @@ pub async fn find(conn: &mut PgConnection, id: HoldId) -> Result<Option<Hold>, E
         order_id: row.order_id.map(OrderId::from),
         pay_by: row.pay_by,
         paying_until: row.paying_until,
+        provider_kind: row.provider_kind,
         body_hash: row.body_hash,
         secret_key_id: row.secret_key_id,
         secret_generation: row.secret_generation.cast_unsigned(),
@@ -116,7 +122,8 @@ pub async fn lock_of_order(
 async fn lines(conn: &mut PgConnection, id: HoldId) -> Result<Vec<HoldLine>, Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT line, ticket_type_id, category, quantity, unit_price_minor
+        SELECT line, ticket_type_id, category, quantity, unit_price_minor, unit_fee_minor,
+               tax_rate_ppm
         FROM hold_lines WHERE hold_id = $1 ORDER BY line
         "#,
         id.uuid(),
@@ -129,6 +136,8 @@ async fn lines(conn: &mut PgConnection, id: HoldId) -> Result<Vec<HoldLine>, Err
         category: row.category,
         quantity: row.quantity.cast_unsigned(),
         unit_price_minor: row.unit_price_minor,
+        unit_fee_minor: row.unit_fee_minor,
+        tax_rate_ppm: row.tax_rate_ppm.cast_unsigned(),
     });
     Ok(lines.collect())
 }
@@ -183,19 +192,57 @@ async fn reclaim_batch(conn: &mut PgConnection, event_id: EventId) -> Result<usi
     Ok(dead.len())
 }
 
+/// Batches of active holds that one call frees, so that it ends in time; what is left of them has
+/// minutes to live.
+const FREE_BATCHES: usize = 20;
+
+/// Gives the stock of the active holds of a cancelled event back. Holds that somebody else is about
+/// to end, or to bind, are left to them.
+pub async fn free_active(db: &Db, event_id: EventId) -> Result<(), Error> {
+    for _ in 0..FREE_BATCHES {
+        let freed = db.run(event_id, |conn, event_id| {
+            Box::pin(free_batch(conn, *event_id))
+        });
+        if freed.await? < DEAD_BATCH {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn free_batch(conn: &mut PgConnection, event_id: EventId) -> Result<usize, Error> {
+    let active = sqlx::query_scalar!(
+        r#"
+        SELECT id FROM holds WHERE event_id = $1 AND status = 'active'
+        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+        "#,
+        event_id.uuid(),
+        DEAD_BATCH as i64,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    end_all(conn, &active, HoldState::Released).await?;
+    Ok(active.len())
+}
+
 /// Marks locked holds that are past their deadline, and frees their stock.
 pub async fn expire(conn: &mut PgConnection, dead: &[Uuid]) -> Result<(), Error> {
-    if dead.is_empty() {
+    end_all(conn, dead, HoldState::Expired).await
+}
+
+async fn end_all(conn: &mut PgConnection, ids: &[Uuid], state: HoldState) -> Result<(), Error> {
+    if ids.is_empty() {
         return Ok(());
     }
     sqlx::query!(
-        "UPDATE holds SET status = 'expired', ended_at = clock_timestamp() WHERE id = ANY($1)",
-        dead,
+        "UPDATE holds SET status = $2, ended_at = clock_timestamp() WHERE id = ANY($1)",
+        ids,
+        state.word(),
     )
     .execute(&mut *conn)
     .await?;
-    let dead: Vec<HoldId> = dead.iter().copied().map(HoldId::from).collect();
-    stock::settle(conn, &dead, Settle::Freed).await
+    let ids: Vec<HoldId> = ids.iter().copied().map(HoldId::from).collect();
+    stock::settle(conn, &ids, Settle::Freed).await
 }
 
 /// What each line takes from each pool that its type draws from.

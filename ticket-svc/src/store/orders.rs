@@ -1,4 +1,4 @@
-use base::{EventId, OrderId, TicketId, TicketTypeId};
+use base::{EventId, OrderId, RefundId, TicketId, TicketTypeId};
 use sqlx::PgConnection;
 
 use super::known;
@@ -79,14 +79,23 @@ pub struct Ticket {
     pub category: String,
     pub code_key_id: String,
     pub generation: u32,
-    pub void: bool,
+    /// Its line in the order.
+    pub line: i32,
+    /// The refund that made it void.
+    pub voided_by: Option<RefundId>,
+}
+
+impl Ticket {
+    pub fn is_void(&self) -> bool {
+        self.voided_by.is_some()
+    }
 }
 
 /// The tickets of an order in the order of its lines; empty unless it is committed.
 pub async fn tickets(conn: &mut PgConnection, id: OrderId) -> Result<Vec<Ticket>, Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT id, ticket_type_id, category, code_key_id, generation, status
+        SELECT id, ticket_type_id, category, code_key_id, generation, line, voided_by
         FROM tickets WHERE order_id = $1 ORDER BY line, serial
         "#,
         id.uuid(),
@@ -99,7 +108,8 @@ pub async fn tickets(conn: &mut PgConnection, id: OrderId) -> Result<Vec<Ticket>
         category: row.category,
         code_key_id: row.code_key_id,
         generation: row.generation.cast_unsigned(),
-        void: row.status == "void",
+        line: row.line,
+        voided_by: row.voided_by.map(RefundId::from),
     });
     Ok(tickets.collect())
 }

@@ -1,7 +1,7 @@
 //! The only statements that change a counter of stock. Each locks its pools in ascending order and
 //! writes the ledger in the same breath, so counters and ledger cannot differ.
 
-use base::{HoldId, PoolId};
+use base::{HoldId, OrderId, PoolId, RefundId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -40,6 +40,10 @@ pub struct Shortage {
 
 /// THE stock statement: takes every need or none, and decides on rows that it has locked. `subject`
 /// is the hold, or the order where it is sold directly.
+///
+/// Guard and counters are those of the locked rows, which are the newest. An UPDATE that reads its own
+/// row tries conditions and constraints first on the version from before the wait for the lock, and
+/// would refuse what came back meanwhile.
 pub async fn take(
     conn: &mut PgConnection,
     subject: Uuid,
@@ -57,19 +61,19 @@ pub async fn take(
         ), wanted AS (
             SELECT pool_id, SUM(quantity)::bigint AS quantity FROM need GROUP BY pool_id
         ), locked AS MATERIALIZED (
-            SELECT p.id, w.quantity,
+            SELECT p.id, w.quantity, p.capacity, p.held, p.sold, p.blocked,
                    p.capacity IS NULL OR p.held + p.sold + p.blocked + w.quantity <= p.capacity AS fits,
                    p.capacity IS NULL OR p.sold + p.blocked + w.quantity <= p.capacity AS may_return
             FROM pools p JOIN wanted w ON w.pool_id = p.id
             ORDER BY p.id FOR UPDATE OF p
         ), taken AS (
             UPDATE pools p
-            SET held = p.held + CASE WHEN $5 THEN 0 ELSE l.quantity END,
-                sold = p.sold + CASE WHEN $5 THEN l.quantity ELSE 0 END
+            SET capacity = l.capacity, blocked = l.blocked,
+                held = l.held + CASE WHEN $5 THEN 0 ELSE l.quantity END,
+                sold = l.sold + CASE WHEN $5 THEN l.quantity ELSE 0 END
             FROM locked l
             WHERE p.id = l.id
               AND NOT EXISTS (SELECT 1 FROM locked WHERE NOT fits)
-              AND (p.capacity IS NULL OR p.held + p.sold + p.blocked + l.quantity <= p.capacity)
             RETURNING p.id
         ), noted AS (
             INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
@@ -152,4 +156,53 @@ pub async fn settle(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Frees what an order was sold, so many units of each line: in every pool that the sale took them
+/// from. The caller has locked the order and made the tickets void.
+pub async fn give_back(
+    conn: &mut PgConnection,
+    refund_id: RefundId,
+    order_id: OrderId,
+    lines: &[(i32, i64)],
+) -> Result<(), Error> {
+    let (lines, quantities): (Vec<i32>, Vec<i64>) = lines.iter().copied().unzip();
+    let given_back = sqlx::query_scalar!(
+        r#"
+        WITH entry AS (
+            SELECT l.pool_id, l.line, n.quantity
+            FROM UNNEST($3::int[], $4::bigint[]) AS n (line, quantity)
+            JOIN inventory_ledger l ON l.line = n.line AND l.transition IN ('sell', 'resell')
+            WHERE l.subject_id = $2
+               OR l.subject_id = (SELECT id FROM holds WHERE order_id = $2)
+        ), locked AS MATERIALIZED (
+            SELECT id FROM pools
+            WHERE id IN (SELECT pool_id FROM entry)
+            ORDER BY id FOR UPDATE
+        ), noted AS (
+            INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
+            SELECT $1, e.pool_id, e.line, 'return', 0, -e.quantity
+            FROM entry e JOIN locked l ON l.id = e.pool_id
+            RETURNING pool_id, line, sold_delta
+        ), change AS (
+            SELECT pool_id, SUM(sold_delta)::bigint AS sold FROM noted GROUP BY pool_id
+        ), freed AS (
+            UPDATE pools p SET sold = p.sold + c.sold FROM change c WHERE p.id = c.pool_id
+        )
+        SELECT COUNT(DISTINCT line) AS "lines!" FROM noted
+        "#,
+        refund_id.uuid(),
+        order_id.uuid(),
+        &lines,
+        &quantities,
+    )
+    .fetch_one(conn)
+    .await?;
+    if given_back == lines.len() as i64 {
+        Ok(())
+    } else {
+        Err(Error::Fault(
+            "tickets were sold that the ledger does not know",
+        ))
+    }
 }

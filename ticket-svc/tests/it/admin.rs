@@ -2,7 +2,10 @@
 
 use base::UserId;
 use kit::ErrorReason;
-use proto::ticket::{self as api, EventStatus};
+use proto::{
+    common,
+    ticket::{self as api, EventStatus, FeeMode},
+};
 use testkit::{Direction, keys};
 use tonic::{Request, Status};
 
@@ -40,6 +43,120 @@ async fn update_type(
         .update_ticket_type(shop.own(request))
         .await?;
     Ok(changed.into_inner().ticket_type.unwrap())
+}
+
+fn seller(name: &str) -> common::Seller {
+    common::Seller {
+        name: name.to_owned(),
+        address: "Mill Lane 1\n10115 Berlin".to_owned(),
+        tax_id: String::new(),
+        contact: "help@old-mill.example".to_owned(),
+    }
+}
+
+fn fee(mode: FeeMode, fixed_minor: i64, rate_ppm: u32) -> Option<api::ServiceFee> {
+    Some(api::ServiceFee {
+        mode: mode.into(),
+        fixed_minor,
+        rate_ppm,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_an_event_is_sold_is_stored_and_changed_part_by_part() {
+    let shop = Shop::open().await;
+    let mut request = event_request("With terms");
+    request.payment_providers = vec!["stripe".to_owned(), "manual".to_owned()];
+    request.seller = Some(seller("Old Mill"));
+    request.fee = fee(FeeMode::Added, 50, 25_000);
+    request.manual_payment_days = 5;
+    let made = create(&shop, request.clone()).await.unwrap();
+    assert_eq!(made.payment_providers, request.payment_providers);
+    assert_eq!((&made.seller, &made.fee), (&request.seller, &request.fee));
+    assert_eq!(
+        (made.manual_payment_days, made.cancel_reason.as_str()),
+        (5, "")
+    );
+    let event: base::EventId = made.id.parse().unwrap();
+    assert_eq!(shop.own_event(event).await, made);
+
+    let edit = api::UpdateEventRequest {
+        event_id: made.id.clone(),
+        ..Default::default()
+    };
+    let untouched = update(&shop, edit.clone()).await.unwrap();
+    assert_eq!(
+        untouched,
+        api::Event {
+            version: 2,
+            ..made.clone()
+        }
+    );
+    let mut empty = edit.clone();
+    empty.payment_providers = Some(api::PaymentProviders::default());
+    empty.seller = Some(common::Seller::default());
+    empty.fee = Some(api::ServiceFee::default());
+    empty.manual_payment_days = Some(0);
+    let emptied = update(&shop, empty).await.unwrap();
+    assert!(emptied.payment_providers.is_empty() && emptied.seller.is_none());
+    assert_eq!(emptied.fee, fee(FeeMode::Absorbed, 0, 0));
+    assert_eq!(emptied.manual_payment_days, 0);
+    let recorded: Vec<Option<String>> = sqlx::query_scalar(
+        "SELECT after->>'seller_name' FROM audit_log WHERE event_id = $1 ORDER BY at",
+    )
+    .bind(event.uuid())
+    .fetch_all(&shop.db)
+    .await
+    .unwrap();
+    let expected = ["Old Mill", "Old Mill", ""].map(|name| Some(name.to_owned()));
+    assert_eq!(recorded, expected);
+
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_edit_of_how_an_event_is_sold_is_named() {
+    let shop = Shop::open().await;
+    let event = shop.event().await;
+    let edit = api::UpdateEventRequest {
+        event_id: event.to_string(),
+        ..Default::default()
+    };
+    let mut bad = edit.clone();
+    bad.payment_providers = Some(api::PaymentProviders {
+        names: vec!["barter".to_owned()],
+    });
+    refused_field(update(&shop, bad).await, "payment_providers[0]");
+    let mut bad = edit.clone();
+    bad.seller = Some(seller(""));
+    refused_field(update(&shop, bad).await, "seller.name");
+    let mut bad = edit.clone();
+    bad.fee = fee(FeeMode::Added, 0, 500_001);
+    refused_field(update(&shop, bad).await, "fee.rate_ppm");
+    let mut bad = edit;
+    bad.manual_payment_days = Some(61);
+    refused_field(update(&shop, bad).await, "manual_payment_days");
+
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tax_of_a_type_is_stored_and_changed() {
+    let shop = Shop::open().await;
+    let event = shop.event().await;
+    let mut request = type_request(event, Some(5));
+    request.tax_rate_ppm = 190_000;
+    let taxed = create_type(&shop, request).await.unwrap();
+    assert_eq!(taxed.tax_rate_ppm, 190_000);
+    let mut edit = api::UpdateTicketTypeRequest {
+        ticket_type_id: taxed.id,
+        tax_rate_ppm: Some(1_000_001),
+        ..Default::default()
+    };
+    refused_field(update_type(&shop, edit.clone()).await, "tax_rate_ppm");
+    edit.tax_rate_ppm = Some(70_000);
+    assert_eq!(update_type(&shop, edit).await.unwrap().tax_rate_ppm, 70_000);
+    shop.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,6 +209,53 @@ async fn the_same_key_makes_one_event_and_one_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bad_terms_of_a_new_event_are_named() {
+    let shop = Shop::open().await;
+    let refuse = async |change: fn(&mut api::CreateEventRequest), field: &str| {
+        let mut request = event_request("Fine");
+        change(&mut request);
+        refused_field(create(&shop, request).await, field);
+    };
+    refuse(
+        |r| r.payment_providers = vec!["stripe".to_owned(), "barter".to_owned()],
+        "payment_providers[1]",
+    )
+    .await;
+    refuse(
+        |r| r.payment_providers = vec!["manual".to_owned(); 2],
+        "payment_providers[1]",
+    )
+    .await;
+    refuse(|r| r.seller = Some(seller("  ")), "seller.name").await;
+    refuse(|r| r.seller = Some(seller(&"x".repeat(201))), "seller.name").await;
+    refuse(
+        |r| r.seller.insert(seller("Mill")).address = "x".repeat(501),
+        "seller.address",
+    )
+    .await;
+    refuse(
+        |r| r.seller.insert(seller("Mill")).tax_id = "x".repeat(51),
+        "seller.tax_id",
+    )
+    .await;
+    refuse(
+        |r| r.seller.insert(seller("Mill")).contact = "x".repeat(201),
+        "seller.contact",
+    )
+    .await;
+    refuse(|r| r.fee = fee(FeeMode::Unspecified, 0, 1), "fee.mode").await;
+    refuse(|r| r.fee = fee(FeeMode::Added, -1, 0), "fee.fixed_minor").await;
+    refuse(
+        |r| r.fee = fee(FeeMode::Added, 1_000_000_000_001, 0),
+        "fee.fixed_minor",
+    )
+    .await;
+    refuse(|r| r.fee = fee(FeeMode::Added, 0, 500_001), "fee.rate_ppm").await;
+    refuse(|r| r.manual_payment_days = 61, "manual_payment_days").await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_fields_are_named() {
     let shop = Shop::open().await;
     let refuse = async |change: fn(&mut api::CreateEventRequest), field: &str| {
@@ -125,6 +289,7 @@ async fn bad_fields_are_named() {
     refuse(|r| r.total_stock = Some(-1), "total_stock").await;
     refuse(|r| r.total_stock = Some(10_000_001), "total_stock").await;
     refuse(|r| r.max_per_order = 101, "max_per_order").await;
+    refuse(|r| r.tax_rate_ppm = 1_000_001, "tax_rate_ppm").await;
     refuse(
         |r| (r.min_per_order, r.max_per_order) = (3, 2),
         "max_per_order",

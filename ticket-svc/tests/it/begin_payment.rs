@@ -1,9 +1,10 @@
 //! Binding a hold to its order.
 
+use base::EventId;
 use kit::ErrorReason;
 use proto::ticket::{self as api, HoldStatus};
 
-use crate::shop::{Shop, begin_request, euro, fact, refused, refused_field};
+use crate::shop::{Held, Shop, begin_request, euro, event_request, fact, refused, refused_field};
 
 fn seconds_between(
     early: &Option<prost_types::Timestamp>,
@@ -169,5 +170,95 @@ async fn refusals_by_field_secret_event_and_caller() {
         .begin_payment(request)
         .await;
     refused(as_gateway, ErrorReason::CallerNotAllowed);
+    shop.close().await;
+}
+
+/// An event that takes these providers.
+async fn event_that_takes(shop: &Shop, providers: &[&str], days: u32) -> EventId {
+    let mut request = event_request("Cash only");
+    request.payment_providers = providers.iter().map(|name| (*name).to_owned()).collect();
+    request.manual_payment_days = days;
+    request.seller = Some(seller());
+    let made = shop.admin.clone().create_event(shop.own(request)).await;
+    made.unwrap()
+        .into_inner()
+        .event
+        .unwrap()
+        .id
+        .parse()
+        .unwrap()
+}
+
+fn seller() -> proto::common::Seller {
+    proto::common::Seller {
+        name: "Old Mill e. V.".to_owned(),
+        address: "Mill Lane 1\n10115 Berlin".to_owned(),
+        tax_id: "DE123456789".to_owned(),
+        contact: "help@old-mill.example".to_owned(),
+    }
+}
+
+fn offering(order: base::OrderId, held: &Held, kinds: &[&str]) -> api::BeginPaymentRequest {
+    let mut request = begin_request(order, held);
+    request.provider_kind.clear();
+    request.provider_kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_offered_provider_that_the_event_takes_is_chosen() {
+    let shop = Shop::open().await;
+    let event = event_that_takes(&shop, &["manual", "stripe"], 0).await;
+    let ticket_type = shop.ticket_type(event, Some(10)).await;
+    let (order, held) = (shop.order(), shop.hold(event, ticket_type, 1).await);
+    let begun = offering(order, &held, &["sandbox", "stripe", "manual"]);
+    let begun = shop.begin_with(begun).await.unwrap();
+    assert_eq!(begun.provider_kind, "stripe");
+    assert_eq!(begun.event_provider_kinds, ["manual", "stripe"]);
+    assert_eq!(begun.seller, Some(seller()));
+    // What was chosen stays chosen.
+    let repeat = offering(order, &held, &["manual"]);
+    assert_eq!(shop.begin_with(repeat).await.unwrap(), begun);
+
+    let none = shop.hold(event, ticket_type, 1).await;
+    let refusal = shop
+        .begin_with(offering(shop.order(), &none, &["sandbox"]))
+        .await;
+    refused(refusal, ErrorReason::ProviderNotEnabled);
+    refused(
+        shop.try_begin(shop.order(), &none).await,
+        ErrorReason::ProviderNotEnabled,
+    );
+    assert_eq!(shop.get_hold(&none).await.status(), HoldStatus::Active);
+    let unknown = shop.begin_with(offering(shop.order(), &none, &["stripe", "barter"]));
+    refused_field(unknown.await, "provider_kinds");
+
+    // An event that names none takes them all, and the installation sells.
+    let (any, id) = shop.on_sale(5).await;
+    let held = shop.hold(any, id, 1).await;
+    let begun = shop.begin_with(offering(shop.order(), &held, &["manual", "sandbox"]));
+    let begun = begun.await.unwrap();
+    assert_eq!(begun.provider_kind, "manual");
+    assert!(begun.event_provider_kinds.is_empty() && begun.seller.is_none());
+    let held = shop.hold(any, id, 1).await;
+    let begun = shop.try_begin(shop.order(), &held).await.unwrap();
+    assert_eq!(begun.provider_kind, "sandbox");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_event_says_how_long_a_transfer_may_take() {
+    let shop = Shop::open().await;
+    let event = event_that_takes(&shop, &[], 3).await;
+    let ticket_type = shop.ticket_type(event, Some(10)).await;
+    let days = async |kind: &str| {
+        let held = shop.hold(event, ticket_type, 1).await;
+        let begun = shop.begin_with(offering(shop.order(), &held, &[kind]));
+        let pay_by = begun.await.unwrap().pay_by.unwrap().seconds;
+        let hours = (pay_by - crate::shop::in_days(0).seconds + 60) / 3600;
+        (hours / 24, hours)
+    };
+    assert_eq!(days("manual").await.0, 3);
+    assert_eq!(days("stripe").await, (0, 0));
     shop.close().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 /// Each query lists violations; all must be empty.
-const VIOLATIONS: [(&str, &str); 9] = [
+const VIOLATIONS: [(&str, &str); 12] = [
     (
         "counters differ from a recount of the ledger",
         "SELECT p.id::text FROM pools p
@@ -28,12 +28,32 @@ const VIOLATIONS: [(&str, &str); 9] = [
              WHERE d.pool_id = p.id AND h.status IN ('active', 'paying'))",
     ),
     (
-        "sold differs from a recount of tickets",
+        "sold differs from a recount of valid tickets",
         "SELECT p.id::text FROM pools p
          WHERE p.sold <> (
              SELECT COUNT(*) FROM tickets t
              JOIN ticket_type_draws d ON d.ticket_type_id = t.ticket_type_id
-             WHERE d.pool_id = p.id)",
+             WHERE d.pool_id = p.id AND t.status = 'valid')",
+    ),
+    (
+        "what a refund gave back differs from the tickets that it made void",
+        "SELECT COALESCE(l.refund, v.refund)::text
+         FROM (SELECT subject_id AS refund, pool_id, -SUM(sold_delta) AS units
+               FROM inventory_ledger WHERE transition = 'return' GROUP BY 1, 2) l
+         FULL JOIN (SELECT t.voided_by AS refund, d.pool_id, COUNT(*) AS units
+               FROM tickets t JOIN ticket_type_draws d ON d.ticket_type_id = t.ticket_type_id
+               WHERE t.voided_by IS NOT NULL GROUP BY 1, 2) v
+             ON (v.refund, v.pool_id) = (l.refund, l.pool_id)
+         WHERE l.units IS DISTINCT FROM v.units",
+    ),
+    (
+        "a refund made tickets of two orders void",
+        "SELECT voided_by::text FROM tickets WHERE voided_by IS NOT NULL
+         GROUP BY voided_by HAVING COUNT(DISTINCT order_id) > 1",
+    ),
+    (
+        "a line's fee is more than its price",
+        "SELECT hold_id::text FROM hold_lines WHERE unit_fee_minor > unit_price_minor",
     ),
     (
         "tickets differ from the lines of committed orders",

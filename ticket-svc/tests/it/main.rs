@@ -8,11 +8,16 @@
 
 mod admin;
 mod begin_payment;
+mod cancel;
 mod catalog;
+mod changes;
 mod commit;
 mod config;
 mod expiry;
+mod fees;
+mod grants;
 mod holds;
 mod invariants;
 mod races;
 mod shop;
+mod void;

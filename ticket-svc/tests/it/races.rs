@@ -128,3 +128,35 @@ async fn a_commit_and_a_release_of_one_order_at_once_leave_one_truth() {
     }
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_guest_who_waits_for_a_row_gets_what_is_given_back_meanwhile() {
+    let shop = std::sync::Arc::new(Shop::open().await);
+    let (event, ticket_type) = shop.on_sale(1).await;
+    let held = shop.hold(event, ticket_type, 1).await;
+    let mut stock = shop.db.begin().await.unwrap();
+    sqlx::query("SELECT id FROM pools WHERE event_id = $1 FOR UPDATE")
+        .bind(event.uuid())
+        .fetch_all(&mut *stock)
+        .await
+        .unwrap();
+    let released = tokio::spawn({
+        let (shop, held) = (shop.clone(), held.clone());
+        async move { shop.release_hold(&held).await.map(|_| ()) }
+    });
+    shop.waiting(1).await;
+    // Its statement began while nothing was free.
+    let next = tokio::spawn({
+        let shop = shop.clone();
+        async move {
+            let key = keys::idempotency_key();
+            shop.try_hold(event, &[(ticket_type, 1)], &key).await
+        }
+    });
+    shop.waiting(2).await;
+    stock.rollback().await.unwrap();
+    released.await.unwrap().unwrap();
+    next.await.unwrap().unwrap();
+    assert_eq!(shop.counters(ticket_type).await, (1, 0));
+    std::sync::Arc::into_inner(shop).unwrap().close().await;
+}

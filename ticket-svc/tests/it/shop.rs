@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{Currency, EventId, OrderId, Sources, TicketTypeId, UserId};
+use base::{Currency, EventId, OrderId, RefundId, Sources, TicketTypeId, UserId};
 use clap::Parser as _;
 use futures::future::BoxFuture;
 use kit::{
@@ -12,7 +12,8 @@ use proto::{
     Peer, common,
     ticket::{
         self as api, catalog_admin_service_client::CatalogAdminServiceClient,
-        catalog_service_client::CatalogServiceClient, hold_service_client::HoldServiceClient,
+        catalog_service_client::CatalogServiceClient, change_service_client::ChangeServiceClient,
+        grant_service_client::GrantServiceClient, hold_service_client::HoldServiceClient,
         inventory_service_client::InventoryServiceClient,
     },
 };
@@ -32,6 +33,10 @@ pub struct Shop {
     pub inventory: InventoryServiceClient<MeshChannel>,
     /// As the gateway, which may not call it.
     pub inventory_of_gateway: InventoryServiceClient<MeshChannel>,
+    pub changes: ChangeServiceClient<MeshChannel>,
+    pub grants: GrantServiceClient<MeshChannel>,
+    pub url: String,
+    pub mesh: MeshKey,
     pub db: PgPool,
     pub sources: Sources,
     pub owner: UserId,
@@ -110,8 +115,12 @@ impl Shop {
             holds: HoldServiceClient::new(channel(Peer::Gateway)),
             inventory: InventoryServiceClient::new(channel(Peer::Payment)),
             inventory_of_gateway: InventoryServiceClient::new(channel(Peer::Gateway)),
+            changes: ChangeServiceClient::new(channel(Peer::Payment)),
+            grants: GrantServiceClient::new(channel(Peer::Payment)),
             db: db.pool().await,
             owner: UserId::new(&sources),
+            url,
+            mesh,
             sources,
             shutdown,
             server,
@@ -282,6 +291,60 @@ impl Shop {
             .tickets
     }
 
+    pub async fn cancel_event(&self, event: EventId, reason: &str) -> api::Event {
+        let request = self.own(api::CancelEventRequest {
+            event_id: event.to_string(),
+            expected_version: 0,
+            reason: reason.to_owned(),
+        });
+        let cancelled = self.admin.clone().cancel_event(request).await;
+        cancelled.unwrap().into_inner().event.unwrap()
+    }
+
+    pub async fn own_event(&self, event: EventId) -> api::Event {
+        let request = self.own(api::GetOwnEventRequest {
+            event_id: event.to_string(),
+        });
+        let own = self.admin.clone().get_own_event(request).await;
+        own.unwrap().into_inner().event.unwrap()
+    }
+
+    pub async fn update_event(&self, request: api::UpdateEventRequest) -> api::Event {
+        let updated = self.admin.clone().update_event(self.own(request)).await;
+        updated.unwrap().into_inner().event.unwrap()
+    }
+
+    pub fn refund(&self) -> RefundId {
+        RefundId::new(&self.sources)
+    }
+
+    /// Makes tickets of an order void.
+    pub async fn void(
+        &self,
+        order: OrderId,
+        refund: RefundId,
+        lines: &[api::VoidLine],
+    ) -> Result<Vec<api::Ticket>, Status> {
+        let request = api::VoidTicketsRequest {
+            order_id: order.to_string(),
+            refund_id: refund.to_string(),
+            all: lines.is_empty(),
+            lines: lines.to_vec(),
+        };
+        let voided = self.inventory.clone().void_tickets(request).await?;
+        Ok(voided.into_inner().tickets)
+    }
+
+    /// An order whose tickets exist.
+    pub async fn bought(&self, event: EventId, id: TicketTypeId, quantity: u32) -> OrderId {
+        let (order, _) = self.paying(event, id, quantity).await;
+        assert_eq!(
+            self.commit(order).await.answer(),
+            api::OrderAnswer::Committed
+        );
+        order
+    }
+
     /// Held and sold of a type's own pool.
     pub async fn counters(&self, ticket_type: TicketTypeId) -> (i64, i64) {
         sqlx::query_as(
@@ -291,6 +354,22 @@ impl Shop {
         .fetch_one(&self.db)
         .await
         .unwrap()
+    }
+
+    /// Waits until so many sessions of the service wait for a row.
+    pub async fn waiting(&self, sessions: i64) {
+        let patience = std::time::Duration::from_secs(5);
+        testkit::eventually("sessions wait for a row", patience, || async {
+            let waiting: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            )
+            .fetch_one(&self.db)
+            .await
+            .unwrap();
+            (waiting == sessions).then_some(())
+        })
+        .await;
     }
 
     /// Lets the deadline of a hold pass.
@@ -309,12 +388,16 @@ impl Shop {
     }
 
     pub async fn set_event_status(&self, event: EventId, status: &str) {
-        sqlx::query("UPDATE events SET status = $2 WHERE id = $1")
-            .bind(event.uuid())
-            .bind(status)
-            .execute(&self.db)
-            .await
-            .unwrap();
+        sqlx::query(
+            "UPDATE events SET status = $2,
+                 cancelled_at = CASE $2 WHEN 'cancelled' THEN clock_timestamp() END
+             WHERE id = $1",
+        )
+        .bind(event.uuid())
+        .bind(status)
+        .execute(&self.db)
+        .await
+        .unwrap();
     }
 }
 
@@ -373,6 +456,10 @@ pub fn event_request(title: &str) -> api::CreateEventRequest {
         currency: "EUR".to_owned(),
         status: api::EventStatus::Active.into(),
         idempotency_key: String::new(),
+        payment_providers: Vec::new(),
+        seller: None,
+        fee: None,
+        manual_payment_days: 0,
     }
 }
 
@@ -387,6 +474,7 @@ pub fn type_request(event: EventId, stock: Option<i64>) -> api::CreateTicketType
         min_per_order: 0,
         max_per_order: 0,
         idempotency_key: String::new(),
+        tax_rate_ppm: 0,
     }
 }
 
@@ -398,6 +486,7 @@ pub fn begin_request(order: OrderId, held: &Held) -> api::BeginPaymentRequest {
         expected_total: Some(held.total.clone()),
         provider_kind: "sandbox".to_owned(),
         guest_key: vec![7; 32],
+        provider_kinds: Vec::new(),
     }
 }
 

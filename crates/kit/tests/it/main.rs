@@ -9,3 +9,4 @@ mod limits;
 mod member;
 mod shutdown;
 mod storm;
+mod streams;

@@ -145,7 +145,7 @@ pub async fn start_with(options: Options) -> Running {
     }
 }
 
-struct OneToken;
+pub struct OneToken;
 
 impl VerifyToken for OneToken {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admin, Failure>> {

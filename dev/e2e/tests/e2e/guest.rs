@@ -159,7 +159,7 @@ impl Guest {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Answer {
+pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let answer = request.send().await.unwrap();
     let status = answer.status();
     let bytes = answer.bytes().await.unwrap();

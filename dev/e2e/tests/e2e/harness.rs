@@ -9,11 +9,15 @@ use std::{
 use base::{Secret, Sources};
 use boxoffice::{Databases, Keys, Mesh, MeshConfig};
 use proto::Peer;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
-use testkit::{NatsServer, Smtp, TestDb};
-use tokio::sync::Mutex;
+use testkit::{NatsServer, Smtp, TestDb, keys::idempotency_key};
+use tokio::sync::{Mutex, OnceCell};
 
-use crate::{guest::Guest, invariants};
+use crate::{
+    guest::{Answer, Guest, answer},
+    invariants,
+};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 const ADMIN_EMAIL: &str = "boss@example.org";
@@ -30,6 +34,7 @@ pub struct BoxOffice {
     /// So many mails may have come twice, because notify-svc was killed before it had written down that they went out.
     pub repeated_mails: AtomicUsize,
     pub setup_token: Secret,
+    admin_token: OnceCell<String>,
 }
 
 pub struct TestDatabases {
@@ -121,45 +126,62 @@ impl BoxOffice {
             client,
             repeated_mails,
             setup_token,
+            admin_token: OnceCell::new(),
         }
     }
 
-    /// Makes the first superadmin, signs in, and puts an event with one ticket type on sale.
+    /// Puts an event with one ticket type on sale.
     pub async fn put_on_sale(&self, stock: i64, price_minor: i64) -> OnSale {
-        let token = self.sign_in().await;
-        let event = self
-            .admin(
-                &token,
-                "/api/v1/admin/events",
-                &json!({
-                    "title": "Nightjar – Žižkov",
-                    "description": "Two sets and a break.",
-                    "location": "Palác Akropolis, Praha",
-                    "date_time": "2031-06-12T18:00:00Z",
-                    "timezone": "Europe/Prague",
-                    "currency": "EUR",
-                    "status": "active",
-                }),
-            )
-            .await;
+        let event = json!({
+            "title": "Nightjar – Žižkov",
+            "description": "Two sets and a break.",
+            "location": "Palác Akropolis, Praha",
+            "date_time": "2031-06-12T18:00:00Z",
+            "timezone": "Europe/Prague",
+            "currency": "EUR",
+            "status": "active",
+        });
+        let event = self.create("/api/v1/admin/events", &event).await;
         let event_id = event["id"].as_str().unwrap().to_owned();
         let path = format!("/api/v1/admin/events/{event_id}/ticket-types");
-        let ticket_type = self
-            .admin(
-                &token,
-                &path,
-                &json!({
-                    "category": "Standing",
-                    "price": {"amount_minor": price_minor, "currency": "EUR"},
-                    "total_stock": stock,
-                }),
-            )
-            .await;
+        let ticket_type = json!({
+            "category": "Standing",
+            "price": {"amount_minor": price_minor, "currency": "EUR"},
+            "total_stock": stock,
+        });
+        let ticket_type = self.create(&path, &ticket_type).await;
         let ticket_type_id = ticket_type["id"].as_str().unwrap().to_owned();
         OnSale {
             event_id,
             ticket_type_id,
         }
+    }
+
+    /// What an admin makes.
+    async fn create(&self, path: &str, body: &Value) -> Value {
+        let (status, body) = self.admin_post(path, body).await;
+        assert_eq!(status, StatusCode::CREATED, "{path}: {body}");
+        body
+    }
+
+    pub async fn admin_post(&self, path: &str, body: &Value) -> Answer {
+        self.admin_post_with(path, body, &idempotency_key()).await
+    }
+
+    pub async fn admin_post_with(&self, path: &str, body: &Value, key: &str) -> Answer {
+        let token = self.admin_token().await;
+        let request = self.client.post(self.url(path)).bearer_auth(token);
+        answer(request.header("idempotency-key", key).json(body)).await
+    }
+
+    pub async fn admin_get(&self, path: &str) -> Answer {
+        let token = self.admin_token().await;
+        answer(self.client.get(self.url(path)).bearer_auth(token)).await
+    }
+
+    /// Of the first superadmin, who is made for it.
+    pub async fn admin_token(&self) -> &str {
+        self.admin_token.get_or_init(|| self.sign_in()).await
     }
 
     async fn sign_in(&self) -> String {
@@ -186,19 +208,6 @@ impl BoxOffice {
         answer["access_token"].as_str().unwrap().to_owned()
     }
 
-    async fn admin(&self, token: &str, path: &str, body: &Value) -> Value {
-        let request = self
-            .client
-            .post(self.url(path))
-            .bearer_auth(token)
-            .json(body);
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        let body: Value = answer.json().await.unwrap();
-        assert_eq!(status.as_u16(), 201, "{path}: {body}");
-        body
-    }
-
     /// Somebody with a browser.
     pub fn guest(&self) -> Guest {
         Guest::new(self.client.clone(), self.http.clone())
@@ -211,7 +220,9 @@ impl BoxOffice {
     /// Lets the leases of a service that died run out at once.
     pub async fn make_leases_due(&self) {
         let Self { databases, .. } = self;
-        databases.payments.make_due("orders", "next_step_at").await;
+        for table in ["orders", "refunds"] {
+            databases.payments.make_due(table, "next_step_at").await;
+        }
         for table in ["provider_events", "outbox", "sandbox.deliveries"] {
             databases.payments.make_due(table, "next_attempt_at").await;
         }

@@ -12,6 +12,7 @@ mod broker_away;
 mod crash_points;
 mod doctor;
 mod doctor_command;
+mod drills;
 mod guest;
 mod harness;
 mod invariants;

@@ -9,3 +9,4 @@ mod fault_proxy;
 mod nats;
 mod postgres;
 mod smtp;
+mod stripe;

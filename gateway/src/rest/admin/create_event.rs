@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 use super::version::etag;
 use crate::{
     app::Shared,
-    extract::{AdminToken, Json, OptionalKey},
+    extract::{AdminToken, Json, Object, OptionalKey},
     problem::Problem,
     rest::{
         problems::{AdminOnly, BadBody, Faults},
-        types::{AdminEvent, WritableEventStatus, broken, moment},
+        types::{AdminEvent, Fee, Seller, WritableEventStatus, moment},
     },
 };
 
@@ -41,6 +41,22 @@ pub struct NewEvent {
     /// `inactive` where it is left out.
     #[serde(default)]
     status: Option<WritableEventStatus>,
+    /// What guests may pay with, the preferred one first; every enabled one where it is left out.
+    #[serde(default)]
+    #[schema(example = json!(["sandbox"]))]
+    payment_providers: Vec<String>,
+    /// The installation's where it is left out.
+    #[serde(default)]
+    #[schema(value_type = Option<Seller>)]
+    seller: Option<Object<Seller>>,
+    /// None where it is left out.
+    #[serde(default)]
+    #[schema(value_type = Option<Fee>)]
+    fee: Option<Object<Fee>>,
+    /// How many days a guest has for a bank transfer, at most 60; 0 means the installation's
+    /// default.
+    #[serde(default)]
+    manual_payment_days: u32,
 }
 
 /// Creates a concert; the caller owns it.
@@ -66,13 +82,13 @@ pub async fn create_event(
         currency: new.currency,
         status: WritableEventStatus::number(new.status),
         idempotency_key: key.text(),
+        payment_providers: new.payment_providers,
+        seller: new.seller.map(|Object(seller)| seller.into()),
+        fee: new.fee.map(|Object(fee)| fee.into()),
+        manual_payment_days: new.manual_payment_days,
     });
-    let made = app
-        .upstreams
-        .catalog_admin()
-        .create_event(request)
-        .await?
-        .into_inner();
-    let event: AdminEvent = made.event.ok_or_else(|| broken("event"))?.try_into()?;
+    let mut catalog = app.upstreams.catalog_admin();
+    let made = catalog.create_event(request).await?.into_inner();
+    let event = AdminEvent::required(made.event)?;
     Ok((StatusCode::CREATED, etag(event.version), Answer(event)).into_response())
 }

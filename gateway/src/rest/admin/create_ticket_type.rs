@@ -26,7 +26,7 @@ use crate::{
 pub struct NewTicketType {
     /// 1 to 100 characters.
     category: String,
-    /// In the concert's currency; 0 is a free ticket.
+    /// In the concert's currency, with tax; 0 is a free ticket.
     #[schema(value_type = Money)]
     price: Object<Money>,
     /// 0 to 10,000,000; unlimited where it is left out.
@@ -44,6 +44,10 @@ pub struct NewTicketType {
     /// 1 to 100; 10 where it is left out.
     #[serde(default)]
     max_per_order: u32,
+    /// Parts per million, contained in the price: 190000 is 19 %.
+    #[serde(default)]
+    #[schema(example = 190000)]
+    tax_rate_ppm: u32,
 }
 
 /// Adds a ticket type with stock of its own.
@@ -75,6 +79,7 @@ pub async fn create_ticket_type(
         min_per_order: new.min_per_order,
         max_per_order: new.max_per_order,
         idempotency_key: key.text(),
+        tax_rate_ppm: new.tax_rate_ppm,
     });
     let made = app
         .upstreams

@@ -15,7 +15,7 @@ use crate::{
     problem::Problem,
     rest::{
         problems::{Absent, AdminOnly, Faults},
-        types::{AdminEvent, AdminTicketType, broken},
+        types::{AdminEvent, AdminTicketType, all},
     },
 };
 
@@ -40,8 +40,8 @@ pub async fn get_own_event(
     Id(id): Id<EventId>,
 ) -> Result<Response, Problem> {
     let found = fetch(&app, token, id).await?;
-    let event: AdminEvent = found.event.ok_or_else(|| broken("event"))?.try_into()?;
-    let ticket_types = ticket_types(found.ticket_types)?;
+    let event = AdminEvent::required(found.event)?;
+    let ticket_types = all(found.ticket_types)?;
     Ok((
         etag(event.version),
         Json(AdminEventDetail {
@@ -66,10 +66,4 @@ pub async fn fetch(
         .get_own_event(request)
         .await?
         .into_inner())
-}
-
-pub fn ticket_types(
-    found: Vec<proto::ticket::TicketType>,
-) -> Result<Vec<AdminTicketType>, kit::Failure> {
-    found.into_iter().map(AdminTicketType::try_from).collect()
 }

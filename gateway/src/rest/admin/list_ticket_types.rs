@@ -10,7 +10,7 @@ use crate::{
     problem::Problem,
     rest::{
         problems::{Absent, AdminOnly, Faults},
-        types::AdminTicketType,
+        types::{AdminTicketType, all},
     },
 };
 
@@ -29,6 +29,6 @@ pub async fn list_ticket_types(
     Id(id): Id<EventId>,
 ) -> Result<Json<TicketTypeList>, Problem> {
     let found = get_event::fetch(&app, token, id).await?;
-    let ticket_types = get_event::ticket_types(found.ticket_types)?;
+    let ticket_types = all(found.ticket_types)?;
     Ok(Json(TicketTypeList { ticket_types }))
 }

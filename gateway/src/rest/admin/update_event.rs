@@ -4,7 +4,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use base::EventId;
-use proto::ticket::UpdateEventRequest;
+use proto::ticket::{PaymentProviders, UpdateEventRequest};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 use super::version::{IfMatch, etag};
 use crate::{
     app::Shared,
-    extract::{AdminToken, Id, Json},
+    extract::{AdminToken, Id, Json, Object},
     problem::Problem,
     rest::{
         problems::{Absent, AdminOnly, BadBody, Faults, Stale},
-        types::{AdminEvent, WritableEventStatus, broken, moment},
+        types::{AdminEvent, Fee, Seller, WritableEventStatus, moment},
     },
 };
 
@@ -40,6 +40,19 @@ pub struct EventChange {
     timezone: Option<String>,
     #[serde(default)]
     status: Option<WritableEventStatus>,
+    /// What guests may pay with, the preferred one first; empty means every enabled one.
+    #[serde(default)]
+    payment_providers: Option<Vec<String>>,
+    /// An empty one, `{}`, gives the concert back to the installation's seller.
+    #[serde(default)]
+    #[schema(value_type = Option<Seller>)]
+    seller: Option<Object<Seller>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Fee>)]
+    fee: Option<Object<Fee>>,
+    /// At most 60; 0 means the installation's default.
+    #[serde(default)]
+    manual_payment_days: Option<u32>,
 }
 
 /// Changes a concert.
@@ -69,13 +82,15 @@ pub async fn update_event(
         date_time: change.date_time.map(proto::timestamp),
         timezone: change.timezone,
         status: WritableEventStatus::number(change.status),
+        payment_providers: change
+            .payment_providers
+            .map(|names| PaymentProviders { names }),
+        seller: change.seller.map(|Object(seller)| seller.into()),
+        fee: change.fee.map(|Object(fee)| fee.into()),
+        manual_payment_days: change.manual_payment_days,
     });
-    let changed = app
-        .upstreams
-        .catalog_admin()
-        .update_event(request)
-        .await?
-        .into_inner();
-    let event: AdminEvent = changed.event.ok_or_else(|| broken("event"))?.try_into()?;
+    let mut catalog = app.upstreams.catalog_admin();
+    let changed = catalog.update_event(request).await?.into_inner();
+    let event = AdminEvent::required(changed.event)?;
     Ok((etag(event.version), Answer(event)).into_response())
 }

@@ -27,7 +27,7 @@ pub struct TicketTypeChange {
     /// 1 to 100 characters.
     #[serde(default)]
     category: Option<String>,
-    /// In the concert's currency; 0 is a free ticket.
+    /// In the concert's currency, with tax; 0 is a free ticket.
     #[serde(default)]
     #[schema(value_type = Option<Money>)]
     price: Option<Object<Money>>,
@@ -43,6 +43,9 @@ pub struct TicketTypeChange {
     /// 1 to 100.
     #[serde(default)]
     max_per_order: Option<u32>,
+    /// Parts per million, contained in the price: 190000 is 19 %.
+    #[serde(default)]
+    tax_rate_ppm: Option<u32>,
 }
 
 /// Changes a ticket type. What is already held keeps its price.
@@ -76,6 +79,7 @@ pub async fn update_ticket_type(
         sales_end: change.sales_end.map(proto::timestamp),
         min_per_order: change.min_per_order,
         max_per_order: change.max_per_order,
+        tax_rate_ppm: change.tax_rate_ppm,
     });
     let changed = app
         .upstreams

@@ -12,7 +12,7 @@ use crate::{
     problem::Problem,
     rest::{
         problems::{Absent, Faults},
-        types::{EventDetail, TicketType, broken},
+        types::{EventDetail, all, broken},
     },
 };
 
@@ -33,13 +33,12 @@ pub async fn get_event(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let found = fetch(&app, id_or_slug).await?;
+    let event = found.event.ok_or_else(|| broken("event"))?;
+    let payment_providers = app.providers.of_event(&app, &event.payment_providers).await;
     let detail = EventDetail {
-        event: found.event.ok_or_else(|| broken("event"))?.try_into()?,
-        ticket_types: found
-            .ticket_types
-            .into_iter()
-            .map(TicketType::try_from)
-            .collect::<Result<_, _>>()?,
+        event: event.try_into()?,
+        ticket_types: all(found.ticket_types)?,
+        payment_providers,
     };
     let body = serde_json::to_vec(&detail).map_err(Failure::internal)?;
     // What is left changes without the event's version, so the tag is taken from the content.

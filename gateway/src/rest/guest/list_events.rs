@@ -1,5 +1,4 @@
 use axum::{Json, extract::State};
-use kit::{FieldProblem, fields};
 use proto::ticket::ListEventsRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -51,8 +50,8 @@ pub async fn list_events(
 ) -> Result<Json<EventPage>, Problem> {
     let request = ListEventsRequest {
         query: search.query,
-        from: time("from", search.from.as_deref())?,
-        to: time("to", search.to.as_deref())?,
+        from: moment::query("from", search.from.as_deref())?,
+        to: moment::query("to", search.to.as_deref())?,
         location: search.location,
         page_size: search.page_size,
         page_token: search.page_token,
@@ -72,13 +71,4 @@ pub async fn list_events(
         events,
         next_page_token: page.next_page_token,
     }))
-}
-
-fn time(field: &str, text: Option<&str>) -> Result<Option<prost_types::Timestamp>, Problem> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let time =
-        moment::parse(text).ok_or_else(|| fields(vec![FieldProblem::new(field, moment::RULE)]))?;
-    Ok(Some(proto::timestamp(time)))
 }

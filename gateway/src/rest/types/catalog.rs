@@ -4,7 +4,10 @@ use serde::Serialize;
 use time::{OffsetDateTime, serde::rfc3339};
 use utoipa::ToSchema;
 
-use super::{Availability, EventStatus, Money, optional_time, time_of};
+use super::{
+    Availability, EventStatus, Fee, Money, PaymentProvider, Seller, broken, filled, optional_time,
+    time_of,
+};
 
 /// A concert.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,7 +56,13 @@ pub struct TicketType {
     pub id: String,
     #[schema(example = "Standing")]
     pub category: String,
+    /// What a guest pays for one, with tax and fee.
     pub price: Money,
+    /// The service fee in `price`.
+    pub fee: Money,
+    /// Parts per million, contained in `price`: 190000 is 19 %.
+    #[schema(example = 190000)]
+    pub tax_rate_ppm: u32,
     /// Null means unlimited.
     pub remaining: Option<i64>,
     pub availability: Availability,
@@ -71,8 +80,11 @@ impl TryFrom<ticket::TicketType> for TicketType {
     type Error = Failure;
 
     fn try_from(kind: ticket::TicketType) -> Result<Self, Failure> {
+        let price = Money::required(kind.unit_price, "unit_price")?;
         Ok(Self {
-            price: Money::required(kind.price, "price")?,
+            fee: Money::or_zero(kind.unit_fee, &price),
+            price,
+            tax_rate_ppm: kind.tax_rate_ppm,
             availability: Availability::of(kind.availability)?,
             sales_start: optional_time(kind.sales_start.as_ref())?,
             sales_end: optional_time(kind.sales_end.as_ref())?,
@@ -91,6 +103,8 @@ pub struct EventDetail {
     #[serde(flatten)]
     pub event: Event,
     pub ticket_types: Vec<TicketType>,
+    /// What an order can be paid with, the default first; empty while that is not known.
+    pub payment_providers: Vec<PaymentProvider>,
 }
 
 /// A concert as admins see it.
@@ -100,19 +114,41 @@ pub struct AdminEvent {
     pub event: Event,
     /// ISO 4217; every ticket type has it.
     pub currency: String,
+    /// What guests may pay with, the preferred one first; empty means every enabled one.
+    #[schema(example = json!(["sandbox"]))]
+    pub payment_providers: Vec<String>,
+    /// Null means the installation's.
+    pub seller: Option<Seller>,
+    /// Null means none.
+    pub fee: Option<Fee>,
+    /// How many days a guest has for a bank transfer; 0 means the installation's default.
+    pub manual_payment_days: u32,
+    /// What guests are told about a cancelled concert.
+    pub cancel_reason: Option<String>,
     /// Rises with every change; send it back as `If-Match`.
     pub version: i64,
+}
+
+impl AdminEvent {
+    /// A concert that the contract promises.
+    pub fn required(event: Option<ticket::Event>) -> Result<Self, Failure> {
+        event.ok_or_else(|| broken("event"))?.try_into()
+    }
 }
 
 impl TryFrom<ticket::Event> for AdminEvent {
     type Error = Failure;
 
-    fn try_from(event: ticket::Event) -> Result<Self, Failure> {
-        let (currency, version) = (event.currency.clone(), event.version);
+    fn try_from(mut event: ticket::Event) -> Result<Self, Failure> {
         Ok(Self {
+            currency: std::mem::take(&mut event.currency),
+            payment_providers: std::mem::take(&mut event.payment_providers),
+            seller: event.seller.take().map(Seller::from),
+            fee: event.fee.take().as_ref().and_then(Fee::of),
+            manual_payment_days: event.manual_payment_days,
+            cancel_reason: filled(std::mem::take(&mut event.cancel_reason)),
+            version: event.version,
             event: event.try_into()?,
-            currency,
-            version,
         })
     }
 }
@@ -120,11 +156,32 @@ impl TryFrom<ticket::Event> for AdminEvent {
 /// A kind of ticket as admins see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AdminTicketType {
-    #[serde(flatten)]
-    pub ticket_type: TicketType,
+    pub id: String,
     pub event_id: String,
+    #[schema(example = "Standing")]
+    pub category: String,
+    /// What the admin set, with tax.
+    pub price: Money,
+    /// What a guest pays for one: `price`, and the fee where it is added.
+    pub unit_price: Money,
+    /// The service fee in `unit_price`.
+    pub fee: Money,
+    /// Parts per million, contained in the price: 190000 is 19 %.
+    #[schema(example = 190000)]
+    pub tax_rate_ppm: u32,
     /// Null means unlimited.
     pub total_stock: Option<i64>,
+    /// Null means unlimited.
+    pub remaining: Option<i64>,
+    pub availability: Availability,
+    /// Null means at once.
+    #[serde(with = "rfc3339::option")]
+    pub sales_start: Option<OffsetDateTime>,
+    /// Null means until the concert begins.
+    #[serde(with = "rfc3339::option")]
+    pub sales_end: Option<OffsetDateTime>,
+    pub min_per_order: u32,
+    pub max_per_order: u32,
     /// Rises with every change; send it back as `If-Match`.
     pub version: i64,
 }
@@ -132,14 +189,27 @@ pub struct AdminTicketType {
 impl TryFrom<ticket::TicketType> for AdminTicketType {
     type Error = Failure;
 
-    fn try_from(kind: ticket::TicketType) -> Result<Self, Failure> {
-        let (event_id, total_stock, version) =
-            (kind.event_id.clone(), kind.total_stock, kind.version);
+    fn try_from(mut kind: ticket::TicketType) -> Result<Self, Failure> {
+        let price = Money::required(kind.price.take(), "price")?;
+        let (event_id, total_stock) = (std::mem::take(&mut kind.event_id), kind.total_stock);
+        let version = kind.version;
+        let seen = TicketType::try_from(kind)?;
         Ok(Self {
-            ticket_type: kind.try_into()?,
             event_id,
             total_stock,
             version,
+            price,
+            unit_price: seen.price,
+            id: seen.id,
+            category: seen.category,
+            fee: seen.fee,
+            tax_rate_ppm: seen.tax_rate_ppm,
+            remaining: seen.remaining,
+            availability: seen.availability,
+            sales_start: seen.sales_start,
+            sales_end: seen.sales_end,
+            min_per_order: seen.min_per_order,
+            max_per_order: seen.max_per_order,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Times in requests.
 
+use kit::{Failure, FieldProblem};
 use serde::{Deserialize, Deserializer, de::Error};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -8,6 +9,11 @@ pub const RULE: &str = "must be a time as in RFC 3339, such as 2027-06-12T18:00:
 
 pub fn parse(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
+/// As it stands in answers.
+pub fn text(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
 }
 
 /// For `deserialize_with`: the rule instead of the parser's own words.
@@ -21,4 +27,16 @@ pub fn option<'de, D: Deserializer<'de>>(input: D) -> Result<Option<OffsetDateTi
     let text = Option::<String>::deserialize(input)?;
     let parsed = |text: String| parse(&text).ok_or_else(|| D::Error::custom(RULE));
     text.map(parsed).transpose()
+}
+
+/// A time in a query; none where it is empty.
+pub fn query(field: &str, text: Option<&str>) -> Result<Option<prost_types::Timestamp>, Failure> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let refused = || kit::fields(vec![FieldProblem::new(field, RULE)]);
+    parse(text)
+        .map(proto::timestamp)
+        .map(Some)
+        .ok_or_else(refused)
 }

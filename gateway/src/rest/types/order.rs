@@ -4,7 +4,10 @@ use serde::Serialize;
 use time::{OffsetDateTime, serde::rfc3339};
 use utoipa::ToSchema;
 
-use super::{AttemptStatus, Line, Money, OrderStatus, Role, TicketStatus, optional_time, time_of};
+use super::{
+    AttemptStatus, Line, Money, OrderStatus, Refund, Role, Seller, TicketStatus, all, filled,
+    optional_time, time_of,
+};
 
 /// A guest's order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,9 +22,20 @@ pub struct Order {
     pub phone_number: String,
     pub name: String,
     pub lines: Vec<Line>,
+    /// With tax and fee.
     pub total_amount: Money,
+    /// The tax contained in the total.
+    pub tax_total: Money,
+    /// What is still to be paid; null unless a part has arrived.
+    pub balance_due: Option<Money>,
     /// The newest try to pay; null where nothing is to be paid.
     pub payment: Option<Payment>,
+    /// What another try may be paid with, the preferred one first.
+    pub payment_providers: Vec<String>,
+    /// Money that goes back, oldest first.
+    pub refunds: Vec<Refund>,
+    /// Who sells; null until the tickets are bound to the order.
+    pub seller: Option<Seller>,
     /// Empty until the order is fulfilled.
     pub tickets: Vec<Ticket>,
     pub timeline: Vec<TimelineEntry>,
@@ -33,6 +47,7 @@ impl TryFrom<payment::Order> for Order {
     type Error = Failure;
 
     fn try_from(order: payment::Order) -> Result<Self, Failure> {
+        let total_amount = Money::required(order.total_amount, "total_amount")?;
         Ok(Self {
             status: OrderStatus::of(order.status)?,
             event: OrderEvent {
@@ -43,23 +58,16 @@ impl TryFrom<payment::Order> for Order {
                 date_time: optional_time(order.event_date_time.as_ref())?,
                 timezone: order.event_timezone,
             },
-            lines: order
-                .lines
-                .into_iter()
-                .map(Line::try_from)
-                .collect::<Result<_, _>>()?,
-            total_amount: Money::required(order.total_amount, "total_amount")?,
+            lines: all(order.lines)?,
+            tax_total: Money::or_zero(order.tax_total, &total_amount),
+            total_amount,
+            balance_due: order.balance_due.map(Money::from),
             payment: order.payment.map(Payment::try_from).transpose()?,
-            tickets: order
-                .tickets
-                .into_iter()
-                .map(Ticket::try_from)
-                .collect::<Result<_, _>>()?,
-            timeline: order
-                .timeline
-                .into_iter()
-                .map(TimelineEntry::try_from)
-                .collect::<Result<_, _>>()?,
+            payment_providers: order.payment_providers,
+            refunds: all(order.refunds)?,
+            seller: order.seller.map(Seller::from),
+            tickets: all(order.tickets)?,
+            timeline: all(order.timeline)?,
             created_at: time_of(order.created_at.as_ref(), "created_at")?,
             id: order.id,
             number: order.number,
@@ -96,6 +104,11 @@ pub struct Payment {
     pub checkout_url: Option<String>,
     #[serde(with = "rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
+    /// How to pay where there is no page, such as the account for a bank transfer; null where
+    /// there is one. Several lines.
+    pub instructions: Option<String>,
+    /// What has arrived; null while nothing has.
+    pub captured: Option<Money>,
 }
 
 impl Order {
@@ -107,6 +120,8 @@ impl Order {
             payment_ref: None,
             checkout_url: None,
             expires_at: None,
+            instructions: None,
+            captured: None,
         });
         payment.status = AttemptStatus::Preparing;
     }
@@ -116,13 +131,14 @@ impl TryFrom<payment::PaymentAttempt> for Payment {
     type Error = Failure;
 
     fn try_from(attempt: payment::PaymentAttempt) -> Result<Self, Failure> {
-        let filled = |text: String| Some(text).filter(|text| !text.is_empty());
         Ok(Self {
             provider: attempt.provider,
             status: AttemptStatus::of(attempt.status)?,
             payment_ref: filled(attempt.payment_ref),
             checkout_url: filled(attempt.checkout_url),
             expires_at: optional_time(attempt.expires_at.as_ref())?,
+            instructions: filled(attempt.instructions),
+            captured: attempt.captured.map(Money::from),
         })
     }
 }

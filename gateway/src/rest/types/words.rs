@@ -1,6 +1,6 @@
 //! Status words. They are those of the contracts in lower case.
 
-use kit::Failure;
+use kit::{Failure, FieldProblem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -72,7 +72,67 @@ words! {
         /// Paid, but there is no ticket left: the money goes back.
         Unfulfillable,
     }
+    /// The life of a refund. It counts as gone in every state but `failed_final`.
+    RefundStatus from proto::payment::RefundStatus {
+        /// Recorded; tickets are made void before any money leaves.
+        Requested,
+        /// The provider was asked, or is about to be.
+        Submitted,
+        Succeeded,
+        /// The provider said no, and is asked again.
+        Failed,
+        /// The provider will not do it: a person has to.
+        FailedFinal,
+        /// Made at the provider, by somebody else.
+        External,
+    }
+    /// Why money goes back.
+    RefundReason from proto::payment::RefundReason {
+        /// An admin decided so.
+        Requested,
+        /// Paid, but there was no ticket left.
+        Unfulfillable,
+        /// The order had been paid before.
+        SecondPayment,
+        /// More arrived than was asked for.
+        Overpaid,
+        /// A part arrived, and the time to pay the rest is over.
+        OrderEnded,
+        /// What arrived differs from the order.
+        Mismatch,
+        EventCancelled,
+        External,
+    }
     Role from proto::user::Role { Admin, Superadmin }
+}
+
+/// The word as it stands in JSON.
+pub fn word(status: impl Serialize) -> String {
+    match serde_json::to_value(status) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// The contract's number of a status word in a query; 0, which means any, where it is empty.
+/// `find` knows the words by their names in the contract, which are in capitals.
+pub fn wanted<E: Into<i32>>(
+    word: &str,
+    prefix: &str,
+    find: fn(&str) -> Option<E>,
+) -> Result<i32, Failure> {
+    if word.is_empty() {
+        return Ok(0);
+    }
+    let is_word = word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let found = find(&format!("{prefix}{}", word.to_uppercase())).map(Into::into);
+    // The contract's `UNSPECIFIED` is nobody's status.
+    found
+        .filter(|number| is_word && *number != 0)
+        .ok_or_else(|| {
+            let rule = "must be a status, as they stand in the answers";
+            kit::fields(vec![FieldProblem::new("status", rule)])
+        })
 }
 
 /// The life of one try to pay.
@@ -101,6 +161,84 @@ impl AttemptStatus {
             Ok(Contract::Failed) => Ok(Self::Failed),
             Ok(Contract::Cancelled) => Ok(Self::Cancelled),
             _ => Err(broken("AttemptStatus")),
+        }
+    }
+}
+
+/// Who bears the service fee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", try_from = "String")]
+pub enum FeeMode {
+    /// It is a part of the price that the admin set.
+    Absorbed,
+    /// It is added, and the price that guests see contains it.
+    Added,
+}
+
+impl TryFrom<String> for FeeMode {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        match word.as_str() {
+            "absorbed" => Ok(Self::Absorbed),
+            "added" => Ok(Self::Added),
+            _ => Err("must be `absorbed` or `added`"),
+        }
+    }
+}
+
+impl FeeMode {
+    /// None where the contract says nothing.
+    pub fn of(number: i32) -> Option<Self> {
+        use proto::ticket::FeeMode as Contract;
+        match Contract::try_from(number) {
+            Ok(Contract::Absorbed) => Some(Self::Absorbed),
+            Ok(Contract::Added) => Some(Self::Added),
+            _ => None,
+        }
+    }
+
+    pub fn number(self) -> i32 {
+        use proto::ticket::FeeMode as Contract;
+        match self {
+            Self::Absorbed => Contract::Absorbed.into(),
+            Self::Added => Contract::Added.into(),
+        }
+    }
+}
+
+/// What becomes of a payment that differs from its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", try_from = "String")]
+pub enum MismatchDecision {
+    /// Sell as if the right amount had come.
+    Accept,
+    /// Send back what came.
+    Refund,
+    /// Nothing came: end the order.
+    Cancel,
+}
+
+impl TryFrom<String> for MismatchDecision {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        match word.as_str() {
+            "accept" => Ok(Self::Accept),
+            "refund" => Ok(Self::Refund),
+            "cancel" => Ok(Self::Cancel),
+            _ => Err("must be `accept`, `refund` or `cancel`"),
+        }
+    }
+}
+
+impl MismatchDecision {
+    pub fn number(self) -> i32 {
+        use proto::payment::MismatchDecision as Contract;
+        match self {
+            Self::Accept => Contract::Accept.into(),
+            Self::Refund => Contract::Refund.into(),
+            Self::Cancel => Contract::Cancel.into(),
         }
     }
 }

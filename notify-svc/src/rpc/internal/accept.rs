@@ -5,19 +5,22 @@ use base::{MessageId, NotificationId};
 use events::{AcceptMessages, Poison};
 use futures::future::BoxFuture;
 use kit::TraceId;
-use prost::Message as _;
 use proto::{
-    event::{Envelope, OrderPaid, envelope::Payload},
+    event::Envelope,
     notify::{AcceptRequest, AcceptResponse},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{app::App, error::Error, poison};
+use crate::{
+    app::App,
+    error::Error,
+    kinds::{self, Kind, Notice},
+    poison,
+};
 
 const MAX_ENVELOPES: usize = 100;
 const CHANNEL_EMAIL: &str = "email";
-const KIND_RECEIPT: &str = "receipt";
 
 pub(crate) async fn accept_request(
     app: &App,
@@ -79,9 +82,11 @@ pub(crate) async fn accept(app: &App, envelopes: Vec<Envelope>) -> Result<Vec<Me
 struct Accepted {
     id: MessageId,
     notification_id: NotificationId,
+    kind: Kind,
     order_id: Uuid,
     recipient: String,
-    paid: OrderPaid,
+    revision: i32,
+    content: Vec<u8>,
     /// The span the message came in.
     traceparent: Option<String>,
 }
@@ -92,19 +97,18 @@ impl Accepted {
             .message_id
             .parse()
             .map_err(|rule| Error::field("message_id", rule))?;
-        let Some(Payload::OrderPaid(paid)) = &envelope.payload else {
-            return Err(Error::field(
-                "payload",
-                "is of a kind unknown to this version",
-            ));
-        };
-        let receipt = app.facts.receipt(paid)?;
+        let unknown = || Error::field("payload", "is of a kind unknown to this version");
+        let payload = envelope.payload.as_ref().ok_or_else(unknown)?;
+        let notice = Notice::read(&app.facts, payload)?;
+        let (order_id, recipient) = notice.order();
         Ok(Self {
             id,
             notification_id: NotificationId::new(&app.sources),
-            order_id: receipt.order.id.uuid(),
-            recipient: receipt.order.email,
-            paid: paid.clone(),
+            kind: notice.kind(),
+            order_id: order_id.uuid(),
+            recipient: recipient.to_owned(),
+            revision: notice.revision(),
+            content: kinds::content(payload),
             traceparent: TraceId::from_traceparent(&envelope.traceparent)
                 .map(|trace| trace.traceparent()),
         })
@@ -116,23 +120,24 @@ async fn insert(tx: &mut PgConnection, message: &Accepted) -> Result<(), Error> 
         "INSERT INTO inbox (message_id, kind) VALUES ($1, $2)
          ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING",
         message.id.uuid(),
-        KIND_RECEIPT,
+        message.kind.word(),
     )
     .execute(&mut *tx)
     .await
     .map_err(db::DbError::from)?;
     sqlx::query!(
-        "INSERT INTO notifications (id, message_id, order_id, kind, channel, recipient, content,
-             traceparent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO notifications (id, message_id, order_id, kind, channel, recipient, revision,
+             content, traceparent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING",
         message.notification_id.uuid(),
         message.id.uuid(),
         message.order_id,
-        KIND_RECEIPT,
+        message.kind.word(),
         CHANNEL_EMAIL,
         message.recipient,
-        message.paid.encode_to_vec(),
+        message.revision,
+        message.content,
         message.traceparent,
     )
     .execute(tx)

@@ -7,6 +7,7 @@ use proto::notify::{DocumentKind, RenderDocumentRequest, RenderDocumentResponse}
 use crate::{
     app::App,
     error::Error,
+    kinds,
     render::{self, Receipt},
 };
 
@@ -18,7 +19,7 @@ pub(crate) async fn render_document(
     let facts = request
         .facts
         .ok_or_else(|| Error::field("facts", "is missing"))?;
-    let receipt = app.facts.receipt(&facts)?;
+    let receipt = kinds::read_receipt(&app.facts, &facts)?;
     // Drawing takes a processor for a while, and no other call may wait for it.
     tokio::task::spawn_blocking(move || render(kind, &receipt)).await?
 }

@@ -2,7 +2,7 @@
 
 use db::DbError;
 
-use super::Sandbox;
+use super::{Sandbox, refunds};
 use crate::provider::{Closing, PaymentRequest, PaymentStatus, ProviderError, Truth};
 
 /// The reference of the session with the request's key, made if it is not there.
@@ -45,27 +45,32 @@ pub(super) async fn truth(sandbox: &Sandbox, reference: &str) -> Result<Truth, P
     let found = sandbox.db.read(reference.to_owned(), |conn, reference| {
         Box::pin(async move {
             let found = sqlx::query!(
-                r#"SELECT reference, amount_minor, currency, status, declines,
+                r#"SELECT reference, amount_minor, currency, status, declines, charge AS "charge!",
                        expires_at <= clock_timestamp() AS "over!"
                    FROM sandbox.sessions WHERE reference = $1"#,
                 reference,
             );
-            Ok::<_, DbError>(found.fetch_optional(conn).await?)
+            let found = found.fetch_optional(&mut *conn).await?;
+            let refunds = refunds::of_session(conn, reference).await?;
+            Ok::<_, DbError>(found.map(|session| (session, refunds)))
         })
     });
-    let session = found.await?.ok_or(ProviderError::UnknownReference)?;
+    let (session, refunds) = found.await?.ok_or(ProviderError::UnknownReference)?;
     let status = match (session.status.as_str(), session.declines > 0) {
         ("succeeded", _) => PaymentStatus::Paid,
-        ("open", false) if !session.over => PaymentStatus::Open,
+        ("pending", _) => PaymentStatus::Pending,
         ("open", true) if !session.over => PaymentStatus::Declined,
+        ("open" | "approval", _) if !session.over => PaymentStatus::Open,
         (_, true) => PaymentStatus::Failed,
         (_, false) => PaymentStatus::Closed,
     };
     Ok(Truth {
+        capture: Some(session.charge).filter(|_| status == PaymentStatus::Paid),
         reference: session.reference,
         status,
         amount_minor: session.amount_minor,
         currency: session.currency,
+        refunds,
     })
 }
 
@@ -77,7 +82,8 @@ pub(super) async fn close_session(
         Box::pin(async move {
             sqlx::query!(
                 "UPDATE sandbox.sessions SET status = 'closed', settled_at = clock_timestamp()
-                 WHERE reference = $1 AND status = 'open'",
+                 WHERE reference = $1
+                   AND (status IN ('open', 'approval') OR (status = 'pending' AND closes))",
                 reference,
             )
             .execute(&mut *tx)
@@ -91,6 +97,7 @@ pub(super) async fn close_session(
     });
     match close.await?.as_deref() {
         Some("succeeded") => Ok(Closing::Paid),
+        Some("pending") => Ok(Closing::Pending),
         Some(_) => Ok(Closing::Closed),
         None => Err(ProviderError::UnknownReference),
     }

@@ -2,23 +2,37 @@
 
 use time::{Date, Month, OffsetDateTime};
 
-const SUCCEEDS: &str = "4242424242424242";
-
 /// What a card does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CardOutcome {
-    Paid,
+    Pays,
     Declined,
+    /// The guest is asked once more, as by a bank's own page.
+    AsksFirst,
+    PaysButReportsLate,
+    /// Until it is closed or settled.
+    Pends,
+    /// Until it is settled; it cannot be closed.
+    PendsForGood,
+    PaysButRefundsLate,
+    PaysButNeverRefunds,
 }
 
-/// Any number but the known good one is declined. Spaces and dashes do not count.
+const CARDS: &[(&str, CardOutcome)] = &[
+    ("4242424242424242", CardOutcome::Pays),
+    ("4000002500003155", CardOutcome::AsksFirst),
+    ("4000000000000077", CardOutcome::PaysButReportsLate),
+    ("4000000000000119", CardOutcome::Pends),
+    ("4000000000000341", CardOutcome::PendsForGood),
+    ("4000000000007726", CardOutcome::PaysButRefundsLate),
+    ("4000000000005126", CardOutcome::PaysButNeverRefunds),
+];
+
+/// Any number but the known ones is declined. Spaces and dashes do not count.
 pub fn outcome(number: &str) -> CardOutcome {
     let digits: String = number.chars().filter(|c| !" -".contains(*c)).collect();
-    if digits == SUCCEEDS {
-        CardOutcome::Paid
-    } else {
-        CardOutcome::Declined
-    }
+    let known = CARDS.iter().find(|(card, _)| *card == digits);
+    known.map_or(CardOutcome::Declined, |(_, outcome)| *outcome)
 }
 
 /// `MM/YY` or `MM/YYYY`, and the month is not over yet.
@@ -59,8 +73,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_number_pays() {
-        assert_eq!(outcome("4242 4242 4242 4242"), CardOutcome::Paid);
+    fn a_card_is_known_by_its_digits() {
+        assert_eq!(outcome("4242 4242 4242 4242"), CardOutcome::Pays);
+        assert_eq!(outcome("4000-0025-0000-3155"), CardOutcome::AsksFirst);
         for declined in ["4000000000000002", "42424242424242424", "", "Ω"] {
             assert_eq!(outcome(declined), CardOutcome::Declined, "{declined}");
         }

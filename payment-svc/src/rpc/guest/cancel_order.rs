@@ -10,7 +10,7 @@ use crate::{
     app::App,
     domain::order_state::OrderStatus,
     error::Error,
-    saga::{self, Ended},
+    saga::{self, Ended, Ending},
     store::{self, By, Step},
     view,
 };
@@ -46,7 +46,18 @@ async fn cancel(app: Arc<App>, id: OrderId) -> Result<(), Error> {
         match from {
             OrderStatus::Created | OrderStatus::AwaitingPayment => {}
             OrderStatus::Cancelled => return give_back(&app, id, order.stock_released).await,
-            OrderStatus::Processing => return Err(Error::PaymentInProgress),
+            // It can be given up only if the provider still lets it be closed.
+            OrderStatus::Processing => match attempt.filter(|attempt| attempt.is_open()) {
+                Some(open) => {
+                    let by = By::now("guest");
+                    let now = saga::try_to_close(&app, &order, &open, by).await?;
+                    if now == OrderStatus::Processing {
+                        return Err(Error::PaymentInProgress);
+                    }
+                    continue;
+                }
+                None => return Err(Error::PaymentInProgress),
+            },
             // The money was faster: the answer is the order as it is now.
             _ => return Ok(()),
         }
@@ -58,7 +69,8 @@ async fn cancel(app: Arc<App>, id: OrderId) -> Result<(), Error> {
             by: By::now("guest"),
             reason: "guest".into(),
         };
-        if saga::end(&app, &order, attempt.as_ref(), step).await? == Ended::Yes {
+        let ending = Ending { step, audit: None };
+        if saga::end(&app, &order, attempt.as_ref(), ending).await? == Ended::Yes {
             return give_back(&app, id, false).await;
         }
     }

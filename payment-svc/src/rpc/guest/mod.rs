@@ -1,8 +1,11 @@
+pub(super) mod approve_sandbox_step;
 pub(super) mod cancel_order;
 pub(super) mod get_order;
 pub(super) mod get_receipt;
 pub(super) mod get_sandbox_session;
+pub(super) mod list_providers;
 pub(super) mod place_order;
 mod prepare;
+pub(super) mod settle_sandbox_session;
 pub(super) mod start_payment;
 pub(super) mod submit_sandbox_card;

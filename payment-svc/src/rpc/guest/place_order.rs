@@ -103,6 +103,7 @@ impl Wish {
 struct NewOrder {
     id: OrderId,
     wish: Wish,
+    /// The guest's choice; empty where the event decides.
     provider: String,
     body_hash: [u8; 32],
     key_id: String,
@@ -119,13 +120,13 @@ async fn find_or_insert(
     let id = OrderId::from(derived_id(ROUTE, key));
     let hash = hash_of(request, &wish);
     // A provider that was switched off since refuses new orders, not replays.
-    let Some(provider) = app.providers.get(&request.provider) else {
+    if app.providers.get(&request.provider).is_none() {
         return find(app, id, hash).await?.ok_or(Error::ProviderNotEnabled);
-    };
+    }
     let new = NewOrder {
         id,
         wish,
-        provider: provider.name().to_owned(),
+        provider: request.provider.clone(),
         body_hash: hash,
         key_id: app.keys.current_id().to_owned(),
         by: By::now("guest"),

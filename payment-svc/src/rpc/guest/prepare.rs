@@ -51,7 +51,7 @@ async fn go_on(app: Arc<App>, id: OrderId, hold_secret: Option<Secret>) -> Resul
             match saga::checkout(&app, &order, &attempt).await {
                 Ok(_) => Ok(()),
                 // The attempt is a row: the saga asks the provider again, and the guest sees `preparing`.
-                Err(error @ Error::Provider(_)) => {
+                Err(error @ (Error::Provider(_) | Error::ProviderNotEnabled)) => {
                     tracing::warn!(order = %id, %error, "payment page not ready, trying again");
                     Ok(())
                 }

@@ -74,17 +74,12 @@ async fn open(
     if let Some(open) = newest.as_ref().filter(|attempt| attempt.is_open()) {
         ask_about(&app, id, open).await?;
     }
-    let before = newest.map_or(order.provider, |attempt| attempt.provider);
-    let named = if provider.is_empty() {
-        before
-    } else {
-        provider
-    };
-    let provider = app.providers.get(&named).ok_or(Error::ProviderNotEnabled)?;
+    let before = newest.map_or(order.provider.clone(), |attempt| attempt.provider);
+    let provider = choose(&app, &order, &provider, &before)?;
     let new = NewAttempt {
         id: attempt,
         order: id,
-        provider: provider.name().to_owned(),
+        provider,
         body_hash: Some(hash),
         amount_minor: order.total_amount_minor,
         currency: order.currency,
@@ -94,6 +89,19 @@ async fn open(
     app.db
         .run(input, |tx, (new, by)| Box::pin(insert(tx, new, by)))
         .await
+}
+
+/// What the guest named, or else what the order was paid with before, if the event takes it still.
+fn choose(app: &App, order: &OrderRow, named: &str, before: &str) -> Result<String, Error> {
+    let taken = app.providers.for_event(&order.event_providers);
+    let names: Vec<&str> = taken.map(|provider| provider.name()).collect();
+    let has = |name| names.iter().copied().find(|taken| *taken == name);
+    let chosen = if named.is_empty() {
+        has(before).or(names.first().copied())
+    } else {
+        has(named)
+    };
+    Ok(chosen.ok_or(Error::ProviderNotEnabled)?.to_owned())
 }
 
 /// The webhook of a decline may still be on its way.
@@ -110,7 +118,7 @@ async fn ask_about(app: &App, id: OrderId, open: &AttemptRow) -> Result<(), Erro
 /// Once the guest's time is over the order is being closed, even if that takes a moment.
 fn check_open(order: &OrderRow) -> Result<(), Error> {
     match order.status()? {
-        OrderStatus::AwaitingPayment if !order.overdue => Ok(()),
+        OrderStatus::AwaitingPayment if !order.overdue && !order.event_cancelled => Ok(()),
         OrderStatus::Processing => Err(Error::PaymentInProgress),
         _ => Err(Error::OrderNotOpen),
     }

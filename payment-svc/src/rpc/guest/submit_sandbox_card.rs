@@ -1,4 +1,4 @@
-//! A card on the sandbox's page: pays or is declined at once; the webhook follows.
+//! A card on the sandbox's page: what the card does happens at once; the webhook follows.
 
 use proto::payment::{SubmitSandboxCardRequest, SubmitSandboxCardResponse};
 

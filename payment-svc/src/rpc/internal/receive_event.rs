@@ -7,7 +7,12 @@ use proto::payment::{ReceiveEventRequest, ReceiveEventResponse};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{app::App, error::Error, provider::ProviderEvent, store::By};
+use crate::{
+    app::App,
+    error::Error,
+    provider::{ProviderEvent, Subject},
+    store::By,
+};
 
 pub(in crate::rpc) async fn receive_event(
     app: &Arc<App>,
@@ -45,21 +50,30 @@ struct NewEvent {
 /// False if it was there.
 async fn insert(tx: &mut PgConnection, row: &NewEvent) -> Result<bool, Error> {
     let event = &row.event;
+    let (subject, reference, amount) = match &event.subject {
+        Subject::Payment { reference, amount } => ("payment", reference.as_str(), amount.as_ref()),
+        Subject::Refund { payment } => ("refund", payment.as_str(), None),
+        Subject::Nothing => ("nothing", "", None),
+    };
+    let (amount_minor, currency) = amount.map_or((0, ""), |(minor, code)| (*minor, code.as_str()));
     let inserted = sqlx::query!(
-        "INSERT INTO provider_events (id, provider, event_id, kind, reference, amount_minor,
-             currency, body, trace_id, traceparent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        "INSERT INTO provider_events (id, provider, event_id, kind, subject, reference, amount_minor,
+             currency, body, trace_id, traceparent, state, settled_at)
+         VALUES ($1, $2, $3, $4, $11, $5, $6, $7, $8, $9, $10,
+             CASE WHEN $11 = 'nothing' THEN 'ignored' ELSE 'received' END,
+             CASE WHEN $11 = 'nothing' THEN clock_timestamp() END)
          ON CONFLICT (provider, event_id) DO NOTHING",
         row.id,
         row.by.actor,
         event.id,
         event.kind,
-        event.reference,
-        event.amount_minor,
-        event.currency,
+        reference,
+        amount_minor,
+        currency,
         row.body,
         row.by.trace_id(),
         row.by.traceparent(),
+        subject,
     );
     Ok(inserted.execute(tx).await?.rows_affected() == 1)
 }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tonic::Request;
 
-use super::actor;
+use super::{actor, terms::Terms};
 use crate::{
     app::App,
     domain::{
@@ -33,6 +33,7 @@ struct NewEvent {
     zone: Zone,
     currency: Currency,
     status: EventStatus,
+    terms: Terms,
     /// Where a key was given.
     body_hash: Option<Vec<u8>>,
 }
@@ -86,6 +87,7 @@ fn read(app: &App, actor: Actor, mut request: CreateEventRequest) -> Result<NewE
             EventStatus::Inactive
         }
     };
+    let terms = Terms::read(&mut fields, &request);
     let (
         Some(title),
         Some(description),
@@ -112,6 +114,7 @@ fn read(app: &App, actor: Actor, mut request: CreateEventRequest) -> Result<NewE
         zone,
         currency,
         status,
+        terms,
         body_hash: key.map(|_| body_hash(&[&request.encode_to_vec()]).to_vec()),
     })
 }
@@ -165,11 +168,15 @@ async fn find(conn: &mut PgConnection, new: &NewEvent) -> Result<Option<Event>, 
 
 /// False if the id or the slug is taken.
 async fn insert(conn: &mut PgConnection, new: &NewEvent, slug: &str) -> Result<bool, Error> {
+    let Terms { seller, fee, .. } = &new.terms;
     let inserted = sqlx::query!(
         r#"
         INSERT INTO events (id, slug, title, description, location, date_time, timezone, currency,
-                            status, created_by, body_hash)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                            status, created_by, body_hash, payment_providers, seller_name,
+                            seller_address, seller_tax_id, seller_contact, fee_mode,
+                            fee_fixed_minor, fee_rate_ppm, manual_payment_days)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                $19, $20)
         ON CONFLICT DO NOTHING
         "#,
         new.id.uuid(),
@@ -183,6 +190,15 @@ async fn insert(conn: &mut PgConnection, new: &NewEvent, slug: &str) -> Result<b
         new.status.word(),
         new.actor.user_id.uuid(),
         new.body_hash,
+        &new.terms.payment_providers,
+        seller.name,
+        seller.address,
+        seller.tax_id,
+        seller.contact,
+        fee.mode.word(),
+        fee.fixed_minor,
+        fee.rate_ppm.cast_signed(),
+        new.terms.manual_payment_days,
     )
     .execute(conn)
     .await?;

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tonic::Request;
 
-use super::actor;
+use super::{actor, terms};
 use crate::{
     app::App,
     domain::limits::{CATEGORY_MAX_CHARS, PER_ORDER_DEFAULT},
@@ -33,6 +33,7 @@ struct NewType {
     sales_end: Option<OffsetDateTime>,
     min_per_order: i32,
     max_per_order: i32,
+    tax_rate_ppm: i32,
     /// Where a key was given.
     body_hash: Option<Vec<u8>>,
 }
@@ -74,6 +75,7 @@ fn read(app: &App, actor: Actor, mut request: CreateTicketTypeRequest) -> Result
         "max_per_order",
         or(request.max_per_order, PER_ORDER_DEFAULT),
     );
+    let tax_rate_ppm = terms::tax_rate_ppm(&mut fields, request.tax_rate_ppm);
     let (Some(category), Some(price)) = (category, price) else {
         return Err(fields.into_error());
     };
@@ -92,6 +94,7 @@ fn read(app: &App, actor: Actor, mut request: CreateTicketTypeRequest) -> Result
         sales_end,
         min_per_order,
         max_per_order,
+        tax_rate_ppm,
         body_hash,
     })
 }
@@ -150,8 +153,10 @@ async fn insert(conn: &mut PgConnection, new: &NewType) -> Result<(), Error> {
     sqlx::query!(
         r#"
         INSERT INTO ticket_types (id, event_id, position, category, price_minor, currency, pool_id,
-                                  sales_start, sales_end, min_per_order, max_per_order, body_hash)
-        SELECT $1, $2, COALESCE(MAX(position), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11
+                                  sales_start, sales_end, min_per_order, max_per_order, body_hash,
+                                  tax_rate_ppm)
+        SELECT $1, $2, COALESCE(MAX(position), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+               $12
         FROM ticket_types WHERE event_id = $2
         "#,
         new.id.uuid(),
@@ -165,6 +170,7 @@ async fn insert(conn: &mut PgConnection, new: &NewType) -> Result<(), Error> {
         new.min_per_order,
         new.max_per_order,
         new.body_hash,
+        new.tax_rate_ppm,
     )
     .execute(conn)
     .await?;

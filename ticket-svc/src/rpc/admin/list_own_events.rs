@@ -50,12 +50,9 @@ async fn read(
     actor: &Actor,
     page: &Page,
 ) -> Result<(Vec<Event>, Vec<TicketType>), Error> {
-    let events = sqlx::query_as!(
-        Event,
+    let ids = sqlx::query_scalar!(
         r#"
-        SELECT id, slug, title, description, location, date_time, timezone, currency, status,
-               version, clock_timestamp() AS "now!"
-        FROM events
+        SELECT id FROM events
         WHERE ($1 OR EXISTS (
                 SELECT 1 FROM event_grants g WHERE g.event_id = events.id AND g.user_id = $2
               ))
@@ -71,7 +68,7 @@ async fn read(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    let events = catalog::events(conn, &ids).await?;
     let types = catalog::ticket_types(conn, &ids).await?;
     Ok((events, types))
 }

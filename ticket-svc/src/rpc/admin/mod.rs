@@ -5,10 +5,12 @@ use tonic::Request;
 
 use crate::{app::App, store::changes::Actor};
 
+pub mod cancel_event;
 pub mod create_event;
 pub mod create_ticket_type;
 pub mod get_own_event;
 pub mod list_own_events;
+mod terms;
 pub mod update_event;
 pub mod update_ticket_type;
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tonic::Request;
 
-use super::actor;
+use super::{actor, terms::TermsEdit};
 use crate::{
     app::App,
     domain::{
@@ -34,6 +34,7 @@ struct Edit {
     date_time: Option<OffsetDateTime>,
     zone: Option<Zone>,
     status: Option<EventStatus>,
+    terms: TermsEdit,
 }
 
 pub async fn update_event(
@@ -91,6 +92,7 @@ fn read(actor: Actor, request: &UpdateEventRequest) -> Result<Edit, Error> {
             None
         }
     };
+    let terms = TermsEdit::read(&mut fields, request);
     fields.done()?;
     let expected_version = request.expected_version;
     Ok(Edit {
@@ -103,6 +105,7 @@ fn read(actor: Actor, request: &UpdateEventRequest) -> Result<Edit, Error> {
         date_time,
         zone,
         status,
+        terms,
     })
 }
 
@@ -119,25 +122,7 @@ async fn update(conn: &mut PgConnection, edit: &Edit) -> Result<Event, Error> {
     if before.status() == EventStatus::Cancelled && edit.status.is_some() {
         return Err(Error::EventNotActive);
     }
-    sqlx::query!(
-        r#"
-        UPDATE events
-        SET title = COALESCE($2, title), description = COALESCE($3, description),
-            location = COALESCE($4, location), date_time = COALESCE($5, date_time),
-            timezone = COALESCE($6, timezone), status = COALESCE($7, status),
-            version = version + 1, updated_at = clock_timestamp()
-        WHERE id = $1
-        "#,
-        edit.id.uuid(),
-        edit.title,
-        edit.description,
-        edit.location,
-        edit.date_time,
-        edit.zone.as_ref().map(Zone::name),
-        edit.status.map(EventStatus::word),
-    )
-    .execute(&mut *conn)
-    .await?;
+    write(conn, edit).await?;
     let after = catalog::event(conn, edit.id).await?;
     let after = after.ok_or(Error::Fault("a locked event is gone"))?;
     let change = Change {
@@ -149,4 +134,46 @@ async fn update(conn: &mut PgConnection, edit: &Edit) -> Result<Event, Error> {
     };
     changes::record(conn, &edit.actor, &change).await?;
     Ok(after)
+}
+
+async fn write(conn: &mut PgConnection, edit: &Edit) -> Result<(), Error> {
+    let (seller, fee) = (edit.terms.seller.as_ref(), edit.terms.fee);
+    sqlx::query!(
+        r#"
+        UPDATE events
+        SET title = COALESCE($2, title), description = COALESCE($3, description),
+            location = COALESCE($4, location), date_time = COALESCE($5, date_time),
+            timezone = COALESCE($6, timezone), status = COALESCE($7, status),
+            payment_providers = COALESCE($8, payment_providers),
+            seller_name = COALESCE($9, seller_name),
+            seller_address = COALESCE($10, seller_address),
+            seller_tax_id = COALESCE($11, seller_tax_id),
+            seller_contact = COALESCE($12, seller_contact),
+            fee_mode = COALESCE($13, fee_mode),
+            fee_fixed_minor = COALESCE($14, fee_fixed_minor),
+            fee_rate_ppm = COALESCE($15, fee_rate_ppm),
+            manual_payment_days = COALESCE($16, manual_payment_days),
+            version = version + 1, updated_at = clock_timestamp()
+        WHERE id = $1
+        "#,
+        edit.id.uuid(),
+        edit.title,
+        edit.description,
+        edit.location,
+        edit.date_time,
+        edit.zone.as_ref().map(Zone::name),
+        edit.status.map(EventStatus::word),
+        edit.terms.payment_providers.as_deref(),
+        seller.map(|seller| seller.name.as_str()),
+        seller.map(|seller| seller.address.as_str()),
+        seller.map(|seller| seller.tax_id.as_str()),
+        seller.map(|seller| seller.contact.as_str()),
+        fee.map(|fee| fee.mode.word()),
+        fee.map(|fee| fee.fixed_minor),
+        fee.map(|fee| fee.rate_ppm.cast_signed()),
+        edit.terms.manual_payment_days,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tonic::Request;
 
-use super::actor;
+use super::{actor, terms};
 use crate::{
     app::App,
     domain::limits::CATEGORY_MAX_CHARS,
@@ -32,6 +32,7 @@ struct Edit {
     sales_end: Option<OffsetDateTime>,
     min_per_order: Option<i32>,
     max_per_order: Option<i32>,
+    tax_rate_ppm: Option<i32>,
 }
 
 pub async fn update_ticket_type(
@@ -77,6 +78,9 @@ fn read(actor: Actor, request: &UpdateTicketTypeRequest) -> Result<Edit, Error> 
         max_per_order: request
             .max_per_order
             .map(|n| fields.per_order("max_per_order", n)),
+        tax_rate_ppm: request
+            .tax_rate_ppm
+            .map(|rate| terms::tax_rate_ppm(&mut fields, rate)),
     };
     fields.done()?;
     Ok(edit)
@@ -143,6 +147,7 @@ async fn write(conn: &mut PgConnection, edit: &Edit, before: &TicketType) -> Res
             sales_start = COALESCE($4, sales_start), sales_end = COALESCE($5, sales_end),
             min_per_order = COALESCE($6, min_per_order),
             max_per_order = COALESCE($7, max_per_order),
+            tax_rate_ppm = COALESCE($8, tax_rate_ppm),
             version = version + 1, updated_at = clock_timestamp()
         WHERE id = $1
         "#,
@@ -153,6 +158,7 @@ async fn write(conn: &mut PgConnection, edit: &Edit, before: &TicketType) -> Res
         edit.sales_end,
         edit.min_per_order,
         edit.max_per_order,
+        edit.tax_rate_ppm,
     )
     .execute(&mut *conn)
     .await?;

@@ -176,12 +176,15 @@ fn price(event: &Event, types: &[TicketType], lines: &[WishLine]) -> Result<Vec<
                 max,
             });
         }
+        let unit = event.fee().of(ticket_type.price_minor);
         Ok(HoldLine {
             line: index,
             ticket_type_id: id,
             category: ticket_type.category.clone(),
             quantity: line.quantity,
-            unit_price_minor: ticket_type.price_minor,
+            unit_price_minor: unit.price_minor,
+            unit_fee_minor: unit.fee_minor,
+            tax_rate_ppm: ticket_type.tax_rate_ppm.cast_unsigned(),
         })
     });
     priced.collect()
@@ -231,6 +234,7 @@ async fn insert(
         order_id: None,
         pay_by: None,
         paying_until: None,
+        provider_kind: None,
         body_hash: wish.body_hash.to_vec(),
         secret_key_id: wish.secret_key_id.clone(),
         secret_generation: FIRST_GENERATION,
@@ -256,12 +260,21 @@ async fn insert_lines(
         .map(|line| line.quantity.cast_signed())
         .collect();
     let prices: Vec<i64> = lines.iter().map(|line| line.unit_price_minor).collect();
+    let fees: Vec<i64> = lines.iter().map(|line| line.unit_fee_minor).collect();
+    let tax_rates: Vec<i32> = lines
+        .iter()
+        .map(|line| line.tax_rate_ppm.cast_signed())
+        .collect();
     sqlx::query!(
         r#"
-        INSERT INTO hold_lines (hold_id, line, ticket_type_id, category, quantity, unit_price_minor)
-        SELECT $1, line, ticket_type_id, category, quantity, unit_price_minor
-        FROM UNNEST($2::int[], $3::uuid[], $4::text[], $5::int[], $6::bigint[])
-            AS l (line, ticket_type_id, category, quantity, unit_price_minor)
+        INSERT INTO hold_lines (hold_id, line, ticket_type_id, category, quantity, unit_price_minor,
+                                unit_fee_minor, tax_rate_ppm)
+        SELECT $1, line, ticket_type_id, category, quantity, unit_price_minor, unit_fee_minor,
+               tax_rate_ppm
+        FROM UNNEST($2::int[], $3::uuid[], $4::text[], $5::int[], $6::bigint[], $7::bigint[],
+                    $8::int[])
+            AS l (line, ticket_type_id, category, quantity, unit_price_minor, unit_fee_minor,
+                  tax_rate_ppm)
         "#,
         hold_id.uuid(),
         &numbers,
@@ -269,6 +282,8 @@ async fn insert_lines(
         &categories,
         &quantities,
         &prices,
+        &fees,
+        &tax_rates,
     )
     .execute(conn)
     .await?;

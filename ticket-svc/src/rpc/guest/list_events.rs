@@ -61,12 +61,9 @@ async fn read(
     search: &Search,
 ) -> Result<(Vec<Event>, Vec<TicketType>), Error> {
     let after = search.page.after;
-    let events = sqlx::query_as!(
-        Event,
+    let ids = sqlx::query_scalar!(
         r#"
-        SELECT id, slug, title, description, location, date_time, timezone, currency, status,
-               version, clock_timestamp() AS "now!"
-        FROM events
+        SELECT id FROM events
         WHERE status = 'active'
           AND (title || ' ' || location || ' ' || description) ILIKE ALL ($1::text[])
           AND location ILIKE ALL ($2::text[])
@@ -86,7 +83,7 @@ async fn read(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    let events = catalog::events(conn, &ids).await?;
     let types = catalog::ticket_types(conn, &ids).await?;
     Ok((events, types))
 }

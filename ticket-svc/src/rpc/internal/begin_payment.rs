@@ -10,6 +10,7 @@ use crate::{
     domain::{
         event_status::EventStatus,
         hold_state::{HoldState, HoldStep},
+        provider::{self, Provider},
     },
     error::Error,
     rpc::{fields::Fields, proof::Proof, view},
@@ -22,6 +23,7 @@ use crate::{
 
 /// After the guest was told that time is up, the provider's answer may still be on its way.
 const GRACE_SECS: f64 = 300.0;
+const DAY_SECS: u32 = 86_400;
 const GUEST_KEY_BYTES: usize = 32;
 
 #[derive(Debug)]
@@ -30,9 +32,17 @@ struct Begin {
     hold_id: HoldId,
     proof: Proof,
     expected_total: Money,
-    provider_kind: String,
+    /// The preferred one first.
+    providers: Vec<Provider>,
     guest_key: Vec<u8>,
-    payment_secs: f64,
+    card_secs: u32,
+    manual_secs: u32,
+}
+
+enum Bound {
+    Paying(Box<(Hold, Event)>),
+    /// Its stock is free again.
+    EventCancelled,
 }
 
 pub async fn begin_payment(
@@ -40,16 +50,23 @@ pub async fn begin_payment(
     request: BeginPaymentRequest,
 ) -> Result<BeginPaymentResponse, Error> {
     let begin = read(app, request)?;
-    let (hold, event) = app
+    let bound = app
         .db
         .run(begin, |conn, begin| Box::pin(bind(conn, begin)))
         .await?;
+    let Bound::Paying(paying) = bound else {
+        return Err(Error::EventNotActive);
+    };
+    let (hold, event) = *paying;
     Ok(BeginPaymentResponse {
         event: Some(view::event_facts(&event)),
         lines: view::hold_lines(&hold),
         total: Some(proto::money(hold.total)),
         pay_by: hold.pay_by.map(proto::timestamp),
         paying_until: hold.paying_until.map(proto::timestamp),
+        provider_kind: hold.provider_kind.unwrap_or_default(),
+        event_provider_kinds: event.payment_providers.clone(),
+        seller: view::seller(&event),
     })
 }
 
@@ -58,14 +75,7 @@ fn read(app: &App, request: BeginPaymentRequest) -> Result<Begin, Error> {
     let order_id = fields.parse("order_id", &request.order_id);
     let total = proto::money_from(request.expected_total.as_ref());
     let expected_total = fields.check("expected_total", total);
-    let payment_secs = match request.provider_kind.as_str() {
-        "sandbox" | "stripe" => app.card_payment_secs,
-        "manual" => app.manual_payment_secs,
-        _ => {
-            fields.refuse("provider_kind", "must be sandbox, stripe or manual");
-            0
-        }
-    };
+    let providers = offered(&mut fields, &request);
     if request.guest_key.len() != GUEST_KEY_BYTES {
         fields.refuse("guest_key", format!("must be {GUEST_KEY_BYTES} bytes"));
     }
@@ -79,13 +89,30 @@ fn read(app: &App, request: BeginPaymentRequest) -> Result<Begin, Error> {
         hold_id: proof.hold_id,
         proof,
         expected_total,
-        provider_kind: request.provider_kind,
+        providers,
         guest_key: request.guest_key,
-        payment_secs: f64::from(payment_secs),
+        card_secs: app.card_payment_secs,
+        manual_secs: app.manual_payment_secs,
     })
 }
 
-async fn bind(conn: &mut PgConnection, begin: &Begin) -> Result<(Hold, Event), Error> {
+/// What the guest may pay with; an older caller names a single one.
+fn offered(fields: &mut Fields, request: &BeginPaymentRequest) -> Vec<Provider> {
+    let (field, words) = match request.provider_kinds.as_slice() {
+        [] => (
+            "provider_kind",
+            std::slice::from_ref(&request.provider_kind),
+        ),
+        several => ("provider_kinds", several),
+    };
+    let known: Option<Vec<_>> = words.iter().map(|word| Provider::from_word(word)).collect();
+    if known.is_none() {
+        fields.refuse(field, "must be sandbox, stripe or manual");
+    }
+    known.unwrap_or_default()
+}
+
+async fn bind(conn: &mut PgConnection, begin: &Begin) -> Result<Bound, Error> {
     let order = orders::lock(conn, begin.order_id).await?;
     if order.released || matches!(order.answer, Some(Answer::Refused { .. })) {
         return Err(Error::OrderNotOpen);
@@ -101,6 +128,10 @@ async fn bind(conn: &mut PgConnection, begin: &Begin) -> Result<(Hold, Event), E
     let event = catalog::event(conn, hold.event_id)
         .await?
         .ok_or(Error::NotFound("event"))?;
+    if event.status() == EventStatus::Cancelled && hold.state != HoldState::Committed {
+        free(conn, &hold).await?;
+        return Ok(Bound::EventCancelled);
+    }
     match (hold.seen(), bound) {
         (HoldState::Paying | HoldState::Committed, true) => same_total(&hold, begin)?,
         (HoldState::Paying | HoldState::Committed, false) => return Err(Error::PaymentInProgress),
@@ -110,13 +141,22 @@ async fn bind(conn: &mut PgConnection, begin: &Begin) -> Result<(Hold, Event), E
                 return Err(Error::EventNotActive);
             }
             same_total(&hold, begin)?;
-            start(conn, &hold, begin).await?;
+            start(conn, &hold, &event, begin).await?;
         }
     }
     let hold = holds::find(conn, hold.id)
         .await?
         .ok_or(Error::Fault("a locked hold is gone"))?;
-    Ok((hold, event))
+    Ok(Bound::Paying(Box::new((hold, event))))
+}
+
+/// Nothing of a cancelled event is sold any more, so nobody need wait for the deadline.
+async fn free(conn: &mut PgConnection, hold: &Hold) -> Result<(), Error> {
+    let mut steps = [HoldStep::GuestRelease, HoldStep::OrderRelease].into_iter();
+    match steps.find_map(|step| hold.state.after(step)) {
+        Some(released) => holds::end(conn, hold, released).await,
+        None => Ok(()),
+    }
 }
 
 /// No surprise charge: what the guest saw is what is charged.
@@ -128,7 +168,19 @@ fn same_total(hold: &Hold, begin: &Begin) -> Result<(), Error> {
 }
 
 /// The guard decides by the clock of this moment; what it does not let through is the sweeper's.
-async fn start(conn: &mut PgConnection, hold: &Hold, begin: &Begin) -> Result<(), Error> {
+async fn start(
+    conn: &mut PgConnection,
+    hold: &Hold,
+    event: &Event,
+    begin: &Begin,
+) -> Result<(), Error> {
+    let provider = provider::choose(&begin.providers, &event.payment_providers())
+        .ok_or(Error::ProviderNotEnabled)?;
+    let payment_secs = match (provider, event.manual_payment_days) {
+        (Provider::Sandbox | Provider::Stripe, _) => begin.card_secs,
+        (Provider::Manual, 0) => begin.manual_secs,
+        (Provider::Manual, days) => days.cast_unsigned() * DAY_SECS,
+    };
     let paying = hold
         .state
         .after(HoldStep::BeginPayment)
@@ -144,9 +196,9 @@ async fn start(conn: &mut PgConnection, hold: &Hold, begin: &Begin) -> Result<()
         hold.id.uuid(),
         paying.word(),
         begin.order_id.uuid(),
-        begin.provider_kind,
+        provider.word(),
         begin.guest_key,
-        begin.payment_secs,
+        f64::from(payment_secs),
         GRACE_SECS,
     )
     .execute(conn)

@@ -126,7 +126,7 @@ async fn find_or_decide(conn: &mut PgConnection, commit: &Commit) -> Result<Deci
     let Some(hold) = holds::lock_of_order(conn, order_id).await? else {
         return refuse(conn, order_id, ErrorReason::OrderNotOpen, None).await;
     };
-    let event = catalog::event(conn, hold.event_id).await?;
+    let event = catalog::event_to_the_end(conn, hold.event_id).await?;
     let event = event.ok_or(Error::Fault("a hold's event is gone"))?;
     if event.status() == EventStatus::Cancelled {
         if let Some(released) = hold.state.after(HoldStep::OrderRelease) {

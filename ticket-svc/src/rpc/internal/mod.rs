@@ -1,6 +1,10 @@
 //! For payment-svc: the steps of an order. Each may be repeated.
 
 pub mod begin_payment;
+pub mod check_grant;
 pub mod commit_order;
+pub mod list_event_changes;
+pub mod list_grants;
 pub mod list_order_tickets;
 pub mod release_order;
+pub mod void_tickets;

@@ -1,0 +1,280 @@
+//! Natural batching of concurrent requests. See the README for what it promises.
+
+use std::{future::Future, panic::AssertUnwindSafe};
+
+use futures::FutureExt as _;
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
+
+/// Bounds of one queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests of one batch at most.
+    pub batch_max: usize,
+    /// Requests that may wait while a batch is at work.
+    pub queue_max: usize,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Nothing was done: too many wait already.
+    #[error("the queue is full")]
+    Full,
+    /// Nothing was done: the worker has ended.
+    #[error("the worker has ended")]
+    Ended,
+    /// The batch broke in the middle. Whether the item's work was done is not known.
+    #[error("the batch was lost")]
+    Lost,
+}
+
+struct Waiting<T, R> {
+    item: T,
+    answer: oneshot::Sender<R>,
+}
+
+/// Puts items into the queue. Clones share one queue.
+#[derive(Debug)]
+pub struct Batcher<T, R> {
+    queue: mpsc::Sender<Waiting<T, R>>,
+}
+
+impl<T, R> Clone for Batcher<T, R> {
+    fn clone(&self) -> Self {
+        Self {
+            queue: self.queue.clone(),
+        }
+    }
+}
+
+/// A queue, and the worker that empties it: a future for the caller to spawn. `work` gets a batch in the order of
+/// arrival and answers as many results in the same order.
+pub fn batcher<T, R, W, F>(
+    limits: Limits,
+    work: W,
+) -> (Batcher<T, R>, impl Future<Output = ()> + Send)
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    W: Fn(Vec<T>) -> F + Send + Sync + 'static,
+    F: Future<Output = Vec<R>> + Send,
+{
+    let (queue, waiting) = mpsc::channel(limits.queue_max.max(1));
+    let worker = empty(waiting, limits.batch_max.max(1), work);
+    (Batcher { queue }, worker)
+}
+
+impl<T, R> Batcher<T, R> {
+    /// The answer to this item. Dropping the future before the item's turn takes the item back.
+    pub async fn submit(&self, item: T) -> Result<R, Refused> {
+        let (answer, answered) = oneshot::channel();
+        match self.queue.try_send(Waiting { item, answer }) {
+            Ok(()) => answered.await.map_err(|_dropped| Refused::Lost),
+            Err(TrySendError::Full(_)) => Err(Refused::Full),
+            Err(TrySendError::Closed(_)) => Err(Refused::Ended),
+        }
+    }
+
+    /// How many wait now.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
+async fn empty<T, R, W, F>(mut queue: mpsc::Receiver<Waiting<T, R>>, batch_max: usize, work: W)
+where
+    W: Fn(Vec<T>) -> F,
+    F: Future<Output = Vec<R>>,
+{
+    let mut arrived = Vec::with_capacity(batch_max);
+    while queue.recv_many(&mut arrived, batch_max).await > 0 {
+        let (items, callers): (Vec<T>, Vec<oneshot::Sender<R>>) = arrived
+            .drain(..)
+            .filter(|one| !one.answer.is_closed())
+            .map(|one| (one.item, one.answer))
+            .unzip();
+        if items.is_empty() {
+            continue;
+        }
+        // A panic ends this batch, not the queue: its callers hear `Lost`, and so does the log by the panic hook.
+        let Ok(answers) = AssertUnwindSafe(work(items)).catch_unwind().await else {
+            tracing::error!(lost = callers.len(), "a batch panicked");
+            continue;
+        };
+        if answers.len() != callers.len() {
+            let (asked, answered) = (callers.len(), answers.len());
+            tracing::error!(asked, answered, "a batch was not answered one by one");
+            continue;
+        }
+        for (caller, answer) in callers.into_iter().zip(answers) {
+            // Whoever left meanwhile misses only their own answer.
+            drop(caller.send(answer));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use futures::future::join_all;
+    use proptest::prelude::*;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        batch_max: 4,
+        queue_max: 8,
+    };
+
+    /// Doubles numbers once it is let; the batches it saw are written down.
+    struct Doubler {
+        batcher: Batcher<u32, u32>,
+        gate: Arc<Semaphore>,
+        seen: Arc<Mutex<Vec<Vec<u32>>>>,
+        worker: tokio::task::JoinHandle<()>,
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
+    fn doubler() -> Doubler {
+        let (gate, seen) = (
+            Arc::new(Semaphore::new(0)),
+            Arc::new(Mutex::new(Vec::new())),
+        );
+        let (door, book) = (gate.clone(), seen.clone());
+        let (batcher, worker) = batcher(LIMITS, move |items: Vec<u32>| {
+            let (door, book) = (door.clone(), book.clone());
+            async move {
+                door.acquire().await.unwrap().forget();
+                book.lock().unwrap().push(items.clone());
+                assert!(!items.contains(&13), "unlucky");
+                let mut answers: Vec<u32> = items.iter().map(|item| item * 2).collect();
+                answers.truncate(if items.contains(&99) { 0 } else { items.len() });
+                answers
+            }
+        });
+        let worker = tokio::spawn(worker);
+        Doubler {
+            batcher,
+            gate,
+            seen,
+            worker,
+        }
+    }
+
+    /// A request in the queue or at work.
+    #[expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
+    fn submit(doubler: &Doubler, item: u32) -> tokio::task::JoinHandle<Result<u32, Refused>> {
+        let batcher = doubler.batcher.clone();
+        tokio::spawn(async move { batcher.submit(item).await })
+    }
+
+    async fn idle() {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_goes_together_in_order_of_arrival() {
+        let doubler = doubler();
+        let first = submit(&doubler, 1);
+        idle().await;
+        let rest: Vec<_> = (2..8).map(|item| submit(&doubler, item)).collect();
+        idle().await;
+        assert_eq!(doubler.batcher.waiting(), 6);
+        doubler.gate.add_permits(3);
+        assert_eq!(first.await.unwrap(), Ok(2));
+        let answers = join_all(rest).await;
+        let answers: Vec<u32> = answers.into_iter().map(|a| a.unwrap().unwrap()).collect();
+        assert_eq!(answers, [4, 6, 8, 10, 12, 14]);
+        let seen = doubler.seen.lock().unwrap().clone();
+        assert_eq!(seen, [vec![1], vec![2, 3, 4, 5], vec![6, 7]]);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let doubler = doubler();
+        let at_work = submit(&doubler, 1);
+        idle().await;
+        let queued: Vec<_> = (0..8).map(|item| submit(&doubler, item)).collect();
+        idle().await;
+        assert_eq!(doubler.batcher.submit(9).await, Err(Refused::Full));
+        doubler.gate.add_permits(10);
+        assert_eq!(at_work.await.unwrap(), Ok(2));
+        for one in queued {
+            assert!(one.await.unwrap().is_ok());
+        }
+        assert_eq!(doubler.batcher.submit(9).await, Ok(18));
+    }
+
+    #[tokio::test]
+    async fn who_left_before_their_turn_is_not_worked_on() {
+        let doubler = doubler();
+        let at_work = submit(&doubler, 1);
+        idle().await;
+        let (stays, leaves) = (submit(&doubler, 2), submit(&doubler, 3));
+        idle().await;
+        leaves.abort();
+        // Whose work has begun may leave too.
+        at_work.abort();
+        idle().await;
+        doubler.gate.add_permits(2);
+        assert_eq!(stays.await.unwrap(), Ok(4));
+        assert_eq!(*doubler.seen.lock().unwrap(), [vec![1], vec![2]]);
+    }
+
+    #[tokio::test]
+    async fn a_broken_batch_is_lost_and_the_next_one_works() {
+        let doubler = doubler();
+        doubler.gate.add_permits(3);
+        assert_eq!(doubler.batcher.submit(13).await, Err(Refused::Lost));
+        assert_eq!(doubler.batcher.submit(99).await, Err(Refused::Lost));
+        assert_eq!(doubler.batcher.submit(4).await, Ok(8));
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_worked_off_before_the_end() {
+        let doubler = doubler();
+        let waiting: Vec<_> = (0..6).map(|item| submit(&doubler, item)).collect();
+        idle().await;
+        drop(doubler.batcher);
+        doubler.gate.add_permits(10);
+        for one in waiting {
+            assert!(one.await.unwrap().is_ok());
+        }
+        let end = tokio::time::timeout(Duration::from_secs(5), doubler.worker);
+        end.await.unwrap().unwrap();
+    }
+
+    proptest! {
+        /// However many come, and in whatever sizes they are taken: each hears its own answer.
+        #[test]
+        fn everyone_gets_their_own(count in 1_usize..200, batch_max in 1_usize..40) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async move {
+                let limits = Limits { batch_max, queue_max: 200 };
+                let (batcher, worker) = batcher(limits, |items: Vec<usize>| async move {
+                    tokio::task::yield_now().await;
+                    items.into_iter().map(|item| item + 1).collect()
+                });
+                let all = join_all((0..count).map(|item| {
+                    let batcher = batcher.clone();
+                    async move { (item, batcher.submit(item).await) }
+                }));
+                drop(batcher);
+                let (answers, ()) = tokio::join!(all, worker);
+                for (item, answer) in answers {
+                    assert_eq!(answer, Ok(item + 1));
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! For admins: each sees the orders of the events they were granted, a superadmin all.
+
+pub(super) mod confirm_payment;
+pub(super) mod export_orders;
+pub(super) mod get_event_accounts;
+pub(super) mod get_event_refund;
+pub(super) mod inspect_order;
+pub(super) mod list_orders;
+pub(super) mod list_refunds;
+mod page;
+pub(super) mod refund_order;
+pub(super) mod reject_payment;
+pub(super) mod resolve_mismatch;
+pub(super) mod retry_refund;
+pub(super) mod settle_refund;
+mod sight;
+mod summary;
+pub(super) mod verify_payment;

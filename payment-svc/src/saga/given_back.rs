@@ -1,0 +1,114 @@
+//! The tickets that a refund gives back, with their share of what their lines contain.
+
+use base::{OrderId, RefundId};
+use db::DbError;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::send_back::too_large;
+use crate::{domain::shares::share, error::Error};
+
+/// A line of an order, and how many of its tickets were given back before.
+#[derive(Clone, Debug)]
+pub(crate) struct SoldLine {
+    pub position: i32,
+    pub ticket_type_id: Uuid,
+    quantity: i32,
+    refunded_quantity: i32,
+    line_total_minor: i64,
+    tax_minor: i64,
+    fee_minor: i64,
+    fee_tax_minor: i64,
+}
+
+impl SoldLine {
+    /// The next `quantity` tickets of the line. Error::RefundTooLarge if there are not that many.
+    pub fn give_back(&self, quantity: i32, ticket_ids: Vec<Uuid>) -> Result<GivenBack, Error> {
+        if quantity > self.left() {
+            return Err(Error::RefundTooLarge);
+        }
+        let units = self.refunded_quantity..self.refunded_quantity + quantity;
+        let of = |total| share(total, self.quantity, &units);
+        Ok(GivenBack {
+            position: self.position,
+            quantity,
+            amount_minor: of(self.line_total_minor),
+            tax_minor: of(self.tax_minor),
+            fee_minor: of(self.fee_minor),
+            fee_tax_minor: of(self.fee_tax_minor),
+            ticket_ids,
+        })
+    }
+
+    fn left(&self) -> i32 {
+        self.quantity - self.refunded_quantity
+    }
+}
+
+/// Tickets of one line.
+#[derive(Clone, Debug)]
+pub(crate) struct GivenBack {
+    pub position: i32,
+    pub quantity: i32,
+    pub amount_minor: i64,
+    tax_minor: i64,
+    fee_minor: i64,
+    fee_tax_minor: i64,
+    /// Empty: any of the line.
+    ticket_ids: Vec<Uuid>,
+}
+
+pub(crate) async fn sold_lines(
+    tx: &mut PgConnection,
+    order: OrderId,
+) -> Result<Vec<SoldLine>, DbError> {
+    let lines = sqlx::query_as!(
+        SoldLine,
+        "SELECT position, ticket_type_id, quantity, refunded_quantity, line_total_minor, tax_minor,
+             fee_minor, fee_tax_minor
+         FROM order_lines WHERE order_id = $1 ORDER BY position",
+        order.uuid(),
+    );
+    Ok(lines.fetch_all(tx).await?)
+}
+
+/// Every ticket that was not given back before.
+pub(super) async fn give_back_the_rest(
+    tx: &mut PgConnection,
+    refund: RefundId,
+    order: OrderId,
+) -> Result<(), Error> {
+    for line in sold_lines(tx, order).await? {
+        if line.left() > 0 {
+            let rest = line.give_back(line.left(), Vec::new())?;
+            give_back(tx, refund, order, &rest).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn give_back(
+    tx: &mut PgConnection,
+    refund: RefundId,
+    order: OrderId,
+    line: &GivenBack,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO refund_lines (refund_id, order_id, position, quantity, amount_minor, tax_minor,
+             fee_minor, fee_tax_minor, ticket_ids)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        refund.uuid(),
+        order.uuid(),
+        line.position,
+        line.quantity,
+        line.amount_minor,
+        line.tax_minor,
+        line.fee_minor,
+        line.fee_tax_minor,
+        &line.ticket_ids,
+    )
+    .execute(tx)
+    .await
+    .map_err(too_large)?;
+    Ok(())
+}
