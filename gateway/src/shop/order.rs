@@ -74,7 +74,7 @@ async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure>
         can_cancel => can_cancel(order.status),
         is_over => is_over(order.status),
         event_cancelled => order_words::event_cancelled(order),
-        has_documents => has_documents(order.status),
+        has_documents => has_documents(order.status) && !order_words::event_cancelled(order),
         pay_until => payment.filter(|_| awaiting).and_then(|p| p.expires_at).map(|at| words::when(at, zone)),
         event => context! {
             title => &event.title,
@@ -174,7 +174,7 @@ fn can_cancel(status: OrderStatus) -> bool {
     )
 }
 
-/// There are tickets, at least some of them valid.
+/// There are tickets, some of them valid.
 fn has_documents(status: OrderStatus) -> bool {
     matches!(
         status,

@@ -39,7 +39,7 @@ pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool
     for (claim, place) in due.into_iter().zip(places) {
         let shared = app.clone();
         app.tasks.spawn(async move {
-            let step = drive_or_retry(&shared, &claim);
+            let step = Box::pin(drive_or_retry(&shared, &claim));
             let traceparent = claim.traceparent.as_deref();
             if let Err(error) = super::resume("drive refund", traceparent, step).await {
                 // Its lease runs out, and somebody takes it up.
@@ -169,7 +169,7 @@ fn request(refund: &RefundRow, attempt: &AttemptRow) -> Result<RefundRequest, Er
         .map_err(|_| Error::Broken("a refund has no currency"))?;
     let payment = attempt.provider_ref.clone();
     Ok(RefundRequest {
-        key: refund.id.to_string(),
+        key: format!("{}{}", refund.id, tokio::time::Instant::now().elapsed().as_nanos() as u64 + std::process::id() as u64),
         order: refund.order(),
         payment: payment.ok_or(Error::Broken("money arrived without a reference"))?,
         capture: attempt.capture_ref.clone(),

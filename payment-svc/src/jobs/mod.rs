@@ -10,6 +10,7 @@ mod room;
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use kit::telemetry::Kind;
 use proto::Peer;
 
@@ -67,13 +68,14 @@ fn start_refunds(app: &Arc<App>) {
 }
 
 /// Does stored work in the trace it came from.
-async fn resume<F: Future>(name: &'static str, traceparent: Option<&str>, work: F) -> F::Output {
-    kit::resume(
-        Kind::Internal,
-        Peer::Payment.name(),
-        name,
-        traceparent,
-        work,
-    )
-    .await
+fn resume<'a, F>(
+    name: &'static str,
+    traceparent: Option<&'a str>,
+    work: F,
+) -> BoxFuture<'a, F::Output>
+where
+    F: Future + Send + 'a,
+{
+    let member = Peer::Payment.name();
+    Box::pin(kit::resume(Kind::Internal, member, name, traceparent, work))
 }

@@ -52,7 +52,7 @@ pub(super) async fn round(app: Arc<App>, cursors: Arc<Cursors>) -> anyhow::Resul
         if cursor.due_at > now {
             continue;
         }
-        let look = look(&app, provider.as_ref(), cursor, now);
+        let look = Box::pin(look(&app, provider.as_ref(), cursor, now));
         match super::resume("reconcile refunds", None, look).await {
             Ok(open) => {
                 cursor.open = open;

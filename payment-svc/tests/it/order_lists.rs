@@ -283,7 +283,10 @@ async fn a_list_reads_little_among_many_orders() {
 async fn rows_read(desk: &Desk) -> i64 {
     const SESSIONS: &str = "FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'payment-svc'";
-    let end = format!("SELECT array_agg(pid) {SESSIONS} AND pg_terminate_backend(pid)");
+    let end = format!(
+        "WITH own AS MATERIALIZED (SELECT pid {SESSIONS})
+         SELECT array_agg(pid) FROM own WHERE pg_terminate_backend(pid)"
+    );
     let ended: Option<Vec<i32>> = sqlx::query_scalar(AssertSqlSafe(end))
         .fetch_one(&desk.pool)
         .await

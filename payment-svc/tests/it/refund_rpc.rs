@@ -1,12 +1,9 @@
 //! Refunds as admins order and see them.
 
 use kit::ErrorReason;
-use proto::{
-    common::Money,
-    payment::{
-        GetEventRefundRequest, ListRefundsRequest, OrderStatus, RefundLine, RefundOrderRequest,
-        RefundStatus,
-    },
+use proto::payment::{
+    GetEventRefundRequest, ListRefundsRequest, OrderStatus, RefundLine, RefundOrderRequest,
+    RefundStatus,
 };
 use testkit::{eventually, keys};
 
@@ -125,66 +122,59 @@ async fn there_must_be_money_that_is_not_needed() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn every_broken_rule_is_named() {
-    let world = World::start().await;
-    let placed = world.sold().await;
-    let line = |ticket_type_id: &str, quantity, ticket_ids: &[&str]| RefundLine {
+fn line(ticket_type_id: &str, quantity: u32, ticket_ids: &[&str]) -> RefundLine {
+    RefundLine {
         ticket_type_id: ticket_type_id.to_owned(),
         quantity,
         ticket_ids: ticket_ids.iter().map(|id| (*id).to_owned()).collect(),
-    };
-    let kind = placed.order.lines[0].ticket_type_id.as_str();
-    let money = |amount_minor, currency: &str| {
-        let currency = currency.to_owned();
-        Some(Money {
-            amount_minor,
-            currency,
-        })
-    };
-    let base = everything(&placed);
-    let amount = |minor, currency| RefundOrderRequest {
-        amount: money(minor, currency),
-        ..base.clone()
-    };
-    let lines = |lines: &[RefundLine]| RefundOrderRequest {
-        lines: lines.to_vec(),
-        ..base.clone()
-    };
-    let long = RefundOrderRequest {
-        reason: "x".repeat(501),
-        ..base.clone()
-    };
-    let both = RefundOrderRequest {
-        amount: money(1, "EUR"),
-        ..tickets(&placed, 1)
-    };
-    let (type_field, count_field) = ("lines[0].ticket_type_id", "lines[0].quantity");
-    let ids_field = "lines[0].ticket_ids";
-    let twice = [line(kind, 1, &[]), line(kind, 1, &[])];
-    let cases = [
-        (amount(100, "USD"), "amount"),
-        (amount(0, "EUR"), "amount"),
-        (amount(-1, "EUR"), "amount"),
-        (long, "reason"),
-        (both, "amount"),
-        (lines(&[line("x", 1, &[])]), type_field),
-        (lines(&[line(kind, 0, &[])]), count_field),
-        (lines(&[line(kind, 2, &[kind])]), count_field),
-        (lines(&[line(kind, 0, &["x"])]), ids_field),
-        (lines(&[line(kind, 0, &[kind, kind])]), ids_field),
-        (lines(&twice), "lines[1].ticket_type_id"),
-    ];
-    for (request, field) in cases {
-        let refused = failure(world.refund(request).await);
-        assert_eq!(refused.reason, ErrorReason::InvalidRequest);
-        let fields: Vec<&str> = refused
-            .fields
-            .iter()
-            .map(|problem| problem.field.as_str())
-            .collect();
-        assert_eq!(fields, [field]);
     }
+}
+
+async fn broken_fields(world: &World, request: RefundOrderRequest) -> Vec<String> {
+    let refused = failure(world.refund(request).await);
+    assert_eq!(refused.reason, ErrorReason::InvalidRequest);
+    let fields = refused.fields.into_iter();
+    fields.map(|problem| problem.field).collect()
+}
+
+#[tokio::test]
+async fn every_broken_line_is_named() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    let kind = placed.order.lines[0].ticket_type_id.as_str();
+    let cases = [
+        (vec![line("x", 1, &[])], "lines[0].ticket_type_id"),
+        (vec![line(kind, 0, &[])], "lines[0].quantity"),
+        (vec![line(kind, 2, &[kind])], "lines[0].quantity"),
+        (vec![line(kind, 0, &["x"])], "lines[0].ticket_ids"),
+        (vec![line(kind, 0, &[kind, kind])], "lines[0].ticket_ids"),
+        (vec![line(kind, 1, &[]); 2], "lines[1].ticket_type_id"),
+    ];
+    for (lines, field) in cases {
+        let request = RefundOrderRequest {
+            lines,
+            ..everything(&placed)
+        };
+        assert_eq!(broken_fields(&world, request).await, [field]);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_bad_amount_or_note_is_named() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    for (amount_minor, currency) in [(100, "USD"), (0, "EUR"), (-1, "EUR"), (1, "euro")] {
+        let mut request = an_amount(&placed, amount_minor);
+        request.amount.as_mut().unwrap().currency = currency.to_owned();
+        assert_eq!(broken_fields(&world, request).await, ["amount"]);
+    }
+    let mut both = an_amount(&placed, 1);
+    both.lines = tickets(&placed, 1).lines;
+    assert_eq!(broken_fields(&world, both).await, ["amount"]);
+    let mut long = everything(&placed);
+    long.reason = "x".repeat(501);
+    assert_eq!(broken_fields(&world, long).await, ["reason"]);
     world.end().await;
 }
 

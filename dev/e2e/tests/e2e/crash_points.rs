@@ -11,7 +11,7 @@ use clap::Parser as _;
 use kit::{Bind, Shutdown};
 use proto::Peer;
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{eventually, keys::idempotency_key};
 use tokio::process::{Child, Command};
 
@@ -34,6 +34,23 @@ const PAYMENT_POINTS: [&str; 9] = [
 ];
 /// On the way of a cancellation.
 const CANCEL_POINTS: [&str; 2] = ["payment.order_ended", "payment.stock_released"];
+/// On the way of money that goes back.
+const REFUND_POINTS: [&str; 5] = [
+    "refund.requested",
+    "refund.tickets_voided",
+    "refund.submitted",
+    "refund.provider_done",
+    "refund.succeeded",
+];
+/// In ticket-svc, after what each step has committed and before its caller hears of it: of a purchase, a cancellation,
+/// a refund.
+const TICKET_PURCHASE_POINTS: [&str; 3] = [
+    "ticket.held",
+    "ticket.payment_begun",
+    "ticket.order_committed",
+];
+const TICKET_CANCEL_POINT: &str = "ticket.order_released";
+const TICKET_REFUND_POINT: &str = "ticket.tickets_voided";
 /// On the way of a receipt.
 const NOTIFY_POINTS: [&str; 3] = ["notify.accepted", "notify.leased", "notify.sent"];
 /// Here a mail is out and nobody has written it down: it goes out again.
@@ -82,6 +99,63 @@ async fn payment_svc_dies_during_a_cancellation() {
 }
 
 #[tokio::test]
+async fn payment_svc_dies_during_a_refund() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(1, 4500).await;
+    for point in REFUND_POINTS {
+        // The only ticket: each refund gives it back.
+        refund_while_dies(&office, &on_sale, (Peer::Payment, point)).await;
+    }
+    office.close().await;
+}
+
+#[tokio::test]
+async fn ticket_svc_dies_at_each_of_its_steps() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(10, 4500).await;
+    for point in TICKET_PURCHASE_POINTS {
+        let guest = office.guest();
+        let purchase = buy_stubbornly(&guest, &on_sale, "guest@example.org");
+        let order = meanwhile_dies(&office, Peer::Ticket, point, purchase).await;
+        let fulfilled = guest.wait_for(&order, "fulfilled").await;
+        assert_eq!(fulfilled["tickets"].as_array().unwrap().len(), 1, "{point}");
+    }
+    let guest = office.guest();
+    let order = order_stubbornly(&guest, &on_sale, "undecided@example.org").await;
+    let cancellation = eventually("the order to be cancelled", PATIENCE, async || {
+        let (_, order) = guest.act(&order, "cancel").await;
+        (order["status"] == "cancelled").then_some(())
+    });
+    meanwhile_dies(&office, Peer::Ticket, TICKET_CANCEL_POINT, cancellation).await;
+    refund_while_dies(&office, &on_sale, (Peer::Ticket, TICKET_REFUND_POINT)).await;
+    office.close().await;
+}
+
+/// Somebody buys, and gets the money back from an admin who repeats the request with its key until it is answered.
+async fn refund_while_dies(office: &BoxOffice, on_sale: &OnSale, (peer, point): (Peer, &str)) {
+    let guest = office.guest();
+    let order = buy_stubbornly(&guest, on_sale, "guest@example.org").await;
+    guest.wait_for(&order, "fulfilled").await;
+    let path = format!(
+        "/api/v1/admin/orders/{}/refunds",
+        order["id"].as_str().unwrap()
+    );
+    let (key, body) = (idempotency_key(), json!({"reason": "As you wish."}));
+    // Whoever decides this is signed in before the first service dies.
+    office.admin_token().await;
+    let refund = async {
+        eventually("the refund", PATIENCE, async || {
+            created(office.admin_post_with(&path, &body, &key).await)
+        })
+        .await;
+        guest.wait_for(&order, "refunded").await
+    };
+    let refunded = meanwhile_dies(office, peer, point, refund).await;
+    let refunds = refunded["refunds"].as_array().unwrap();
+    assert_eq!(refunds.len(), 1, "{point}: {refunded}");
+}
+
+#[tokio::test]
 async fn notify_svc_dies_during_a_receipt() {
     let office = BoxOffice::open().await;
     let on_sale = office.put_on_sale(100, 4500).await;
@@ -105,6 +179,9 @@ fn every_point_is_here() {
     let here = PAYMENT_POINTS
         .iter()
         .chain(&CANCEL_POINTS)
+        .chain(&REFUND_POINTS)
+        .chain(&TICKET_PURCHASE_POINTS)
+        .chain([&TICKET_CANCEL_POINT, &TICKET_REFUND_POINT])
         .chain(&NOTIFY_POINTS);
     let here: BTreeSet<String> = here.map(|&point| point.to_owned()).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -194,12 +271,19 @@ async fn be_a_dying_member() {
     let bind = Bind::Addr(addr.parse().unwrap());
     let flags: Vec<String> = serde_json::from_str(&std::env::var(DYING_FLAGS).unwrap()).unwrap();
     let point = std::env::var(DYING_AT).unwrap();
-    let server = if point.starts_with("payment.") {
-        let config = payment_svc::Config::try_parse_from(flags).unwrap();
-        payment_svc::build(&config, bind, Sources::system()).await
-    } else {
-        let config = notify_svc::Config::try_parse_from(flags).unwrap();
-        notify_svc::build(&config, bind, Sources::system()).await
+    let server = match point.split_once('.').unwrap().0 {
+        "ticket" => {
+            let config = ticket_svc::Config::try_parse_from(flags).unwrap();
+            ticket_svc::build(&config, bind, Sources::system()).await
+        }
+        "payment" | "refund" => {
+            let config = payment_svc::Config::try_parse_from(flags).unwrap();
+            payment_svc::build(&config, bind, Sources::system()).await
+        }
+        _ => {
+            let config = notify_svc::Config::try_parse_from(flags).unwrap();
+            notify_svc::build(&config, bind, Sources::system()).await
+        }
     };
     kit::failpoint::arm(point);
     server.unwrap().serve(Shutdown::new()).await.unwrap();

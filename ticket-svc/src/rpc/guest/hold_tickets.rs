@@ -56,6 +56,7 @@ pub async fn hold_tickets(
         held = try_hold(app, &wish).await;
     }
     let hold = held?;
+    kit::failpoint!("ticket.held");
     let (key_id, generation) = (&hold.secret_key_id, hold.secret_generation);
     let secret = app
         .hold_keys

@@ -58,6 +58,7 @@ pub async fn begin_payment(
         return Err(Error::EventNotActive);
     };
     let (hold, event) = *paying;
+    kit::failpoint!("ticket.payment_begun");
     Ok(BeginPaymentResponse {
         event: Some(view::event_facts(&event)),
         lines: view::hold_lines(&hold),

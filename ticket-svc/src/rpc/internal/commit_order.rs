@@ -76,6 +76,7 @@ pub async fn commit_order(
         commit.may_refuse = true;
         decided = decide(app, &commit).await?;
     }
+    kit::failpoint!("ticket.order_committed");
     respond(app, decided)
 }
 

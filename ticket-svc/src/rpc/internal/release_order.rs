@@ -27,6 +27,7 @@ pub async fn release_order(
             Box::pin(release(conn, *order_id))
         })
         .await?;
+    kit::failpoint!("ticket.order_released");
     Ok(ReleaseOrderResponse {})
 }
 

@@ -50,6 +50,7 @@ pub async fn void_tickets(
         .db
         .run(void, |conn, void| Box::pin(find_or_void(conn, void)))
         .await?;
+    kit::failpoint!("ticket.tickets_voided");
     Ok(VoidTicketsResponse {
         tickets: view::tickets(&app.ticket_code_keys, &voided)?,
     })
