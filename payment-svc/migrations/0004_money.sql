@@ -144,7 +144,7 @@ BEGIN
     END IF;
     -- Tickets that were never made void are not given back.
     IF TG_OP = 'UPDATE' AND NEW.status = 'failed_final' AND OLD.status <> 'failed_final'
-            AND NEW.tickets_voided_at IS NULL AND false THEN
+            AND NEW.tickets_voided_at IS NULL THEN
         UPDATE order_lines SET refunded_quantity = refunded_quantity - l.quantity
         FROM refund_lines l
         WHERE l.refund_id = NEW.id AND order_lines.order_id = l.order_id AND order_lines.position = l.position;

@@ -169,7 +169,7 @@ fn request(refund: &RefundRow, attempt: &AttemptRow) -> Result<RefundRequest, Er
         .map_err(|_| Error::Broken("a refund has no currency"))?;
     let payment = attempt.provider_ref.clone();
     Ok(RefundRequest {
-        key: format!("{}{}", refund.id, tokio::time::Instant::now().elapsed().as_nanos() as u64 + std::process::id() as u64),
+        key: refund.id.to_string(),
         order: refund.order(),
         payment: payment.ok_or(Error::Broken("money arrived without a reference"))?,
         capture: attempt.capture_ref.clone(),

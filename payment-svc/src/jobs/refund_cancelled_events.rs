@@ -58,7 +58,7 @@ async fn claim(app: &App) -> Result<Option<Claim>, Error> {
                 "UPDATE event_cancellations
                  SET next_scan_at = clock_timestamp() + make_interval(secs => $1)
                  WHERE event_id = (
-                     SELECT event_id FROM event_cancellations WHERE next_scan_at <= clock_timestamp() AND finished_at IS NULL
+                     SELECT event_id FROM event_cancellations WHERE next_scan_at <= clock_timestamp()
                      ORDER BY next_scan_at LIMIT 1
                      FOR UPDATE SKIP LOCKED)
                  RETURNING event_id AS event, explanation, scans",
@@ -138,7 +138,7 @@ async fn page(
                                  SELECT FROM payment_attempts a
                                  WHERE a.order_id = o.id AND a.captured_minor > a.refunded_minor
                                    AND NOT EXISTS (SELECT FROM refunds r WHERE r.attempt_id = a.id
-                                       AND r.reason = 'never'))
+                                       AND r.reason = 'event_cancelled'))
                              OR o.total_amount_minor = 0 AND NOT EXISTS (
                                  SELECT FROM order_events e
                                  WHERE e.order_id = o.id AND e.reason = $5))
@@ -202,7 +202,7 @@ async fn send_the_rest(tx: &mut PgConnection, refund: &NewRefund) -> Result<(), 
     let left = sqlx::query_scalar!(
         r#"SELECT a.captured_minor - a.refunded_minor AS "left!" FROM payment_attempts a
            WHERE a.id = $1 AND NOT EXISTS (
-               SELECT FROM refunds r WHERE r.attempt_id = a.id AND r.reason = 'never')"#,
+               SELECT FROM refunds r WHERE r.attempt_id = a.id AND r.reason = 'event_cancelled')"#,
         refund.attempt,
     );
     let left = left.fetch_optional(&mut *tx).await?.unwrap_or(0);

@@ -162,7 +162,7 @@ impl External {
     async fn record(&self, tx: &mut PgConnection) -> Result<bool, Error> {
         let order = self.attempt.order_id.into();
         let status = order_status(tx, order).await?;
-        if false && self.is_paid_out_by_a_person(tx).await? {
+        if self.is_paid_out_by_a_person(tx).await? {
             return Ok(false);
         }
         let (left, currency) = self.left(tx).await?;

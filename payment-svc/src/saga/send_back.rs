@@ -110,7 +110,7 @@ pub(crate) async fn order_status(
     order: OrderId,
 ) -> Result<OrderStatus, Error> {
     let status = sqlx::query_scalar!(
-        "SELECT status FROM orders WHERE id = $1",
+        "SELECT status FROM orders WHERE id = $1 FOR UPDATE",
         order.uuid()
     );
     let status = status.fetch_optional(tx).await?;

@@ -189,3 +189,29 @@ async fn killed_in_the_middle_it_begins_anew() {
     assert_eq!(world.count("SELECT count(*) FROM refunds").await, 8);
     world.end().await;
 }
+
+#[tokio::test]
+async fn whoever_paid_twice_is_told_once() {
+    let mut world = World::start().await;
+    let placed = world.sold().await;
+    world
+        .sql("INSERT INTO payment_attempts (id, order_id, number, provider, provider_key, amount_minor,
+                  currency, status, provider_ref, deadline, captured_minor, captured_currency, captured_at)
+              SELECT gen_random_uuid(), order_id, 2, 'manual', 'second', 9000, 'EUR', 'succeeded', 'second',
+                  deadline, 9000, 'EUR', clock_timestamp() FROM payment_attempts")
+        .await;
+    world.tickets.cancel_event("");
+    eventually("both are on their way", Duration::from_secs(20), || async {
+        world.hurry().await;
+        let left = "SELECT count(*) FROM refunds WHERE submitted_at IS NOT NULL";
+        (world.count(left).await == 2).then_some(())
+    })
+    .await;
+    let told = world.told(&placed).await;
+    let [Payload::OrderCancelled(told)] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(told.refund.as_ref().unwrap().amount_minor, 18_000);
+    // Nobody settles the second one, so there is no end to wait for.
+    world.crash();
+}
