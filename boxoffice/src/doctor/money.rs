@@ -122,8 +122,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "status-follows-money",
         "An order is refunded, or partially, by what has left of its money.",
-        concat!(
-            "SELECT format('order %s of %s %s is %s: %s captured, %s paid out', o.id, o.total_amount_minor,
+        "SELECT format('order %s of %s %s is %s: %s captured, %s paid out', o.id, o.total_amount_minor,
                            o.currency, o.status, m.captured, p.paid_out)
              FROM orders o
              JOIN (SELECT order_id, sum(captured_minor) AS captured FROM payment_attempts
@@ -143,8 +142,7 @@ pub(super) const RULES: &[Rule] = &[
                        ELSE 'fulfilled' END
                AND NOT EXISTS (SELECT FROM refunds r
                                WHERE r.order_id = o.id AND r.voids <> 'none'
-                                 AND r.status = 'external' AND r.tickets_voided_at IS NULL)"
-        ),
+                                 AND r.status = 'external' AND r.tickets_voided_at IS NULL)",
     ),
     rule(
         "accounts-add-up",

@@ -127,16 +127,16 @@ impl Times {
         Self(times)
     }
 
-    fn at(&self, part: f64) -> Duration {
+    fn at(&self, percent: usize) -> Duration {
         let last = self.0.len().saturating_sub(1);
-        let index = (last as f64 * part).round() as usize;
+        let index = (last * percent).div_ceil(100);
         self.0.get(index).copied().unwrap_or_default()
     }
 }
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (p50, p99, max) = (self.at(0.5), self.at(0.99), self.at(1.0));
+        let (p50, p99, max) = (self.at(50), self.at(99), self.at(100));
         let count = self.0.len();
         write!(f, "{count}: p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}")
     }
