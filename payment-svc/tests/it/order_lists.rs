@@ -243,10 +243,12 @@ async fn a_list_reads_little_among_many_orders() {
     let rare = seed::order(&desk.pool, Uuid::new_v4(), &[LINE]).await;
     rename(&desk, &rare, "zoe@example.org", "Zoe").await;
     // All but the newest, which the others would be found on the way to.
-    sqlx::raw_sql("UPDATE orders SET created_at = '2025-01-01 00:00Z' WHERE name = 'Zoe'; ANALYZE")
+    sqlx::query("UPDATE orders SET created_at = '2025-01-01 00:00Z' WHERE id = $1")
+        .bind(rare.id)
         .execute(&desk.pool)
         .await
         .unwrap();
+    sqlx::raw_sql("ANALYZE").execute(&desk.pool).await.unwrap();
     let good = ListOrdersRequest::default;
     let event_id = event.to_string();
     let cases = [
