@@ -21,6 +21,22 @@ test:
 drills:
     E2E_DRILLS=full cargo test --release --test e2e drills -- --nocapture --test-threads 1
 
+# The Stripe adapter against localstripe, a server that others have written: what it is faithful in.
+localstripe:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    venv=target/localstripe
+    test -x $venv/bin/localstripe || { python3 -m venv --clear $venv && $venv/bin/pip install --quiet localstripe==1.15.10; }
+    $venv/bin/localstripe --port 8420 --from-scratch & server=$!
+    trap 'kill $server' EXIT
+    curl --silent --fail --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null --user sk_test_localstripe: http://127.0.0.1:8420/v1/customers
+    LOCALSTRIPE_URL=http://127.0.0.1:8420 cargo test --lib localstripe -- --ignored
+
+# What it can do beside what this machine can do at best: `just bench`, `just bench w3`, `just bench --full`. Writes target/bench/.
+bench *args:
+    cargo build --release --bin boxoffice --bin gateway --bin user-svc --bin ticket-svc --bin payment-svc --bin notify-svc --bin load --bin load-empty
+    target/release/load {{ args }}
+
 # Clippy on everything, warnings denied; formatting is looked at, not changed.
 lint:
     cargo fmt --all --check

@@ -114,7 +114,7 @@ impl Error {
                 (Refused, Reason::OrderNotOpen, sentence)
             }
             Self::TicketsNotReady => {
-                let sentence = "The tickets are not ready yet.";
+                let sentence = "This order has no valid tickets, or not yet.";
                 (Refused, Reason::TicketsNotReady, sentence)
             }
             Self::ProviderNotEnabled => {

@@ -3,6 +3,7 @@
 mod accounts;
 mod app;
 mod attempts;
+mod attention;
 mod config;
 mod domain;
 mod error;

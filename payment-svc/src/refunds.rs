@@ -37,10 +37,21 @@ pub(crate) struct RefundRow {
     pub checks: i32,
     pub failures: i32,
     pub created_at: OffsetDateTime,
+    /// When the money left for the first time.
+    pub paid_out_at: Option<OffsetDateTime>,
     pub ended_at: Option<OffsetDateTime>,
 }
 
 impl RefundRow {
+    /// The provider's key. Asking twice by one is asking once; after a no there is another one, for a
+    /// provider may answer the same key with the same no for ever.
+    pub fn provider_key(&self) -> String {
+        match self.failures {
+            0 => self.id.to_string(),
+            failures => format!("{}-{failures}", self.id),
+        }
+    }
+
     pub fn refund_id(&self) -> RefundId {
         self.id.into()
     }
@@ -69,6 +80,11 @@ impl RefundRow {
         self.status == RefundStatus::Submitted.word() && self.next_step_at.is_none()
     }
 
+    /// It was to make tickets void that were not valid any more, so its money never leaves.
+    fn is_withdrawn(&self) -> bool {
+        self.status == RefundStatus::FailedFinal.word() && self.has_tickets_to_void()
+    }
+
     /// For its guest.
     pub fn wire(&self) -> Result<Refund, Error> {
         Ok(Refund {
@@ -80,6 +96,7 @@ impl RefundRow {
             note: self.note.clone(),
             created_at: Some(proto::timestamp(self.created_at)),
             ended_at: self.ended_at.map(proto::timestamp),
+            withdrawn: self.is_withdrawn(),
         })
     }
 
@@ -106,7 +123,8 @@ pub(crate) async fn find(
         RefundRow,
         "SELECT id, order_id, attempt_id, number, provider, amount_minor, currency, reason, note,
              status, voids, tickets_voided_at, voided_tickets, provider_ref, failure_reason,
-             body_hash, requested_by, next_step_at, checks, failures, created_at, ended_at
+             body_hash, requested_by, next_step_at, checks, failures, created_at, paid_out_at,
+             ended_at
          FROM refunds WHERE id = $1",
         id.uuid(),
     );
@@ -122,7 +140,8 @@ pub(crate) async fn of_order(
         RefundRow,
         "SELECT id, order_id, attempt_id, number, provider, amount_minor, currency, reason, note,
              status, voids, tickets_voided_at, voided_tickets, provider_ref, failure_reason,
-             body_hash, requested_by, next_step_at, checks, failures, created_at, ended_at
+             body_hash, requested_by, next_step_at, checks, failures, created_at, paid_out_at,
+             ended_at
          FROM refunds WHERE order_id = $1 ORDER BY number",
         order.uuid(),
     );
@@ -138,30 +157,38 @@ pub(crate) async fn find_all(
         RefundRow,
         "SELECT id, order_id, attempt_id, number, provider, amount_minor, currency, reason, note,
              status, voids, tickets_voided_at, voided_tickets, provider_ref, failure_reason,
-             body_hash, requested_by, next_step_at, checks, failures, created_at, ended_at
+             body_hash, requested_by, next_step_at, checks, failures, created_at, paid_out_at,
+             ended_at
          FROM refunds WHERE id = ANY($1)",
         ids,
     );
     Ok(found.fetch_all(conn).await?)
 }
 
-/// The refund of this payment that the provider calls so, or that we asked for by this key.
+/// The refund that one of our keys at the provider is of.
+pub(crate) fn of_key(key: &str) -> Option<Uuid> {
+    const ID_CHARS: usize = 36;
+    key.get(..ID_CHARS)?.parse().ok()
+}
+
+/// The refund of this payment that the provider calls so, or that is ours by this id.
 pub(crate) async fn find_at_provider(
     conn: &mut PgConnection,
     attempt: Uuid,
     reference: &str,
-    key: Option<Uuid>,
+    id: Option<Uuid>,
 ) -> Result<Option<RefundRow>, DbError> {
     let found = sqlx::query_as!(
         RefundRow,
         "SELECT id, order_id, attempt_id, number, provider, amount_minor, currency, reason, note,
              status, voids, tickets_voided_at, voided_tickets, provider_ref, failure_reason,
-             body_hash, requested_by, next_step_at, checks, failures, created_at, ended_at
+             body_hash, requested_by, next_step_at, checks, failures, created_at, paid_out_at,
+             ended_at
          FROM refunds WHERE attempt_id = $1 AND (provider_ref = $2 OR id = $3)
          ORDER BY number LIMIT 1",
         attempt,
         reference,
-        key,
+        id,
     );
     Ok(found.fetch_optional(conn).await?)
 }

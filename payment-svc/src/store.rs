@@ -7,13 +7,20 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub(crate) use crate::attempts::{
-    AttemptRow, advance_attempt, attempts, find_attempt, find_attempt_by_reference, newest_attempt,
-};
 use crate::{
     app::App,
     domain::order_state::OrderStatus,
     error::{Error, Refusal},
+};
+pub(crate) use crate::{
+    attempts::{
+        AttemptRow, advance_attempt, attempts, find_attempt, find_attempt_by_reference,
+        newest_attempt,
+    },
+    attention::{
+        SWITCHED_OFF, ask_for_attention, attention_is_over, clear_attention, note_difference,
+        refresh_attention,
+    },
 };
 
 /// An order as it stands.
@@ -205,6 +212,9 @@ pub(crate) async fn advance(tx: &mut PgConnection, step: &Step) -> Result<bool, 
         return Ok(false);
     }
     record(tx, step).await?;
+    if [step.from, step.to].contains(&OrderStatus::Mismatch) {
+        refresh_attention(tx, step.order).await?;
+    }
     Ok(true)
 }
 
@@ -242,38 +252,6 @@ async fn record(tx: &mut PgConnection, step: &Step) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Puts an order in front of a person.
-pub(crate) async fn ask_for_attention(
-    tx: &mut PgConnection,
-    order: OrderId,
-    why: &str,
-) -> Result<(), DbError> {
-    sqlx::query!(
-        "UPDATE orders SET needs_attention = $2 WHERE id = $1",
-        order.uuid(),
-        why
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Takes an order away from the people it was put before, if it is for this reason.
-pub(crate) async fn attention_is_over(
-    tx: &mut PgConnection,
-    order: OrderId,
-    why: &str,
-) -> Result<(), DbError> {
-    sqlx::query!(
-        "UPDATE orders SET needs_attention = NULL WHERE id = $1 AND needs_attention = $2",
-        order.uuid(),
-        why
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 /// What an admin did, for the audit log.
 #[derive(Clone, Debug)]
 pub(crate) struct Audit {
@@ -297,17 +275,6 @@ pub(crate) async fn audit(tx: &mut PgConnection, audit: &Audit) -> Result<(), Db
         audit.before,
         audit.after,
         audit.by.trace_id(),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// A person has decided.
-pub(crate) async fn clear_attention(tx: &mut PgConnection, order: OrderId) -> Result<(), DbError> {
-    sqlx::query!(
-        "UPDATE orders SET needs_attention = NULL WHERE id = $1",
-        order.uuid()
     )
     .execute(tx)
     .await?;

@@ -5,7 +5,7 @@ use proto::{
     common::{Money, Seller},
     payment::{
         AttemptStatus as WireAttempt, Order, OrderLine, OrderStatus as WireStatus, PaymentAttempt,
-        Refund, TimelineEntry,
+        TimelineEntry,
     },
     ticket::{ListOrderTicketsRequest, Ticket},
 };
@@ -15,13 +15,9 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::{
-        attempt_state::AttemptStatus,
-        order_state::OrderStatus,
-        refund_state::{RefundReason, RefundStatus},
-        timeline,
-    },
+    domain::{attempt_state::AttemptStatus, order_state::OrderStatus, timeline},
     error::Error,
+    refunds::{self, RefundRow},
     store::{self, AttemptRow, OrderRow},
 };
 
@@ -37,18 +33,6 @@ pub(crate) struct LineRow {
     pub tax_rate_ppm: i32,
     pub tax_minor: i64,
     pub refunded_quantity: i32,
-}
-
-struct RefundRow {
-    id: Uuid,
-    number: i32,
-    amount_minor: i64,
-    currency: String,
-    status: String,
-    reason: String,
-    note: String,
-    created_at: OffsetDateTime,
-    ended_at: Option<OffsetDateTime>,
 }
 
 struct EventRow {
@@ -75,7 +59,7 @@ pub(crate) async fn order(app: &App, id: OrderId) -> Result<Order, Error> {
         Vec::new()
     };
     let money = |amount_minor| minor(amount_minor, &row.currency);
-    let refunds: Result<_, Error> = refunds.into_iter().map(wire_refund).collect();
+    let refunds: Result<_, Error> = refunds.iter().map(RefundRow::wire).collect();
     Ok(Order {
         id: row.id.to_string(),
         status: status.wire().into(),
@@ -134,7 +118,7 @@ fn choices(app: &App, order: &OrderRow, status: OrderStatus) -> Vec<String> {
     match status {
         OrderStatus::AwaitingPayment | OrderStatus::Processing => app
             .providers
-            .for_event(&order.event_providers)
+            .for_order(order)
             .map(|provider| provider.name().to_owned())
             .collect(),
         _ => Vec::new(),
@@ -196,13 +180,7 @@ async fn read(conn: &mut PgConnection, id: OrderId) -> Result<Everything, Error>
         .ok_or(Error::OrderNotFound)?;
     let attempt = store::newest_attempt(conn, id).await?;
     let lines = read_lines(conn, id).await?;
-    let refunds = sqlx::query_as!(
-        RefundRow,
-        "SELECT id, number, amount_minor, currency, status, reason, note, created_at, ended_at
-         FROM refunds WHERE order_id = $1 ORDER BY number",
-        id.uuid(),
-    );
-    let refunds = refunds.fetch_all(&mut *conn).await?;
+    let refunds = refunds::of_order(conn, id).await?;
     let events = sqlx::query_as!(
         EventRow,
         "SELECT from_status, to_status, reason, at FROM order_events WHERE order_id = $1 ORDER BY id",
@@ -278,25 +256,6 @@ fn instructions(app: &App, attempt: &AttemptRow) -> Result<String, Error> {
         .map_err(|_| Error::Broken("an attempt has no currency"))?;
     let rest = attempt.amount_minor - attempt.left_minor();
     Ok(provider.instructions(reference, base::Money::new(rest, currency)))
-}
-
-fn wire_refund(refund: RefundRow) -> Result<Refund, Error> {
-    let status: RefundStatus = refund
-        .status
-        .parse()
-        .map_err(|_| Error::Broken("a refund has an unknown status"))?;
-    let reason = RefundReason::from_word(&refund.reason)
-        .ok_or(Error::Broken("a refund has an unknown reason"))?;
-    Ok(Refund {
-        id: refund.id.to_string(),
-        number: refund.number.unsigned_abs(),
-        amount: minor(refund.amount_minor, &refund.currency),
-        status: status.wire().into(),
-        reason: reason.wire().into(),
-        note: refund.note,
-        created_at: Some(proto::timestamp(refund.created_at)),
-        ended_at: refund.ended_at.map(proto::timestamp),
-    })
 }
 
 fn wire_timeline(events: Vec<EventRow>) -> Vec<TimelineEntry> {

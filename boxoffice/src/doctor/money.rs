@@ -92,8 +92,11 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT format('order %s, line %s of %s: %s given back, its refunds name %s', l.order_id,
                        l.position, l.quantity, l.refunded_quantity, coalesce(r.units, 0))
          FROM order_lines l
-         LEFT JOIN (SELECT order_id, position, sum(quantity) AS units
-                    FROM refund_lines GROUP BY order_id, position) r
+         LEFT JOIN (SELECT n.order_id, n.position, sum(n.quantity) AS units
+                    FROM refund_lines n JOIN refunds f ON f.id = n.refund_id
+                    -- One that was withdrawn before its tickets were void gives nothing back.
+                    WHERE f.status <> 'failed_final' OR f.tickets_voided_at IS NOT NULL
+                    GROUP BY n.order_id, n.position) r
              ON r.order_id = l.order_id AND r.position = l.position
          WHERE l.refunded_quantity <> coalesce(r.units, 0) OR l.refunded_quantity > l.quantity",
     ),
@@ -172,12 +175,16 @@ pub(super) const RULES: &[Rule] = &[
         "Each refund and each order that came to nothing is announced once.",
         "SELECT format('%s announcements are due as %s, %s are in the outbox', d.n, d.kind, coalesce(a.n, 0))
          FROM (SELECT 'order_refunded' AS kind, count(*) AS n FROM refunds
-               WHERE reason = 'requested' AND status = 'succeeded'
+               WHERE reason = 'requested' AND paid_out_at IS NOT NULL
                   OR reason IN ('second_payment', 'overpaid', 'order_ended', 'mismatch')
                      AND submitted_at IS NOT NULL
                UNION ALL
-               SELECT 'order_unfulfillable', count(DISTINCT order_id) FROM refunds
-               WHERE reason = 'unfulfillable' AND submitted_at IS NOT NULL
+               SELECT 'order_unfulfillable', count(*)
+               FROM (SELECT order_id FROM refunds
+                     WHERE reason = 'unfulfillable' AND submitted_at IS NOT NULL
+                     UNION SELECT e.order_id FROM order_events e JOIN orders o ON o.id = e.order_id
+                     WHERE o.total_amount_minor = 0
+                       AND e.to_status = 'unfulfillable' AND e.from_status <> e.to_status) u
                UNION ALL
                SELECT 'order_cancelled', count(*)
                FROM (SELECT order_id FROM refunds
@@ -197,6 +204,11 @@ pub(super) const RULES: &[Rule] = &[
          UNION ALL
          SELECT format('event %s counts as done, and order %s has not ended', c.event_id, o.order_id)
          FROM event_cancellations c JOIN orders_of_cancelled_events o ON o.event_id = c.event_id, rest
-         WHERE c.finished_at < rest.before AND NOT o.done",
+         -- An order that turned up since is found by the next look, five minutes later at most.
+         WHERE c.finished_at < rest.before AND NOT o.done
+           AND (c.next_scan_at < rest.before
+                OR rest.before - interval '300 seconds' > greatest(
+                    (SELECT updated_at FROM orders WHERE id = o.order_id),
+                    (SELECT max(captured_at) FROM payment_attempts WHERE order_id = o.order_id)))",
     ),
 ];

@@ -61,12 +61,16 @@ const ORDERS: &str = "
         FROM (SELECT CASE reason WHEN 'unfulfillable' THEN 'unfulfillable'
                                  WHEN 'event_cancelled' THEN 'cancelled' ELSE 'refunded' END AS kind,
                      CASE reason WHEN 'external' THEN NULL
-                                 WHEN 'requested' THEN CASE status WHEN 'succeeded' THEN ended_at END
+                                 WHEN 'requested' THEN paid_out_at
                                  ELSE submitted_at END AS at
               FROM refunds WHERE order_id = o.id
               UNION ALL
               SELECT 'cancelled', e.at FROM order_events e
-              WHERE e.order_id = o.id AND e.reason = 'event_cancelled' AND e.from_status = e.to_status)
+              WHERE e.order_id = o.id AND e.reason = 'event_cancelled' AND e.from_status = e.to_status
+              UNION ALL
+              SELECT 'unfulfillable', e.at FROM order_events e
+              WHERE e.order_id = o.id AND o.total_amount_minor = 0
+                AND e.to_status = 'unfulfillable' AND e.from_status <> e.to_status)
              told
         WHERE at IS NOT NULL) t
     WHERE o.id > $2 ORDER BY o.id LIMIT $3";

@@ -99,14 +99,14 @@ pub(super) const RULES: &[Rule] = &[
          FROM provider_events e, rest
          WHERE e.state = 'received' AND e.received_at < rest.before
            AND EXISTS (SELECT FROM payment_attempts a
-                       WHERE a.provider = e.provider AND a.provider_ref = e.reference)",
+                       WHERE a.provider = e.provider AND e.reference IN (a.provider_ref, a.capture_ref))",
     ),
     rule(
         "fulfilled-is-announced",
         "There is one announcement per fulfilled order.",
         "SELECT format('%s orders were fulfilled, %s announcements are in the outbox', o.n, a.n)
          FROM (SELECT count(*) AS n FROM order_events
-               WHERE to_status = 'fulfilled' AND from_status <> to_status) o,
+               WHERE to_status = 'fulfilled' AND from_status = 'paid') o,
               (SELECT count(*) AS n FROM outbox WHERE kind = 'order_paid') a
          WHERE o.n <> a.n",
     ),

@@ -20,7 +20,7 @@ pub use link::Link;
 pub(crate) use unsent::never_left;
 pub use unsent::surely_not_done;
 
-/// A call may take this long where nothing smaller is set: the longest of guarantees.md, a purchase.
+/// A call may take this long where nothing smaller is set: as long as the longest, a purchase.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);

@@ -13,7 +13,7 @@ mod words;
 pub use catalog::{AdminEvent, AdminTicketType, Event, EventDetail, TicketType};
 pub use hold::{Hold, Line, NewLine};
 pub use money::Money;
-pub use order::{Order, PlacedOrder, User};
+pub use order::{Order, PlacedOrder, Ticket, TimelineEntry, User};
 pub use refund::{Refund, RefundDetail};
 pub use story::{OrderStory, OrderSummary};
 pub use terms::{Fee, PaymentProvider, Seller};

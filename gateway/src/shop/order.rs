@@ -11,7 +11,7 @@ use crate::{
     problem::Problem,
     rest::{
         self,
-        types::{AttemptStatus, Order, OrderStatus, Refund, RefundStatus, TicketStatus},
+        types::{AttemptStatus, Order, OrderStatus, Refund, RefundStatus, Ticket, TicketStatus},
     },
 };
 
@@ -65,7 +65,7 @@ async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure>
         sentence,
         status => words::word(order.status),
         seen => seen(order),
-        reload_secs => reload_secs(order.status).filter(|_| !can_pay || !awaiting),
+        reload_secs => reload_secs(order).filter(|_| !can_pay || !awaiting),
         checkout_url => checkout_url.filter(|_| awaiting),
         instructions => instructions.filter(|_| awaiting),
         can_try_again,
@@ -74,7 +74,7 @@ async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure>
         can_cancel => can_cancel(order.status),
         is_over => is_over(order.status),
         event_cancelled => order_words::event_cancelled(order),
-        has_documents => has_documents(order.status) && !order_words::event_cancelled(order),
+        has_documents => has_documents(order) && !order_words::event_cancelled(order),
         pay_until => payment.filter(|_| awaiting).and_then(|p| p.expires_at).map(|at| words::when(at, zone)),
         event => context! {
             title => &event.title,
@@ -127,7 +127,7 @@ fn zone(order: &Order) -> &str {
 fn refund(refund: &Refund, zone: &str) -> Value {
     context! {
         amount => words::amount(&refund.amount),
-        status => order_words::refund(refund.status),
+        status => order_words::refund(refund),
         why => order_words::why(refund.reason),
         note => &refund.note,
         at => words::when(refund.ended_at.unwrap_or(refund.created_at), zone),
@@ -141,7 +141,7 @@ fn seen(order: &Order) -> Option<String> {
         use RefundStatus as R;
         matches!(refund.status, R::Requested | R::Submitted | R::Failed)
     };
-    if !is_waiting(order.status) && !order.refunds.iter().any(moves) {
+    if !is_waiting(order) && !order.refunds.iter().any(moves) {
         return None;
     }
     let payment = order.payment.as_ref();
@@ -175,18 +175,19 @@ fn can_cancel(status: OrderStatus) -> bool {
 }
 
 /// There are tickets, some of them valid.
-fn has_documents(status: OrderStatus) -> bool {
+fn has_documents(order: &Order) -> bool {
+    let valid = |ticket: &Ticket| ticket.status == TicketStatus::Valid;
     matches!(
-        status,
+        order.status,
         OrderStatus::Fulfilled | OrderStatus::PartiallyRefunded
-    )
+    ) && order.tickets.iter().any(valid)
 }
 
 /// How soon a page without a script looks again; a bank takes longer than we do.
-fn reload_secs(status: OrderStatus) -> Option<u32> {
-    match status {
+fn reload_secs(order: &Order) -> Option<u32> {
+    match order.status {
         OrderStatus::Processing => Some(15),
-        status => is_waiting(status).then_some(4),
+        _ => is_waiting(order).then_some(4),
     }
 }
 
@@ -202,13 +203,13 @@ fn is_over(status: OrderStatus) -> bool {
 }
 
 /// Something will happen without the guest, so the page looks again by itself.
-fn is_waiting(status: OrderStatus) -> bool {
-    matches!(
-        status,
+fn is_waiting(order: &Order) -> bool {
+    match order.status {
         OrderStatus::Created
-            | OrderStatus::AwaitingPayment
-            | OrderStatus::Processing
-            | OrderStatus::Paid
-            | OrderStatus::Unfulfillable
-    )
+        | OrderStatus::AwaitingPayment
+        | OrderStatus::Processing
+        | OrderStatus::Paid => true,
+        OrderStatus::Unfulfillable => !order_words::is_free(order),
+        _ => false,
+    }
 }

@@ -1,11 +1,17 @@
 //! What the page of an order says to its guest.
 
-use crate::rest::types::{Order, OrderStatus, Refund, RefundReason, RefundStatus};
+use crate::rest::types::{Order, OrderStatus, Refund, RefundReason, RefundStatus, TimelineEntry};
+
+const NO_TICKETS: &str = "Sorry, there are no tickets for this order";
+
+/// What the timeline says where the order had cost nothing.
+const EVENT_CANCELLED: &str = "event_cancelled";
 
 /// The concert was cancelled, and the order with it.
 pub fn event_cancelled(order: &Order) -> bool {
     let cancelled = |refund: &Refund| refund.reason == RefundReason::EventCancelled;
-    order.refunds.iter().any(cancelled)
+    let told = |entry: &TimelineEntry| entry.what == EVENT_CANCELLED;
+    order.refunds.iter().any(cancelled) || order.timeline.iter().any(told)
 }
 
 /// Title and sentence of an order's page.
@@ -17,6 +23,7 @@ pub fn order(order: &Order, can_pay: bool, declined: bool) -> (&'static str, &'s
     if event_cancelled(order) {
         let sentence = match order.status {
             OrderStatus::Refunded => "All of your money was sent back.",
+            _ if is_free(order) => "Your tickets are no longer valid. You had nothing to pay.",
             _ => "Your tickets are no longer valid. All of your money goes back to you.",
         };
         return ("Sorry, the concert was cancelled", sentence);
@@ -42,8 +49,17 @@ pub fn order(order: &Order, can_pay: bool, declined: bool) -> (&'static str, &'s
             "Cancelled",
             "This order is cancelled. What had arrived goes back to you.",
         ),
+        OrderStatus::Unfulfillable if is_free(order) => (
+            NO_TICKETS,
+            "No tickets could be issued for this order any more. You had nothing to pay.",
+        ),
         status => plainly(status),
     }
+}
+
+/// There was nothing to pay, so nothing goes back.
+pub fn is_free(order: &Order) -> bool {
+    order.total_amount.amount_minor == 0
 }
 
 fn plainly(status: OrderStatus) -> (&'static str, &'static str) {
@@ -78,15 +94,17 @@ fn plainly(status: OrderStatus) -> (&'static str, &'static str) {
             "What arrived differs from what was asked. We are checking it and will write to you.",
         ),
         OrderStatus::Unfulfillable => (
-            "Sorry, the tickets are gone",
-            "Your payment came too late and the tickets were sold. All of your money goes back to you.",
+            NO_TICKETS,
+            "When your payment arrived, no tickets could be issued any more. All of your money goes \
+             back to you.",
         ),
     }
 }
 
 /// How a refund stands, for its guest: how often a provider said no is not their matter.
-pub fn refund(status: RefundStatus) -> &'static str {
-    match status {
+pub fn refund(refund: &Refund) -> &'static str {
+    match refund.status {
+        _ if refund.withdrawn => "Not sent back",
         RefundStatus::Requested | RefundStatus::Submitted | RefundStatus::Failed => "On its way",
         RefundStatus::FailedFinal => "Will be paid out by hand",
         RefundStatus::Succeeded | RefundStatus::External => "Sent back",
@@ -97,7 +115,7 @@ pub fn refund(status: RefundStatus) -> &'static str {
 pub fn why(reason: RefundReason) -> Option<&'static str> {
     match reason {
         RefundReason::Requested => None,
-        RefundReason::Unfulfillable => Some("The tickets were gone when the payment arrived."),
+        RefundReason::Unfulfillable => Some("No tickets could be issued any more."),
         RefundReason::SecondPayment => Some("The order had been paid before."),
         RefundReason::Overpaid => Some("More had arrived than was asked for."),
         RefundReason::OrderEnded => Some("The time to pay the rest was over."),

@@ -210,6 +210,7 @@ pub fn refund() -> payment::Refund {
         note: "One seat could not be used.".to_owned(),
         created_at: at(datetime!(2027-06-02 9:00 UTC)),
         ended_at: at(datetime!(2027-06-02 9:01 UTC)),
+        withdrawn: false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The calls of a guest, as rest.md has them.
+//! The calls of a guest, as docs/api.md lists them.
 
 use proto::{payment, ticket};
 use reqwest::{Method, RequestBuilder};
@@ -318,6 +318,7 @@ async fn an_order_tells_its_money() {
             "id": facts::REFUND, "number": 1, "amount": eur(2500), "status": "succeeded",
             "reason": "requested", "note": "One seat could not be used.",
             "created_at": "2027-06-02T09:00:00Z", "ended_at": "2027-06-02T09:01:00Z",
+            "withdrawn": false,
         });
         assert_eq!(order["refunds"], json!([refund]));
     })

@@ -1,4 +1,4 @@
-//! The OpenAPI document against rest.md and against the router.
+//! The OpenAPI document against the list of routes and against the router.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{KEY, edge, problem};
 
-/// What this release serves of rest.md.
+/// What this release serves, as docs/api.md lists it.
 const OPERATIONS: [&str; 42] = [
     "GET /.well-known/jwks.json",
     "GET /api/v1/admin/events",

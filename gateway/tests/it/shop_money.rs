@@ -1,7 +1,7 @@
 //! What the shop's pages say about money: fees, taxes, ways to pay, and what goes back.
 
 use kit::{Code, ErrorReason, Failure};
-use proto::payment;
+use proto::{payment, ticket};
 use reqwest::{Method, RequestBuilder};
 
 use crate::{
@@ -284,8 +284,80 @@ async fn money_on_its_way_back_is_told_with_its_cause() {
             ..under_way
         };
         is(edge, payment::OrderStatus::Unfulfillable, gone);
-        let parts = ["Sorry, the tickets are gone", "Will be paid out by hand"];
-        shows(&order_page(edge).await, &parts);
+        let parts = [
+            "Sorry, there are no tickets",
+            "All of your money goes back to you",
+            "Will be paid out by hand",
+        ];
+        let page = order_page(edge).await;
+        shows(&page, &parts);
+        // They may have been sold, or the concert cancelled.
+        assert!(!page.contains("sold") && !page.contains("gone"), "{page}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_withdrawn_refund_promises_no_money() {
+    edge(async |edge| {
+        let withdrawn = payment::Refund {
+            status: payment::RefundStatus::FailedFinal.into(),
+            withdrawn: true,
+            ..facts::refund()
+        };
+        is(edge, payment::OrderStatus::PartiallyRefunded, withdrawn);
+        let page = order_page(edge).await;
+        shows(&page, &["Not sent back"]);
+        assert!(!page.contains("paid out by hand"), "{page}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_paid_nothing_is_promised_no_money() {
+    edge(async |edge| {
+        let free = |status: payment::OrderStatus, what: &str| payment::Order {
+            status: status.into(),
+            total_amount: facts::eur(0),
+            payment: None,
+            timeline: vec![payment::TimelineEntry {
+                what: what.to_owned(),
+                ..facts::order().timeline[0].clone()
+            }],
+            ..facts::fulfilled_order()
+        };
+        let fulfilled = payment::OrderStatus::Fulfilled;
+        *edge.stub.order.lock().unwrap() = free(fulfilled, "event_cancelled");
+        let cancelled = order_page(edge).await;
+        let parts = ["Sorry, the concert was cancelled", "You had nothing to pay"];
+        shows(&cancelled, &parts);
+        assert!(!cancelled.contains("tickets.pdf"), "{cancelled}");
+
+        let refused = payment::OrderStatus::Unfulfillable;
+        *edge.stub.order.lock().unwrap() = free(refused, "unfulfillable");
+        let refused = order_page(edge).await;
+        let parts = ["Sorry, there are no tickets", "You had nothing to pay"];
+        shows(&refused, &parts);
+        assert!(!refused.contains("data-poll"), "nothing more comes of it");
+        for page in [cancelled, refused] {
+            let promises = page.contains("your money") || page.contains("at the door");
+            assert!(!promises, "{page}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn documents_are_offered_while_a_ticket_is_valid() {
+    edge(async |edge| {
+        let mut order = facts::fulfilled_order();
+        order.status = payment::OrderStatus::PartiallyRefunded.into();
+        order.tickets[0].status = ticket::TicketStatus::Void.into();
+        *edge.stub.order.lock().unwrap() = order.clone();
+        shows(&order_page(edge).await, &["tickets.pdf"]);
+        order.tickets[1].status = ticket::TicketStatus::Void.into();
+        *edge.stub.order.lock().unwrap() = order;
+        assert!(!order_page(edge).await.contains("tickets.pdf"));
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! The money came, but there were no tickets for it.
+//! The order was paid, or cost nothing, but there were no tickets for it.
 
 use base::Money;
 use proto::event::OrderUnfulfillable;
@@ -11,15 +11,18 @@ use crate::{
 
 pub(crate) struct Unfulfillable {
     pub about: About,
-    refund: Money,
+    /// None where nothing had been paid.
+    refund: Option<Money>,
     reason: String,
 }
 
 impl Unfulfillable {
     pub fn read(facts: &Facts, message: &OrderUnfulfillable) -> Result<Self, Error> {
+        let refund = message.refund.as_ref();
+        let refund = refund.map(|refund| facts::refund("refund", Some(refund)));
         Ok(Self {
             about: facts.about(message.order.as_ref())?,
-            refund: facts::refund("refund", message.refund.as_ref())?,
+            refund: refund.transpose()?,
             reason: message.reason.clone(),
         })
     }
@@ -32,20 +35,34 @@ impl Unfulfillable {
             "EVENT_NOT_ACTIVE" => "the event had been cancelled or taken off sale",
             _ => "tickets could no longer be issued for it",
         };
+        let none = "This order has no tickets: nothing in it admits anyone.".to_owned();
+        let Some(refund) = self.refund else {
+            let nothing = "Nothing had been paid for this order, so no money moves. You need not do \
+                           anything.";
+            return Letter {
+                about: &self.about,
+                subject: format!("No tickets for {title}"),
+                headline: "There are no tickets for your order".to_owned(),
+                paragraphs: vec![
+                    format!("Your order for {title} arrived, but {why}. We are sorry."),
+                    none,
+                    nothing.to_owned(),
+                ],
+                quote: None,
+                amounts: Vec::new(),
+            };
+        };
         Letter {
             about: &self.about,
             subject: format!("No tickets for {title}: your money comes back"),
             headline: "Your money comes back".to_owned(),
             paragraphs: vec![
                 format!("Your payment for {title} arrived, but {why}. We are sorry."),
-                "This order has no tickets: nothing in it admits anyone.".to_owned(),
-                format!("{} is on its way back to you. {ARRIVES}", self.refund),
+                none,
+                format!("{refund} is on its way back to you. {ARRIVES}"),
             ],
             quote: None,
-            amounts: vec![
-                ("Order total", self.about.total),
-                ("Comes back", self.refund),
-            ],
+            amounts: vec![("Order total", self.about.total), ("Comes back", refund)],
         }
     }
 }

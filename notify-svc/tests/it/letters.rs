@@ -167,7 +167,6 @@ fn spoilt(harness: &Harness) -> Vec<(&'static str, Payload)> {
     };
     vec![
         ("order ", no_tickets(|m| m.order = None)),
-        ("refund ", no_tickets(|m| m.refund = None)),
         ("refund ", no_tickets(|m| m.refund = eur(0))),
         (
             "order_id ",
@@ -316,6 +315,25 @@ async fn each_reason_for_no_tickets_has_its_words() {
     .await;
     assert!(text.contains("tickets could no longer be issued for it."));
     assert!(!(text + &html).contains("TOMORROW"));
+}
+
+#[tokio::test]
+async fn a_free_order_without_tickets_promises_no_money() {
+    let (text, html) = words_of(|h| {
+        Payload::OrderUnfulfillable(OrderUnfulfillable {
+            refund: None,
+            ..unfulfillable(h)
+        })
+    })
+    .await;
+    assert!(text.contains("arrived, but there were no tickets left."));
+    for part in [text, html] {
+        let nothing = "Nothing had been paid for this order";
+        assert!(part.contains(nothing), "{part}");
+        for promise in ["EUR", "working days", "payment", "comes back"] {
+            assert!(!part.contains(promise), "{promise}:\n{part}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -535,9 +553,14 @@ async fn samples() {
         refund: None,
         ..cancelled(&harness)
     };
+    let free = OrderUnfulfillable {
+        refund: None,
+        ..unfulfillable(&harness)
+    };
     let [unfulfillable, refunded, cancelled] = all(&harness);
     for (name, payload) in [
         ("unfulfillable", unfulfillable),
+        ("unfulfillable-free", Payload::OrderUnfulfillable(free)),
         ("refunded", refunded),
         ("second-payment", Payload::OrderRefunded(second)),
         ("cancelled", cancelled),

@@ -56,9 +56,10 @@ impl RefundStatus {
             Submitted => &[Succeeded, Failed, FailedFinal],
             // A provider that said no may turn out to have done it after all.
             Failed => &[Submitted, Succeeded, FailedFinal],
-            // Only by a person who paid it out.
-            FailedFinal => &[Succeeded],
-            Succeeded | External => &[],
+            // By a person who paid it out, or who has it tried again.
+            FailedFinal => &[Succeeded, Failed],
+            // The guest's bank did not take it.
+            Succeeded | External => &[FailedFinal],
         }
     }
 
@@ -176,9 +177,9 @@ mod tests {
     }
 
     #[test]
-    fn money_that_is_back_stays_back() {
+    fn money_that_is_back_is_a_person_s_if_it_comes_again() {
         for from in RefundStatus::ALL {
-            assert_eq!(from.next().is_empty(), from.is_paid_out(), "{from:?}");
+            assert_eq!(from.next() == [FailedFinal], from.is_paid_out(), "{from:?}");
             assert!(!from.may_become(Requested) && !from.may_become(External));
         }
     }

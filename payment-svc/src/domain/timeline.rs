@@ -8,6 +8,11 @@ pub const PAYMENT_FAILED: &str = "payment_failed";
 pub const PAYMENT_REFUSED: &str = "payment_refused";
 pub const PART_PAYMENT: &str = "part_payment";
 pub const SECOND_PAYMENT: &str = "second_payment";
+/// Of an order that had cost nothing; the others end, or have refunds that say so.
+pub const EVENT_CANCELLED: &str = "event_cancelled";
+
+/// A refund was paid out, and the guest's bank did not take it.
+pub const MONEY_CAME_BACK: &str = "money_came_back";
 
 /// The word and the sentence for one entry; none for what says nothing to a guest.
 pub fn tell(
@@ -17,6 +22,10 @@ pub fn tell(
 ) -> Option<(&'static str, String)> {
     if from == Some(to) {
         return note(reason);
+    }
+    if reason == MONEY_CAME_BACK {
+        let sentence = "Your bank did not take the money; we will pay it out in another way.";
+        return Some((MONEY_CAME_BACK, sentence.to_owned()));
     }
     let sentence = match to {
         OrderStatus::Created => "We have your order.",
@@ -31,13 +40,15 @@ pub fn tell(
         OrderStatus::Refunded => "The money was sent back.",
         OrderStatus::Expired => "The time to pay is over; the tickets are free again.",
         OrderStatus::Cancelled if reason == "guest" => "You cancelled the order.",
-        OrderStatus::Cancelled if reason == "event_cancelled" => "The event was cancelled.",
+        OrderStatus::Cancelled if reason == EVENT_CANCELLED => "The event was cancelled.",
         OrderStatus::Cancelled if reason == "payment_rejected" => "The payment did not arrive.",
         OrderStatus::Cancelled => "The order could not go on.",
         OrderStatus::Mismatch => "The payment differs from the order; we are looking at it.",
-        OrderStatus::Unfulfillable => {
-            "The tickets were gone when the payment arrived; your money will be returned."
-        }
+        OrderStatus::Unfulfillable => match reason {
+            "SOLD_OUT" => "The tickets were sold before your order was complete.",
+            "EVENT_NOT_ACTIVE" => "The event was cancelled before your order was complete.",
+            _ => "No tickets could be issued for your order any more.",
+        },
     };
     Some((to.word(), sentence.to_owned()))
 }
@@ -58,6 +69,7 @@ fn note(reason: &str) -> Option<(&'static str, String)> {
             SECOND_PAYMENT,
             "A second payment arrived; it will be returned.",
         ),
+        EVENT_CANCELLED => (EVENT_CANCELLED, "The event was cancelled."),
         "refund_requested" => ("refund_requested", "Money is being sent back to you."),
         "refund_succeeded" => ("refund_succeeded", "The money is on its way to you."),
         "refund_failed" => (
@@ -81,6 +93,18 @@ mod tests {
             }
             assert_eq!(tell(Some(from), from, "something internal"), None);
         }
+        for reason in ["SOLD_OUT", "EVENT_NOT_ACTIVE", "ORDER_NOT_OPEN"] {
+            let (_, sentence) =
+                tell(Some(OrderStatus::Paid), OrderStatus::Unfulfillable, reason).unwrap();
+            assert_eq!(sentence.contains("sold"), reason == "SOLD_OUT");
+            assert_eq!(sentence.contains("cancelled"), reason == "EVENT_NOT_ACTIVE");
+        }
+        let note = tell(
+            Some(OrderStatus::Fulfilled),
+            OrderStatus::Fulfilled,
+            EVENT_CANCELLED,
+        );
+        assert_eq!(note.unwrap().0, "event_cancelled");
         let (what, detail) = tell(None, OrderStatus::Created, "").unwrap();
         assert_eq!((what, detail.as_str()), ("created", "We have your order."));
     }

@@ -26,6 +26,11 @@ const ACTOR: &str = "saga";
 const SWITCHED_OFF: &str = "A payment is open at a provider that was switched off. Enable the provider, \
     so that it can be asked what became of the payment.";
 
+/// One failure may be a restart somewhere; so many in a row want a look.
+const FAILURES_TO_TELL: i32 = 5;
+const STEP_FAILS: &str =
+    "Its next step fails again and again. The log of payment-svc says why; it is tried on.";
+
 struct Claim {
     id: Uuid,
     /// The lease. Whoever sets another time wants an earlier look, and keeps it.
@@ -93,12 +98,15 @@ async fn drive_or_retry(app: &App, claim: &Claim) -> Result<(), Error> {
         Ok(next) => schedule_next(app, claim, next, 0).await,
         // Asking again changes nothing: a person has to.
         Err(Error::ProviderNotEnabled) => {
-            put_before_a_person(app, claim.id.into()).await?;
+            put_before_a_person(app, claim.id.into(), SWITCHED_OFF).await?;
             schedule_next(app, claim, Next::After(schedule::SELDOM), 0).await
         }
         Err(error) => {
             tracing::warn!(order = %claim.id, %error, "step failed, trying again");
             let failures = claim.step_failures.saturating_add(1);
+            if failures >= FAILURES_TO_TELL {
+                put_before_a_person(app, claim.id.into(), STEP_FAILS).await?;
+            }
             let next = Next::After(schedule::retry_after(failures));
             schedule_next(app, claim, next, failures).await
         }
@@ -133,8 +141,11 @@ async fn drive(app: &App, id: OrderId) -> Result<Next, Error> {
         (_, Some(attempt)) => try_to_close(app, &order, &attempt).await,
         (_, None) => Ok(Next::Settled),
     }?;
-    if order.needs_attention.as_deref() == Some(SWITCHED_OFF) {
-        take_back(app, id).await?;
+    for passing in [SWITCHED_OFF, STEP_FAILS] {
+        let asked = order.needs_attention.as_deref();
+        if asked.is_some_and(|asked| asked.contains(passing)) {
+            take_back(app, id, passing).await?;
+        }
     }
     Ok(next)
 }
@@ -229,20 +240,16 @@ async fn end(app: &App, order: &OrderRow, open: Option<&AttemptRow>) -> Result<N
     Ok(Next::After(Duration::ZERO))
 }
 
-async fn put_before_a_person(app: &App, order: OrderId) -> Result<(), Error> {
-    let put = app.db.run(order, |tx, order| {
-        Box::pin(async move {
-            Ok::<_, Error>(store::ask_for_attention(tx, *order, SWITCHED_OFF).await?)
-        })
+async fn put_before_a_person(app: &App, order: OrderId, why: &'static str) -> Result<(), Error> {
+    let put = app.db.run((order, why), |tx, (order, why)| {
+        Box::pin(async move { Ok::<_, Error>(store::ask_for_attention(tx, *order, why).await?) })
     });
     put.await
 }
 
-async fn take_back(app: &App, order: OrderId) -> Result<(), Error> {
-    let take = app.db.run(order, |tx, order| {
-        Box::pin(async move {
-            Ok::<_, Error>(store::attention_is_over(tx, *order, SWITCHED_OFF).await?)
-        })
+async fn take_back(app: &App, order: OrderId, why: &'static str) -> Result<(), Error> {
+    let take = app.db.run((order, why), |tx, (order, why)| {
+        Box::pin(async move { Ok::<_, Error>(store::attention_is_over(tx, *order, why).await?) })
     });
     take.await
 }

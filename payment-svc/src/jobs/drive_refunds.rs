@@ -78,6 +78,9 @@ async fn drive_or_retry(app: &App, claim: &Claim) -> Result<(), Error> {
     let Err(error) = drive(app, &refund).await else {
         return Ok(());
     };
+    if let Error::ProviderNotEnabled = error {
+        return saga::wait_for_provider(app, &refund, claim.lease).await;
+    }
     tracing::warn!(refund = %claim.id, %error, "step failed, trying again");
     let failures = claim.step_failures.saturating_add(1);
     saga::postpone(app, &refund, claim.lease, failures).await
@@ -105,7 +108,7 @@ async fn drive(app: &App, refund: &RefundRow) -> Result<(), Error> {
 }
 
 async fn send(app: &App, refund: &RefundRow) -> Result<(), Error> {
-    let payer = match payer(app, refund) {
+    let payer = match payer(app, refund)? {
         Some(_) => Payer::Provider,
         None => Payer::Person,
     };
@@ -119,16 +122,23 @@ async fn send(app: &App, refund: &RefundRow) -> Result<(), Error> {
     }
 }
 
-/// The provider that sends the money back; none if a person has to.
-fn payer<'a>(app: &'a App, refund: &RefundRow) -> Option<&'a dyn Provider> {
-    let provider = app.providers.get(&refund.provider)?.as_ref();
-    provider.capabilities().refunds.then_some(provider)
+/// The provider that sends the money back; none if a person has to. Error::ProviderNotEnabled if it was
+/// asked before and cannot be asked now: it may have sent it.
+fn payer<'a>(app: &'a App, refund: &RefundRow) -> Result<Option<&'a dyn Provider>, Error> {
+    match app.providers.get(&refund.provider) {
+        Some(provider) => {
+            let provider = provider.as_ref();
+            Ok(provider.capabilities().refunds.then_some(provider))
+        }
+        None if refund.status()? == RefundStatus::Requested => Ok(None),
+        None => Err(Error::ProviderNotEnabled),
+    }
 }
 
 /// Asking again by the same key is how the outcome of a lost answer is learnt.
 async fn ask(app: &App, refund: &RefundRow) -> Result<(), Error> {
     let by = By::now(&refund.provider);
-    let Some(provider) = payer(app, refund) else {
+    let Some(provider) = payer(app, refund)? else {
         return saga::leave_to_a_person(app, refund, by).await;
     };
     let attempt = attempt_of(app, refund).await?;
@@ -152,13 +162,14 @@ async fn ask(app: &App, refund: &RefundRow) -> Result<(), Error> {
         Err(ProviderError::Cannot) => return saga::leave_to_a_person(app, refund, by).await,
         Err(error) => return Err(error.into()),
     };
-    let refused = matches!(truth.state, RefundState::Failed { final_: true, .. });
+    // Perhaps because somebody else had sent the money back there: then nobody has to pay it out.
+    let seen = match truth.state {
+        RefundState::Failed { final_: true, .. } => saga::seen_refunds(app, &attempt).await?,
+        _ => Vec::new(),
+    };
     saga::apply_truth(app, refund, truth, by.clone()).await?;
     kit::failpoint!("refund.succeeded");
-    if refused {
-        // Perhaps because somebody else had sent the money back there.
-        saga::notice_refunds(app, &attempt, by).await?;
-    }
+    saga::note_seen(app, &attempt, &seen, by).await?;
     Ok(())
 }
 
@@ -169,7 +180,8 @@ fn request(refund: &RefundRow, attempt: &AttemptRow) -> Result<RefundRequest, Er
         .map_err(|_| Error::Broken("a refund has no currency"))?;
     let payment = attempt.provider_ref.clone();
     Ok(RefundRequest {
-        key: refund.id.to_string(),
+        refund: refund.refund_id(),
+        key: refund.provider_key(),
         order: refund.order(),
         payment: payment.ok_or(Error::Broken("money arrived without a reference"))?,
         capture: attempt.capture_ref.clone(),

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::{
     app::App,
     error::Error,
-    provider::{Provider, SeenRefund, bounded},
+    provider::{Provider, RefundState, SeenRefund, bounded},
     saga,
     store::{self, By},
 };
@@ -79,7 +79,8 @@ async fn look(
         Some(read_at) => read_at - OVERLAP,
         None => now - FIRST_LOOK,
     };
-    let mut seen = bounded(provider.refunds_since(since)).await?;
+    // Each page of it is bounded; a great many refunds have many.
+    let mut seen = provider.refunds_since(since).await?;
     let mut open = HashSet::new();
     for payment in &cursor.open {
         match bounded(provider.fetch(payment)).await {
@@ -105,7 +106,8 @@ async fn look(
     Ok(open)
 }
 
-/// Without those that have come to their end here too.
+/// Without those that have come to their end here too. One that failed is looked at all the same: it may
+/// have been paid out before.
 async fn unknown(
     app: &App,
     provider: &dyn Provider,
@@ -130,7 +132,9 @@ async fn unknown(
     let known: HashSet<String> = find.await?.into_iter().collect();
     Ok(seen
         .into_iter()
-        .filter(|seen| !known.contains(&seen.reference))
+        .filter(|seen| {
+            matches!(seen.state, RefundState::Failed { .. }) || !known.contains(&seen.reference)
+        })
         .collect())
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::{order_state::OrderStatus, refund_state::RefundReason},
+    domain::{order_state::OrderStatus, refund_state::RefundReason, timeline::EVENT_CANCELLED},
     error::Error,
     saga::{self, Announcement, NewRefund, Voids},
     store::{self, By},
@@ -25,8 +25,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// bound, or that money came for late.
 const REST_SECS: f64 = 300.0;
 const ACTOR: &str = "saga";
-/// The note of an order that had cost nothing.
-const TOLD: &str = "event_cancelled";
 
 struct Claim {
     event: Uuid,
@@ -150,7 +148,7 @@ async fn page(
                 after.0,
                 after.1,
                 PAGE_ROWS,
-                TOLD,
+                EVENT_CANCELLED,
             );
             Ok::<_, Error>(found.fetch_all(tx).await?)
         })
@@ -232,7 +230,7 @@ async fn tell_of_a_free_order(app: &App, claim: &Claim, order: OrderId) -> Resul
                 if status != OrderStatus::Fulfilled || was_told(tx, *order).await? {
                     return Ok(());
                 }
-                store::note(tx, *order, status, by, TOLD).await?;
+                store::note(tx, *order, status, by, EVENT_CANCELLED).await?;
                 announcement.of_a_free_order(tx, explanation).await
             })
         });
@@ -246,7 +244,7 @@ async fn was_told(tx: &mut PgConnection, order: OrderId) -> Result<bool, Error> 
         r#"SELECT EXISTS (
                SELECT FROM order_events WHERE order_id = $1 AND reason = $2) AS "told!""#,
         order.uuid(),
-        TOLD,
+        EVENT_CANCELLED,
     );
     Ok(told.fetch_one(tx).await?)
 }

@@ -9,11 +9,14 @@ pub(crate) mod stripe;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use base::{Money, OrderId, Sources};
+use base::{Money, OrderId, RefundId, Sources};
 use futures::future::BoxFuture;
 use time::OffsetDateTime;
 
-use crate::config::{Config, ProviderName};
+use crate::{
+    config::{Config, ProviderName},
+    store::OrderRow,
+};
 pub use signature::WebhookSecrets;
 
 /// One call to a provider may take this long.
@@ -97,7 +100,9 @@ pub(crate) struct SeenRefund {
 /// Money to send back, as a provider needs to know it.
 #[derive(Clone, Debug)]
 pub(crate) struct RefundRequest {
-    /// The same key is the same refund, however often it is asked for.
+    pub refund: RefundId,
+    /// The same key is the same refund, however often it is asked for. It begins with the refund's id,
+    /// and there is another one after each no.
     pub key: String,
     pub order: OrderId,
     /// The payment's reference, and its `capture`.
@@ -111,7 +116,7 @@ pub(crate) struct RefundRequest {
 pub(crate) enum RefundState {
     Pending,
     Succeeded,
-    /// It did not happen. Where `final_` it never will by asking again with the same key.
+    /// It did not happen, or it came back. Where `final_` asking again leads nowhere.
     Failed {
         reason: String,
         final_: bool,
@@ -210,7 +215,8 @@ pub(crate) trait Provider: Send + Sync + 'static {
 
     fn fetch_refund<'a>(&'a self, reference: &'a str) -> Call<'a, RefundTruth>;
 
-    /// Every refund made at or after a time, whoever asked for it: what webhooks did not tell.
+    /// Every refund made at or after a time, whoever asked for it: what webhooks did not tell. It may
+    /// take many pages, each of which the provider bounds itself.
     fn refunds_since(&self, since: OffsetDateTime) -> Call<'_, Vec<SeenRefund>>;
 
     /// How to pay where there is no page; empty elsewhere.
@@ -270,11 +276,19 @@ impl Providers {
         self.all().find(|provider| provider.name() == name)
     }
 
-    /// The enabled ones that an event takes, in its order. An event without a choice takes any.
-    pub fn for_event<'a>(
+    /// What an order may be paid with: what its event takes. A bank transfer needs days, which only an
+    /// order has that was bound with it.
+    pub fn for_order<'a>(
         &'a self,
-        kinds: &'a [String],
+        order: &'a OrderRow,
     ) -> impl Iterator<Item = &'a Arc<dyn Provider>> {
+        let has_days = order.provider == manual::NAME;
+        self.for_event(&order.event_providers)
+            .filter(move |provider| has_days || provider.kind() != manual::NAME)
+    }
+
+    /// The enabled ones that an event takes, in its order. An event without a choice takes any.
+    fn for_event<'a>(&'a self, kinds: &'a [String]) -> impl Iterator<Item = &'a Arc<dyn Provider>> {
         let any = self.all().filter(|_| kinds.is_empty());
         let chosen = kinds
             .iter()

@@ -13,12 +13,12 @@ use crate::{
     app::App,
     domain::{
         refund_state::{RefundStatus, ask_again_after},
-        schedule::{next_check_after, retry_after},
+        schedule::{SELDOM, next_check_after, retry_after},
     },
     error::Error,
     provider::{RefundState, RefundTruth},
     refunds::{self, RefundRow},
-    store::{self, Audit, By},
+    store::{self, By},
 };
 
 /// The order's notes.
@@ -50,6 +50,35 @@ impl<T> Moving<T> {
             announcement: Announcement::of(app, refund.order()).await?,
             by,
             what,
+        })
+    }
+}
+
+impl Moving<RefundTruth> {
+    async fn apply(&self, tx: &mut PgConnection, refund: &RefundRow) -> Result<bool, Error> {
+        let reference = self.what.reference.as_deref();
+        match &self.what.state {
+            RefundState::Succeeded => {
+                pay_out(tx, refund, reference, (&self.announcement, &self.by)).await
+            }
+            RefundState::Pending => wait(tx, refund, reference).await,
+            RefundState::Failed { .. } if !self.is_said_of(refund)? => Ok(false),
+            RefundState::Failed { reason, final_ } => {
+                if *final_ || refund.status()?.is_paid_out() {
+                    fail_for_good(tx, refund, reason, &self.by).await
+                } else {
+                    fail(tx, refund, reason, &self.by).await
+                }
+            }
+        }
+    }
+
+    /// A no to an earlier key says nothing of the next one, and none of them of what a person paid out.
+    fn is_said_of(&self, now: &RefundRow) -> Result<bool, Error> {
+        Ok(if now.status()?.is_paid_out() {
+            self.what.reference.is_some() && self.what.reference == now.provider_ref
+        } else {
+            self.refund.failures == now.failures
         })
     }
 }
@@ -86,6 +115,7 @@ pub(crate) async fn submit(
             if moving.what == Payer::Person {
                 hand_over(tx, &refund, &moving.by).await?;
             }
+            store::refresh_attention(tx, refund.order()).await?;
             Ok::<_, Error>(true)
         })
     });
@@ -101,16 +131,18 @@ pub(crate) async fn leave_to_a_person(app: &App, refund: &RefundRow, by: By) -> 
             order_status(tx, refund.order()).await?;
             match locked(tx, refund).await? {
                 Some(refund) if refund.status()? == RefundStatus::Submitted => {
-                    hand_over(tx, &refund, by).await
+                    hand_over(tx, &refund, by).await?;
+                    store::refresh_attention(tx, refund.order()).await?;
                 }
-                _ => Ok::<_, Error>(()),
+                _ => {}
             }
+            Ok::<_, Error>(())
         })
     });
     leave.await
 }
 
-/// What the provider says became of it. True if that was news.
+/// What the provider says became of it, when asked about it as it was in `refund`. True if that was news.
 pub(crate) async fn apply_truth(
     app: &App,
     refund: &RefundRow,
@@ -124,16 +156,9 @@ pub(crate) async fn apply_truth(
             let Some(refund) = locked(tx, &moving.refund).await? else {
                 return Ok(false);
             };
-            let reference = moving.what.reference.as_deref();
-            match &moving.what.state {
-                RefundState::Succeeded => pay_out(tx, &refund, reference, moving).await,
-                RefundState::Pending => wait(tx, &refund, reference).await,
-                RefundState::Failed {
-                    reason,
-                    final_: true,
-                } => fail_for_good(tx, &refund, reason, &moving.by).await,
-                RefundState::Failed { reason, .. } => fail(tx, &refund, reason, &moving.by).await,
-            }
+            let news = moving.apply(tx, &refund).await?;
+            store::refresh_attention(tx, refund.order()).await?;
+            Ok::<_, Error>(news)
         })
     });
     let news = apply.await?;
@@ -154,6 +179,11 @@ pub(crate) async fn withdraw(
             order_status(tx, refund.order()).await?;
             if let Some(refund) = locked(tx, refund).await? {
                 fail_for_good(tx, &refund, why, by).await?;
+                let why = format!(
+                    "Refund {} failed for good ({why}). No money has left; order another refund if one is due.",
+                    refund.number
+                );
+                store::ask_for_attention(tx, refund.order(), &why).await?;
             }
             Ok::<_, Error>(())
         })
@@ -161,53 +191,30 @@ pub(crate) async fn withdraw(
     withdraw.await
 }
 
-/// A person has paid out what no provider would. Error::RefundNotOpen while one still may, or where
-/// tickets would have had to be void first; Error::RefundTooLarge if the money went another way.
-pub(crate) async fn settle_by_hand(
-    app: &App,
-    refund: &RefundRow,
-    audit: Audit,
-) -> Result<RefundRow, Error> {
-    let by = audit.by.clone();
-    let moving = Moving::of(app, refund, audit, by).await?;
-    let settle = app.db.run(moving, |tx, moving| {
-        Box::pin(async move {
-            order_status(tx, moving.refund.order()).await?;
-            let refund = locked(tx, &moving.refund).await?;
-            let refund = refund.ok_or(Error::NotFound("refund"))?;
-            let is_left = refund.status()? == RefundStatus::FailedFinal;
-            if !(is_left || refund.waits_for_a_person()) || refund.has_tickets_to_void() {
-                return Err(Error::RefundNotOpen);
-            }
-            pay_out(tx, &refund, None, moving).await?;
-            store::audit(tx, &moving.what).await?;
-            let settled = refunds::find(tx, refund.refund_id()).await?;
-            settled.ok_or(Error::NotFound("refund"))
-        })
-    });
-    let settled = settle.await?;
-    app.nudges.outbox.notify_one();
-    Ok(settled)
-}
-
 /// The row as it stands now. Whoever moves it has locked its order.
-async fn locked(tx: &mut PgConnection, refund: &RefundRow) -> Result<Option<RefundRow>, Error> {
+pub(super) async fn locked(
+    tx: &mut PgConnection,
+    refund: &RefundRow,
+) -> Result<Option<RefundRow>, Error> {
     Ok(refunds::find(tx, refund.refund_id()).await?)
 }
 
-async fn pay_out<T>(
+/// The provider's name of the money is the one it left by: none where a person paid it out, whatever it
+/// was called before.
+pub(super) async fn pay_out(
     tx: &mut PgConnection,
     refund: &RefundRow,
     reference: Option<&str>,
-    moving: &Moving<T>,
+    (announcement, by): (&Announcement, &By),
 ) -> Result<bool, Error> {
     if !refund.status()?.may_become(RefundStatus::Succeeded) {
         return Ok(false);
     }
     sqlx::query!(
         "UPDATE refunds
-         SET status = 'succeeded', provider_ref = coalesce($2, provider_ref), next_step_at = NULL,
-             step_failures = 0, failure_reason = NULL, ended_at = clock_timestamp()
+         SET status = 'succeeded', provider_ref = $2, next_step_at = NULL, step_failures = 0,
+             failure_reason = NULL, ended_at = clock_timestamp(),
+             paid_out_at = coalesce(paid_out_at, clock_timestamp())
          WHERE id = $1",
         refund.id,
         reference,
@@ -215,12 +222,14 @@ async fn pay_out<T>(
     .execute(&mut *tx)
     .await
     .map_err(too_large)?;
-    note(tx, refund, &moving.by, REFUND_SUCCEEDED).await?;
-    nobody_needs_to_look(tx, refund).await?;
+    note(tx, refund, by, REFUND_SUCCEEDED).await?;
     let status = order_status(tx, refund.order()).await?;
-    follow_money(tx, refund.order(), status, &moving.by).await?;
-    let told = moving.announcement.of_refund(tx, refund, Moment::PaidOut);
-    told.await?;
+    follow_money(tx, refund.order(), status, by).await?;
+    // Its guest was told, if it came back and leaves once more.
+    if refund.paid_out_at.is_none() {
+        let told = announcement.of_refund(tx, refund, Moment::PaidOut);
+        told.await?;
+    }
     Ok(true)
 }
 
@@ -234,7 +243,8 @@ async fn wait(
     let waits = sqlx::query!(
         "UPDATE refunds
          SET status = 'submitted', provider_ref = coalesce($2, provider_ref), checks = checks + 1,
-             step_failures = 0, next_step_at = clock_timestamp() + make_interval(secs => $3)
+             step_failures = 0, failure_reason = NULL,
+             next_step_at = clock_timestamp() + make_interval(secs => $3)
          WHERE id = $1 AND status IN ('submitted', 'failed')",
         refund.id,
         reference,
@@ -244,7 +254,7 @@ async fn wait(
     Ok(refund.provider_ref.as_deref() != reference)
 }
 
-/// The provider said no, and may say yes another time. It is asked by the same key: without a
+/// The provider said no, and may say yes another time. It is asked by the next key, and without a
 /// reference, for the one of a failed refund leads nowhere.
 async fn fail(
     tx: &mut PgConnection,
@@ -252,7 +262,7 @@ async fn fail(
     why: &str,
     by: &By,
 ) -> Result<bool, Error> {
-    if !refund.status()?.may_become(RefundStatus::Failed) {
+    if refund.status()? != RefundStatus::Submitted {
         return Ok(false);
     }
     let after = ask_again_after(refund.failures.saturating_add(1)).as_secs_f64();
@@ -269,8 +279,6 @@ async fn fail(
     .execute(&mut *tx)
     .await?;
     note(tx, refund, by, REFUND_FAILED).await?;
-    let why = format!("failed ({why}); it is tried again by itself.");
-    look_at(tx, refund, &why).await?;
     Ok(true)
 }
 
@@ -294,12 +302,9 @@ async fn fail_for_good(
     .execute(&mut *tx)
     .await?;
     note(tx, refund, by, REFUND_FAILED).await?;
-    let rest = if refund.has_tickets_to_void() {
-        "No money has left; order another refund if one is due."
-    } else {
-        "Pay it out by hand, then settle it."
-    };
-    look_at(tx, refund, &format!("failed for good ({why}). {rest}")).await?;
+    // It may have been paid out before.
+    let status = order_status(tx, refund.order()).await?;
+    follow_money(tx, refund.order(), status, by).await?;
     Ok(true)
 }
 
@@ -310,9 +315,7 @@ async fn hand_over(tx: &mut PgConnection, refund: &RefundRow, by: &By) -> Result
     )
     .execute(&mut *tx)
     .await?;
-    note(tx, refund, by, REFUND_BY_HAND).await?;
-    let why = "the provider does not pay it out. Pay it out by hand, then settle it.";
-    look_at(tx, refund, why).await
+    note(tx, refund, by, REFUND_BY_HAND).await
 }
 
 async fn note(tx: &mut PgConnection, refund: &RefundRow, by: &By, what: &str) -> Result<(), Error> {
@@ -320,33 +323,6 @@ async fn note(tx: &mut PgConnection, refund: &RefundRow, by: &By, what: &str) ->
     store::note(tx, refund.order(), status, by, what).await?;
     Ok(())
 }
-
-/// Puts the order in front of a person because of this refund.
-async fn look_at(tx: &mut PgConnection, refund: &RefundRow, why: &str) -> Result<(), Error> {
-    let why = format!("{} {why}", about(refund));
-    store::ask_for_attention(tx, refund.order(), &why).await?;
-    Ok(())
-}
-
-/// Takes back whatever was asked because of this refund; another reason stays.
-async fn nobody_needs_to_look(tx: &mut PgConnection, refund: &RefundRow) -> Result<(), Error> {
-    sqlx::query!(
-        "UPDATE orders SET needs_attention = NULL
-         WHERE id = $1 AND starts_with(needs_attention, $2)",
-        refund.order_id,
-        about(refund),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-fn about(refund: &RefundRow) -> String {
-    format!("Refund {}:", refund.number)
-}
-
-/// After so many steps in a row that could not be taken a person is told.
-const FAILURES_TO_TELL: i32 = 5;
 
 /// Tries again later, if nobody has set another time since `lease`.
 pub(crate) async fn postpone(
@@ -371,11 +347,38 @@ pub(crate) async fn postpone(
             )
             .execute(&mut *tx)
             .await?;
-            if *failures == FAILURES_TO_TELL {
-                look_at(tx, refund, "does not get on; it is tried again by itself.").await?;
-            }
+            store::refresh_attention(tx, refund.order()).await?;
             Ok::<_, Error>(())
         })
     });
     postpone.await
+}
+
+/// Its provider knows what became of it, and is not enabled: a person is asked to enable it, and it is
+/// looked at seldom. Nobody may pay it out meanwhile.
+pub(crate) async fn wait_for_provider(
+    app: &App,
+    refund: &RefundRow,
+    lease: OffsetDateTime,
+) -> Result<(), Error> {
+    let wait = app.db.run((refund.clone(), lease), |tx, (refund, lease)| {
+        Box::pin(async move {
+            order_status(tx, refund.order()).await?;
+            sqlx::query!(
+                "UPDATE refunds
+                 SET failure_reason = $3, step_failures = 0,
+                     next_step_at = clock_timestamp() + make_interval(secs => $4)
+                 WHERE id = $1 AND next_step_at = $2",
+                refund.id,
+                lease,
+                store::SWITCHED_OFF,
+                SELDOM.as_secs_f64(),
+            )
+            .execute(&mut *tx)
+            .await?;
+            store::refresh_attention(tx, refund.order()).await?;
+            Ok::<_, Error>(())
+        })
+    });
+    wait.await
 }

@@ -19,9 +19,6 @@ use crate::{
     store::{self, AttemptRow, By},
 };
 
-const DIFFERS: &str =
-    "The provider reports another amount, currency or reference than was asked for.";
-
 /// What came, as the provider or a person says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
@@ -79,7 +76,6 @@ pub(super) async fn differs(
             let id = settling.attempt.id.into();
             store::advance_attempt(tx, id, AttemptStatus::Processing, None).await?;
         }
-        store::ask_for_attention(tx, order.id, DIFFERS).await?;
         let step = order.to(OrderStatus::Mismatch, &settling.by, "payment_differs");
         store::advance(tx, &step).await?;
         return Ok(());
@@ -91,7 +87,7 @@ pub(super) async fn differs(
         // The order has been paid by another attempt: whatever this one brought goes back.
         Some(arrival) => second_payment(tx, order, settling, arrival.amount_minor).await?,
         None if order.status == OrderStatus::Mismatch => {}
-        None => store::ask_for_attention(tx, order.id, DIFFERS).await?,
+        None => store::note_difference(tx, order.id).await?,
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! The order goes where its money is: partly back, or all of it.
+//! The order goes where its money is: partly back, or all of it, or here again.
 
 use base::OrderId;
 use sqlx::PgConnection;
 
 use crate::{
-    domain::order_state::OrderStatus,
+    domain::{order_state::OrderStatus, timeline::MONEY_CAME_BACK},
     error::Error,
     store::{self, By, Step},
 };
@@ -32,7 +32,7 @@ impl Money {
     }
 }
 
-/// After a refund was paid out. The order is locked.
+/// After a refund was paid out, or came back. The order is locked.
 pub(super) async fn follow_money(
     tx: &mut PgConnection,
     order: OrderId,
@@ -54,7 +54,17 @@ pub(super) async fn follow_money(
         order.uuid(),
     );
     let money = money.fetch_one(&mut *tx).await?;
-    let Some(to) = money.status().filter(|to| from.may_become(*to)) else {
+    let to = match (from, money.status()) {
+        (OrderStatus::Refunded, to) if to != Some(OrderStatus::Refunded) => {
+            Some(match before_refunded(tx, order).await? {
+                before if before.has_tickets() => to.unwrap_or(OrderStatus::Fulfilled),
+                before => before,
+            })
+        }
+        (OrderStatus::PartiallyRefunded, None) => Some(OrderStatus::Fulfilled),
+        (_, to) => to,
+    };
+    let Some(to) = to.filter(|to| from.may_become(*to)) else {
         return Ok(());
     };
     let step = Step {
@@ -62,10 +72,27 @@ pub(super) async fn follow_money(
         from,
         to,
         by: by.clone(),
-        reason: "refund".to_owned(),
+        reason: if from == OrderStatus::Refunded || to == OrderStatus::Fulfilled {
+            MONEY_CAME_BACK.to_owned()
+        } else {
+            "refund".to_owned()
+        },
     };
     store::advance(tx, &step).await?;
     Ok(())
+}
+
+async fn before_refunded(tx: &mut PgConnection, order: OrderId) -> Result<OrderStatus, Error> {
+    let before = sqlx::query_scalar!(
+        r#"SELECT from_status AS "before!" FROM order_events
+           WHERE order_id = $1 AND to_status = 'refunded' AND from_status <> 'refunded'
+           ORDER BY id DESC LIMIT 1"#,
+        order.uuid(),
+    );
+    let before = before.fetch_one(tx).await?;
+    before
+        .parse()
+        .map_err(|_| Error::Broken("an order was in an unknown status"))
 }
 
 #[cfg(test)]

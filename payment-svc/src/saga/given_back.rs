@@ -19,23 +19,32 @@ pub(crate) struct SoldLine {
     tax_minor: i64,
     fee_minor: i64,
     fee_tax_minor: i64,
+    given_minor: i64,
+    given_tax_minor: i64,
+    given_fee_minor: i64,
+    given_fee_tax_minor: i64,
 }
 
 impl SoldLine {
-    /// The next `quantity` tickets of the line. Error::RefundTooLarge if there are not that many.
+    /// The next `quantity` tickets of the line. The last ones take all that is left of it: where another
+    /// refund was withdrawn in between, that is not what they carry. Error::RefundTooLarge if there are
+    /// not that many.
     pub fn give_back(&self, quantity: i32, ticket_ids: Vec<Uuid>) -> Result<GivenBack, Error> {
         if quantity > self.left() {
             return Err(Error::RefundTooLarge);
         }
         let units = self.refunded_quantity..self.refunded_quantity + quantity;
-        let of = |total| share(total, self.quantity, &units);
+        let of = |total, given| match units.end == self.quantity {
+            true => total - given,
+            false => share(total, self.quantity, &units),
+        };
         Ok(GivenBack {
             position: self.position,
             quantity,
-            amount_minor: of(self.line_total_minor),
-            tax_minor: of(self.tax_minor),
-            fee_minor: of(self.fee_minor),
-            fee_tax_minor: of(self.fee_tax_minor),
+            amount_minor: of(self.line_total_minor, self.given_minor),
+            tax_minor: of(self.tax_minor, self.given_tax_minor),
+            fee_minor: of(self.fee_minor, self.given_fee_minor),
+            fee_tax_minor: of(self.fee_tax_minor, self.given_fee_tax_minor),
             ticket_ids,
         })
     }
@@ -64,9 +73,20 @@ pub(crate) async fn sold_lines(
 ) -> Result<Vec<SoldLine>, DbError> {
     let lines = sqlx::query_as!(
         SoldLine,
-        "SELECT position, ticket_type_id, quantity, refunded_quantity, line_total_minor, tax_minor,
-             fee_minor, fee_tax_minor
-         FROM order_lines WHERE order_id = $1 ORDER BY position",
+        r#"SELECT l.position, l.ticket_type_id, l.quantity, l.refunded_quantity, l.line_total_minor,
+               l.tax_minor, l.fee_minor, l.fee_tax_minor, g.amount AS "given_minor!",
+               g.tax AS "given_tax_minor!", g.fee AS "given_fee_minor!",
+               g.fee_tax AS "given_fee_tax_minor!"
+           FROM order_lines l
+           CROSS JOIN LATERAL (
+               SELECT coalesce(sum(b.amount_minor), 0)::bigint, coalesce(sum(b.tax_minor), 0)::bigint,
+                   coalesce(sum(b.fee_minor), 0)::bigint, coalesce(sum(b.fee_tax_minor), 0)::bigint
+               FROM refund_lines b JOIN refunds r ON r.id = b.refund_id
+               WHERE b.order_id = l.order_id AND b.position = l.position
+                 -- A withdrawn one gives nothing back.
+                 AND (r.status <> 'failed_final' OR r.tickets_voided_at IS NOT NULL)
+               ) g (amount, tax, fee, fee_tax)
+           WHERE l.order_id = $1 ORDER BY l.position"#,
         order.uuid(),
     );
     Ok(lines.fetch_all(tx).await?)

@@ -20,10 +20,11 @@ mod resolve;
 mod send_back;
 mod send_back_all;
 mod settle;
+mod settle_refund;
 mod void_tickets;
 
 pub(crate) use advance_refund::{
-    Payer, apply_truth, leave_to_a_person, postpone, settle_by_hand, submit, withdraw,
+    Payer, apply_truth, leave_to_a_person, postpone, submit, wait_for_provider, withdraw,
 };
 pub(crate) use announce::Announcement;
 pub(crate) use arrive::{Confirmed, arrive};
@@ -34,10 +35,11 @@ pub(crate) use facts::order_paid;
 pub(crate) use fulfil::fulfil;
 pub(crate) use given_back::{GivenBack, give_back, sold_lines};
 pub(crate) use inquire::inquire;
-pub(crate) use notice_refunds::{note_all, note_seen, notice_refunds};
+pub(crate) use notice_refunds::{note_all, note_seen, notice_refunds, seen_refunds};
 pub(crate) use refuse::refuse;
 pub(crate) use release::release;
 pub(crate) use resolve::{Decision, resolve};
-pub(crate) use send_back::{NewRefund, Voids, order_status, send_back};
+pub(crate) use send_back::{NewRefund, Voids, order_status, send_back, too_large};
 pub(crate) use settle::{Report, settle};
+pub(crate) use settle_refund::settle_by_hand;
 pub(crate) use void_tickets::{Voided, void_free_tickets, void_tickets};

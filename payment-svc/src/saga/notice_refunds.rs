@@ -5,17 +5,18 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    advance_refund::apply_truth,
+    advance_refund::{apply_truth, pay_out},
+    announce::Announcement,
     follow_money::follow_money,
     given_back::give_back_the_rest,
     send_back::{order_status, too_large},
 };
 use crate::{
     app::App,
-    domain::order_state::OrderStatus,
+    domain::{order_state::OrderStatus, refund_state::RefundStatus},
     error::Error,
     provider::{RefundState, RefundTruth, SeenRefund, bounded},
-    refunds,
+    refunds::{self, RefundRow},
     store::{self, AttemptRow, By},
 };
 
@@ -36,18 +37,26 @@ pub(crate) struct Noted {
 
 /// Asks the provider which refunds the payment has. True if there was news.
 pub(crate) async fn notice_refunds(app: &App, attempt: &AttemptRow, by: By) -> Result<bool, Error> {
+    let seen = seen_refunds(app, attempt).await?;
+    note_seen(app, attempt, &seen, by).await
+}
+
+/// The refunds of the payment in the provider's books; none where it has no books to read.
+pub(crate) async fn seen_refunds(
+    app: &App,
+    attempt: &AttemptRow,
+) -> Result<Vec<SeenRefund>, Error> {
     let Some(reference) = attempt.provider_ref.as_deref() else {
-        return Ok(false);
+        return Ok(Vec::new());
     };
     let provider = app
         .providers
         .get(&attempt.provider)
         .ok_or(Error::ProviderNotEnabled)?;
     if !provider.capabilities().tells_truth {
-        return Ok(false);
+        return Ok(Vec::new());
     }
-    let truth = bounded(provider.fetch(reference)).await?;
-    note_seen(app, attempt, &truth.refunds, by).await
+    Ok(bounded(provider.fetch(reference)).await?.refunds)
 }
 
 /// Stores the news among the refunds that a provider named. True if there was any.
@@ -60,7 +69,8 @@ pub(crate) async fn note_seen(
     Ok(note_all(app, attempt, seen, by).await?.news)
 }
 
-/// Like `note_seen`, and says whether to look again.
+/// Like `note_seen`, and says whether to look again. What failed goes first: it makes room for what was
+/// sent back instead.
 pub(crate) async fn note_all(
     app: &App,
     attempt: &AttemptRow,
@@ -68,7 +78,9 @@ pub(crate) async fn note_all(
     by: By,
 ) -> Result<Noted, Error> {
     let mut noted = Noted::default();
-    for seen in seen {
+    let failed = |seen: &&SeenRefund| matches!(seen.state, RefundState::Failed { .. });
+    let others = seen.iter().filter(|seen| !failed(seen));
+    for seen in seen.iter().filter(failed).chain(others) {
         let one = note_one(app, attempt, seen, by.clone()).await?;
         noted.news |= one.news;
         noted.again |= one.again;
@@ -82,19 +94,19 @@ async fn note_one(
     seen: &SeenRefund,
     by: By,
 ) -> Result<Noted, Error> {
-    let key: Option<Uuid> = seen.key.as_deref().and_then(|key| key.parse().ok());
-    let input = (attempt.id, seen.reference.clone(), key);
-    let find = app.db.read(input, |conn, (attempt, reference, key)| {
-        Box::pin(refunds::find_at_provider(conn, *attempt, reference, *key))
+    let id: Option<Uuid> = seen.key.as_deref().and_then(refunds::of_key);
+    let input = (attempt.id, seen.reference.clone(), id);
+    let find = app.db.read(input, |conn, (attempt, reference, id)| {
+        Box::pin(refunds::find_at_provider(conn, *attempt, reference, *id))
     });
     if let Some(ours) = find.await? {
-        let truth = RefundTruth {
-            reference: Some(seen.reference.clone()),
-            state: seen.state.clone(),
+        let news = !is_known(&ours, seen)? && {
+            let truth = RefundTruth {
+                reference: Some(seen.reference.clone()),
+                state: seen.state.clone(),
+            };
+            apply_truth(app, &ours, truth, by).await?
         };
-        let is_known = ours.status()?.is_paid_out()
-            || (seen.state == RefundState::Pending && ours.provider_ref == truth.reference);
-        let news = !is_known && apply_truth(app, &ours, truth, by).await?;
         return Ok(Noted { news, again: false });
     }
     match seen.state {
@@ -106,6 +118,21 @@ async fn note_one(
         RefundState::Failed { .. } => Ok(Noted::default()),
         RefundState::Succeeded => record_external(app, attempt, seen, by).await,
     }
+}
+
+/// Paid out is paid out, unless the provider takes back that very money. A no is news of the key that was
+/// asked for last.
+fn is_known(ours: &RefundRow, seen: &SeenRefund) -> Result<bool, Error> {
+    let same = ours.provider_ref.as_ref() == Some(&seen.reference);
+    let paid_out = ours.status()?.is_paid_out();
+    Ok(match seen.state {
+        RefundState::Pending => paid_out || same,
+        RefundState::Succeeded => paid_out,
+        RefundState::Failed { .. } => {
+            let asked = !paid_out && seen.key.as_ref() == Some(&ours.provider_key());
+            !same && !asked
+        }
+    })
 }
 
 /// Somebody else sent this back. Too much of it is put before a person: another refund of ours, which
@@ -120,6 +147,7 @@ async fn record_external(
         id: RefundId::new(&app.sources),
         attempt: attempt.clone(),
         seen: seen.clone(),
+        announcement: Announcement::of(app, attempt.order_id.into()).await?,
         by,
     };
     let record = app.db.run(external.clone(), |tx, external| {
@@ -128,6 +156,7 @@ async fn record_external(
     match record.await {
         Ok(news) => {
             app.nudges.refunds.notify_one();
+            app.nudges.outbox.notify_one();
             Ok(Noted { news, again: false })
         }
         Err(Error::RefundTooLarge) => {
@@ -154,6 +183,7 @@ struct External {
     id: RefundId,
     attempt: AttemptRow,
     seen: SeenRefund,
+    announcement: Announcement,
     by: By,
 }
 
@@ -162,9 +192,16 @@ impl External {
     async fn record(&self, tx: &mut PgConnection) -> Result<bool, Error> {
         let order = self.attempt.order_id.into();
         let status = order_status(tx, order).await?;
-        if self.is_paid_out_by_a_person(tx).await? {
-            return Ok(false);
-        }
+        let news = match self.paid_out_by_a_person(tx).await? {
+            Some(refund) => self.name(tx, &refund).await?,
+            None => self.count(tx, status).await?,
+        };
+        store::attention_is_over(tx, order, DOES_NOT_FIT).await?;
+        Ok(news)
+    }
+
+    async fn count(&self, tx: &mut PgConnection, status: OrderStatus) -> Result<bool, Error> {
+        let order = self.attempt.order_id.into();
         let (left, currency) = self.left(tx).await?;
         if currency.as_ref() != Some(&self.seen.currency) {
             return Err(Error::RefundTooLarge);
@@ -186,25 +223,48 @@ impl External {
         if may_have_tickets {
             store::ask_for_attention(tx, order, PARTLY_BACK).await?;
         }
-        store::attention_is_over(tx, order, DOES_NOT_FIT).await?;
         Ok(true)
     }
 
-    /// What a person paid out for us at the provider is in its books without our key: it gets its
-    /// name, and is not counted again.
-    async fn is_paid_out_by_a_person(&self, tx: &mut PgConnection) -> Result<bool, Error> {
-        let adopted = sqlx::query!(
-            "UPDATE refunds SET provider_ref = $4
-             WHERE id = (SELECT id FROM refunds
-                         WHERE attempt_id = $1 AND status = 'succeeded' AND provider_ref IS NULL
-                           AND amount_minor = $2 AND currency = $3
-                         ORDER BY number LIMIT 1)",
+    /// What a person paid out for us at the provider is in its books without our key: a refund of as
+    /// much that was settled already, or waits for that.
+    async fn paid_out_by_a_person(
+        &self,
+        tx: &mut PgConnection,
+    ) -> Result<Option<RefundRow>, Error> {
+        let id = sqlx::query_scalar!(
+            "SELECT r.id FROM refunds r JOIN payment_attempts a ON a.id = r.attempt_id
+             WHERE r.attempt_id = $1 AND r.amount_minor = $2 AND r.currency = $3
+               AND (r.status = 'succeeded' AND r.provider_ref IS NULL
+                    OR r.status = 'submitted' AND r.next_step_at IS NULL
+                    OR r.status = 'failed_final' AND (r.voids = 'none' OR r.tickets_voided_at IS NOT NULL)
+                       AND r.amount_minor <= a.captured_minor - a.refunded_minor)
+             ORDER BY r.status = 'succeeded' DESC, r.number LIMIT 1",
             self.attempt.id,
             self.seen.amount_minor,
             self.seen.currency,
-            self.seen.reference,
         );
-        Ok(adopted.execute(tx).await?.rows_affected() == 1)
+        match id.fetch_optional(&mut *tx).await? {
+            Some(id) => Ok(refunds::find(tx, id.into()).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// It gets the provider's name of the money, and is not counted again. True if that it was paid out
+    /// is news.
+    async fn name(&self, tx: &mut PgConnection, refund: &RefundRow) -> Result<bool, Error> {
+        if refund.status()? != RefundStatus::Succeeded {
+            let reference = Some(self.seen.reference.as_str());
+            return pay_out(tx, refund, reference, (&self.announcement, &self.by)).await;
+        }
+        sqlx::query!(
+            "UPDATE refunds SET provider_ref = $2 WHERE id = $1",
+            refund.id,
+            self.seen.reference,
+        )
+        .execute(tx)
+        .await?;
+        Ok(false)
     }
 
     /// Of every payment of the order, and the currency of this one; none while nothing arrived.
@@ -229,11 +289,12 @@ impl External {
         let inserted = sqlx::query!(
             "INSERT INTO refunds (id, order_id, attempt_id, number, provider, amount_minor, currency,
                  reason, status, voids, provider_ref, requested_by, next_step_at, trace_id,
-                 traceparent, ended_at)
+                 traceparent, ended_at, paid_out_at)
              SELECT $1, $2, $3,
                  (SELECT coalesce(max(number), 0) + 1 FROM refunds WHERE order_id = $2),
                  $4, $5, $6, 'external', 'external', CASE WHEN $7 THEN 'all' ELSE 'none' END, $8, $4,
-                 CASE WHEN $11 THEN clock_timestamp() END, $9, $10, clock_timestamp()
+                 CASE WHEN $11 THEN clock_timestamp() END, $9, $10, clock_timestamp(),
+                 clock_timestamp()
              ON CONFLICT DO NOTHING",
             self.id.uuid(),
             self.attempt.order_id,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     capture::paid_by,
-    send_back_all::{refund_names, send_back_all},
+    send_back_all::{refund_names, send_back_all, send_back_but},
     settle::Locked,
 };
 use crate::{
@@ -65,6 +65,9 @@ async fn record(tx: &mut PgConnection, resolution: &Resolution) -> Result<(), Er
         (Decision::Accept, OrderStatus::Mismatch, Some(attempt)) => {
             store::advance(tx, &order.to(OrderStatus::Paid, by, ACCEPTED)).await?;
             paid_by(tx, order, attempt).await?;
+            // What came beside it was paid for nothing.
+            let (money, kept) = ((order.id, &resolution.names[..]), Some(attempt.id));
+            send_back_but(tx, money, kept, RefundReason::SecondPayment, by).await?;
         }
         (Decision::Refund, OrderStatus::Mismatch, Some(_)) => {
             let money = (order.id, &resolution.names[..]);

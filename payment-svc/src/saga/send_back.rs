@@ -92,6 +92,7 @@ pub(crate) async fn send_back(tx: &mut PgConnection, refund: &NewRefund) -> Resu
     }
     let status = order_status(tx, refund.order).await?;
     store::note(tx, refund.order, status, &refund.by, REFUND_REQUESTED).await?;
+    store::refresh_attention(tx, refund.order).await?;
     Ok(true)
 }
 

@@ -32,14 +32,26 @@ pub(super) async fn refund_names(
 /// there was nothing.
 pub(super) async fn send_back_all(
     tx: &mut PgConnection,
+    money: (OrderId, &[(Uuid, RefundId)]),
+    reason: RefundReason,
+    by: &By,
+) -> Result<bool, Error> {
+    send_back_but(tx, money, None, reason, by).await
+}
+
+/// Like `send_back_all`, without the payment that the order was sold for.
+pub(super) async fn send_back_but(
+    tx: &mut PgConnection,
     (order, names): (OrderId, &[(Uuid, RefundId)]),
+    kept: Option<Uuid>,
     reason: RefundReason,
     by: &By,
 ) -> Result<bool, Error> {
     let mut any = false;
     for attempt in store::attempts(tx, order).await? {
         let name = names.iter().find(|(id, _)| *id == attempt.id);
-        let Some((_, id)) = name.filter(|_| attempt.left_minor() > 0) else {
+        let Some((_, id)) = name.filter(|_| attempt.left_minor() > 0 && kept != Some(attempt.id))
+        else {
             continue;
         };
         let refund = NewRefund {

@@ -21,7 +21,8 @@ pub(crate) enum Voided {
     Yes,
     /// Fewer valid ones are left than the refund gives back: its money must not leave.
     TooFew,
-    /// The tickets are being issued; it is for another time.
+    /// The tickets are being issued, or another refund is to void some of them first; it is for another
+    /// time.
     TooEarly,
 }
 
@@ -43,6 +44,9 @@ pub(crate) async fn void_tickets(app: &App, refund: &RefundRow, by: By) -> Resul
         OrderStatus::Paid => return Ok(Voided::TooEarly),
         OrderStatus::Unfulfillable => 0,
         _ if !refund.has_tickets_to_void() => 0,
+        _ if refund.voids == "all" && others_go_first(app, refund).await? => {
+            return Ok(Voided::TooEarly);
+        }
         _ => match ask(app, refund).await? {
             Some(count) => count,
             None => return Ok(Voided::TooFew),
@@ -64,6 +68,22 @@ pub(crate) async fn void_free_tickets(app: &App, order: OrderId) -> Result<(), E
     };
     app.inventory.clone().void_tickets(request).await?;
     Ok(())
+}
+
+/// Another refund is still to void tickets of its own: if all of them went now, it would find none and
+/// be withdrawn. None of those waits for this one.
+async fn others_go_first(app: &App, refund: &RefundRow) -> Result<bool, Error> {
+    let read = app.db.read(refund.order_id, |conn, order| {
+        Box::pin(async move {
+            let waiting = sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM refunds WHERE order_id = $1 AND status = 'requested'
+                       AND voids = 'lines' AND tickets_voided_at IS NULL) AS "waiting!""#,
+                order,
+            );
+            Ok::<_, Error>(waiting.fetch_one(conn).await?)
+        })
+    });
+    read.await
 }
 
 /// How many tickets this refund made void. None: there are not that many.
@@ -133,7 +153,7 @@ async fn mark(tx: &mut PgConnection, refund: &RefundRow, count: i32, by: &By) ->
     sqlx::query!(
         "UPDATE refunds
          SET tickets_voided_at = CASE WHEN voids <> 'none' THEN clock_timestamp() END,
-             voided_tickets = $2,
+             voided_tickets = $2, step_failures = 0,
              next_step_at = CASE WHEN $3 THEN NULL ELSE next_step_at END
          WHERE id = $1 AND tickets_voided_at IS NULL",
         refund.id,
@@ -144,6 +164,7 @@ async fn mark(tx: &mut PgConnection, refund: &RefundRow, count: i32, by: &By) ->
     .await?;
     if external {
         follow_money(tx, refund.order(), status, by).await?;
+        store::refresh_attention(tx, refund.order()).await?;
     }
     Ok(())
 }

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use proto::payment::{ListRefundsRequest, OrderStatus, RefundDetail, RefundReason, RefundStatus};
+use kit::ErrorReason;
+use proto::payment::{
+    ListRefundsRequest, OrderStatus, RefundDetail, RefundReason, RefundStatus, VerifyPaymentRequest,
+};
 use testkit::eventually;
 
 use crate::{
     desk::Clerk,
-    till::{NEVER_REFUNDS, an_amount, minor, status},
-    world::World,
+    till::{NEVER_REFUNDS, an_amount, everything, minor, status},
+    world::{World, failure},
 };
 
 /// A process that starts reads the provider's books.
@@ -57,6 +60,12 @@ async fn a_part_of_it_is_for_a_person_to_think_about() {
             .unwrap()
             .contains("sent back at the provider")
     );
+    // Whoever has the provider asked has read it.
+    let asks = Clerk::superadmin().asks(VerifyPaymentRequest {
+        order_id: placed.order.id.clone(),
+    });
+    world.admin().verify_payment(asks).await.unwrap();
+    assert_eq!(world.attention(&placed).await, None);
     // Seen again and again, it counts once.
     world.crash();
     world.restart().await;
@@ -83,6 +92,51 @@ async fn what_a_person_paid_out_there_is_not_counted_again() {
     .await;
     assert_eq!(world.count("SELECT count(*) FROM refunds").await, 1);
     world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_person_pays_out_there_is_settled_by_that() {
+    let mut world = World::start().await;
+    let placed = world.sold_to(NEVER_REFUNDS).await;
+    let refund = world.refund(an_amount(&placed, 3000)).await.unwrap();
+    world.until_refund(&refund, RefundStatus::FailedFinal).await;
+    world.send_back_at_the_provider(&placed, 3000).await;
+    world.crash();
+    world.restart().await;
+    let done = world.until_refund(&refund, RefundStatus::Succeeded).await;
+    assert!(!done.provider_ref.is_empty());
+    assert_eq!(world.count("SELECT count(*) FROM refunds").await, 1);
+    assert_eq!(world.attention(&placed).await, None);
+    assert_eq!(world.told(&placed).await.len(), 1);
+    let settled = failure(world.settle(&refund).await);
+    assert_eq!(settled.reason, ErrorReason::RefundNotOpen);
+    world.end().await;
+}
+
+/// Ours was recorded first, and the provider has not enough left for it.
+#[tokio::test]
+async fn what_went_back_meanwhile_nobody_has_to_pay_out() {
+    for (amount_minor, status) in [
+        (9000, RefundStatus::Succeeded),
+        (4000, RefundStatus::FailedFinal),
+    ] {
+        let world = World::start().await;
+        let placed = world.sold().await;
+        world.tickets.books().mood.void_away = true;
+        let refund = world.refund(everything(&placed)).await.unwrap();
+        world.send_back_at_the_provider(&placed, amount_minor).await;
+        world.tickets.books().mood.void_away = false;
+        world.until_refund(&refund, status).await;
+        let counted = eventually("it counts", Duration::from_secs(20), || async {
+            let counted = "SELECT refunded_minor FROM payment_attempts";
+            Some(world.count(counted).await).filter(|counted| *counted > 0)
+        });
+        assert_eq!(counted.await, amount_minor);
+        let why = world.attention(&placed).await.unwrap_or_default();
+        assert!(!why.contains("by hand"), "{why}");
+        assert_eq!(why.is_empty(), amount_minor == 9000, "{why}");
+        world.end().await;
+    }
 }
 
 #[tokio::test]

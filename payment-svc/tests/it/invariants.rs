@@ -18,7 +18,7 @@ const NEVER: &[(&str, &str)] = &[
     ),
     (
         "a fulfilled order has no receipt in the outbox, or another one has",
-        "SELECT abs((SELECT count(*) FROM order_events WHERE to_status = 'fulfilled' AND from_status <> 'fulfilled')
+        "SELECT abs((SELECT count(*) FROM order_events WHERE to_status = 'fulfilled' AND from_status = 'paid')
            - (SELECT count(*) FROM outbox WHERE kind = 'order_paid'))",
     ),
     (

@@ -82,6 +82,30 @@ async fn accepted_it_is_sold() {
     world.end().await;
 }
 
+/// Two payments came; one is what the order is sold for.
+#[tokio::test]
+async fn accepted_it_keeps_one_payment_only() {
+    let mut world = World::start().await;
+    let placed = too_little_came(&world).await;
+    world
+        .sql("INSERT INTO payment_attempts (id, order_id, number, provider, provider_key, amount_minor,
+                  currency, status, provider_ref, deadline, captured_minor, captured_currency, captured_at)
+              SELECT gen_random_uuid(), order_id, 2, 'manual', 'second', 9000, 'EUR', 'succeeded', 'second',
+                  deadline, 9000, 'EUR', clock_timestamp() FROM payment_attempts")
+        .await;
+    resolve(&world, &placed, MismatchDecision::Accept)
+        .await
+        .unwrap();
+    let order = world.until(&placed, OrderStatus::Fulfilled).await;
+    let [refund] = order.refunds.as_slice() else {
+        panic!("{:?}", order.refunds);
+    };
+    assert_eq!(refund.reason(), RefundReason::SecondPayment);
+    assert_eq!(refund.amount.as_ref().unwrap().amount_minor, 9000);
+    // Nobody pays the second one out, so there is no end to wait for.
+    world.crash();
+}
+
 #[tokio::test]
 async fn refunded_it_goes_back_whole() {
     let world = World::start().await;

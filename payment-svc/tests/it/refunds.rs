@@ -6,7 +6,7 @@ use futures::future::join_all;
 use kit::ErrorReason;
 use proto::{
     event::{RefundCause, envelope::Payload},
-    payment::{OrderStatus, RefundStatus},
+    payment::{GetReceiptRequest, GetReceiptResponse, OrderStatus, RefundStatus},
 };
 use testkit::eventually;
 
@@ -105,6 +105,27 @@ async fn tickets_go_back_one_by_one() {
 }
 
 #[tokio::test]
+async fn the_documents_show_only_tickets_that_are_valid() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    let receipt = || async {
+        let (order_id, secret) = (placed.order.id.clone(), placed.secret.clone());
+        let request = GetReceiptRequest { order_id, secret };
+        world.orders.clone().get_receipt(request).await
+    };
+    let tickets_in = |answer: GetReceiptResponse| answer.facts.unwrap().tickets.len();
+    assert_eq!(tickets_in(receipt().await.unwrap().into_inner()), 2);
+    let refund = world.refund(tickets(&placed, 1)).await.unwrap();
+    world.until_refund(&refund, RefundStatus::Succeeded).await;
+    assert_eq!(tickets_in(receipt().await.unwrap().into_inner()), 1);
+    world.refund(tickets(&placed, 1)).await.unwrap();
+    world.until(&placed, OrderStatus::Refunded).await;
+    let none = failure(receipt().await);
+    assert_eq!(none.reason, ErrorReason::TicketsNotReady);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn at_a_provider_that_takes_its_time_it_is_followed() {
     let world = World::start_with(&[("--sandbox-late-ms", "1500")]).await;
     // Nobody reports: the schedule finds it.
@@ -142,19 +163,123 @@ async fn at_a_provider_that_refuses_a_person_pays_it_out() {
         OrderStatus::Fulfilled
     );
     assert!(world.told(&placed).await.is_empty());
-    assert_eq!(
-        failure(world.retry(&failed).await).reason,
-        ErrorReason::RefundNotOpen
-    );
     let settled = world.settle(&failed).await.unwrap();
     assert_eq!(status(&settled), RefundStatus::Succeeded);
     world.until(&placed, OrderStatus::Refunded).await;
     assert_eq!(world.attention(&placed).await, None);
+    // The answer may have been lost: once more changes nothing.
+    assert_eq!(world.settle(&failed).await.unwrap(), settled);
+    let audited = "SELECT count(*) FROM audit_log WHERE action = 'refund.settle'";
+    assert_eq!(world.count(audited).await, 1);
     assert_eq!(world.told(&placed).await.len(), 1);
     assert_eq!(
-        failure(world.settle(&failed).await).reason,
+        failure(world.retry(&failed).await).reason,
         ErrorReason::RefundNotOpen
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_that_failed_for_good_is_tried_again_by_another_key() {
+    let world = World::start().await;
+    let placed = world.sold_to(NEVER_REFUNDS).await;
+    let refund = world.refund(everything(&placed)).await.unwrap();
+    let failed = world.until_refund(&refund, RefundStatus::FailedFinal).await;
+    world
+        .sql("UPDATE sandbox.sessions SET refunds_end = 'at_once'")
+        .await;
+    let again = world.retry(&failed).await.unwrap();
+    assert_eq!(status(&again), RefundStatus::Failed);
+    world.until_refund(&refund, RefundStatus::Succeeded).await;
+    world.until(&placed, OrderStatus::Refunded).await;
+    assert_eq!(world.attention(&placed).await, None);
+    assert_eq!(world.sent_back(&placed).await, 9000);
+    assert_eq!(world.told(&placed).await.len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_matter_does_not_hide_another() {
+    let world = World::start().await;
+    let placed = world.sold_to(NEVER_REFUNDS).await;
+    let first = world.refund(an_amount(&placed, 1000)).await.unwrap();
+    world.until_refund(&first, RefundStatus::FailedFinal).await;
+    let second = world.refund(an_amount(&placed, 2000)).await.unwrap();
+    world.until_refund(&second, RefundStatus::FailedFinal).await;
+    let why = world.attention(&placed).await.unwrap();
+    assert!(
+        why.starts_with("Refund 1: failed") && why.contains("Refund 2: failed"),
+        "{why}"
+    );
+    world.settle(&second).await.unwrap();
+    let why = world.attention(&placed).await.unwrap();
+    assert!(
+        why.starts_with("Refund 1: failed") && !why.contains("Refund 2"),
+        "{why}"
+    );
+    world.settle(&first).await.unwrap();
+    assert_eq!(world.attention(&placed).await, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn all_of_it_waits_for_the_tickets_of_another() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    world.tickets.books().mood.void_away = true;
+    let one = world.refund(tickets(&placed, 1)).await.unwrap();
+    let rest = world.refund(everything(&placed)).await.unwrap();
+    world
+        .sql("UPDATE refunds SET next_step_at = clock_timestamp() + interval '1 h' WHERE voids = 'lines'")
+        .await;
+    world.tickets.books().mood.void_away = false;
+    let tries = "SELECT step_failures::bigint FROM refunds WHERE voids = 'all'";
+    let before = world.count(tries).await;
+    eventually("two more tries", Duration::from_secs(20), || async {
+        let void = world.tickets.valid_tickets(&placed.order.id) == 0;
+        (void || world.count(tries).await > before + 1).then_some(())
+    })
+    .await;
+    assert_eq!(world.tickets.valid_tickets(&placed.order.id), 2);
+    world.until_refund(&one, RefundStatus::Succeeded).await;
+    world.until_refund(&rest, RefundStatus::Succeeded).await;
+    world.until(&placed, OrderStatus::Refunded).await;
+    assert_eq!(world.sent_back(&placed).await, 9000);
+    world.end().await;
+}
+
+/// 100.00 for three; what the withdrawn one would have carried is not lost.
+#[tokio::test]
+async fn the_last_ticket_carries_all_that_is_left() {
+    let world = World::start().await;
+    let placed = Placed::from(world.place(world.wish_for(3, 3333)).await.unwrap());
+    world.pay(&placed.order).await;
+    world.until(&placed, OrderStatus::Fulfilled).await;
+    world
+        .sql(
+            "UPDATE order_lines SET line_total_minor = 10000;
+              UPDATE orders SET total_amount_minor = 10000;
+              UPDATE payment_attempts SET amount_minor = 10000, captured_minor = 10000;
+              UPDATE sandbox.sessions SET amount_minor = 10000",
+        )
+        .await;
+    world.tickets.books().mood.void_away = true;
+    let withdrawn = world.refund(tickets(&placed, 1)).await.unwrap();
+    let mut carried = vec![minor(&world.refund(tickets(&placed, 1)).await.unwrap())];
+    world
+        .sql(
+            "UPDATE refunds SET status = 'failed_final', next_step_at = NULL,
+                  ended_at = clock_timestamp() WHERE number = 1",
+        )
+        .await;
+    for _ in 0..2 {
+        carried.push(minor(&world.refund(tickets(&placed, 1)).await.unwrap()));
+    }
+    assert_eq!((minor(&withdrawn), carried), (3334, vec![3333, 3333, 3334]));
+    world.tickets.books().mood.void_away = false;
+    world.hurry().await;
+    world.until(&placed, OrderStatus::Refunded).await;
+    assert_eq!(world.sent_back(&placed).await, 10_000);
     world.end().await;
 }
 
@@ -299,6 +424,9 @@ async fn without_such_tickets_no_money_leaves() {
         failure(world.settle(&failed).await).reason,
         ErrorReason::RefundNotOpen
     );
+    let seen = world.order(&placed, false).await.refunds;
+    let withdrawn: Vec<bool> = seen.iter().map(|refund| refund.withdrawn).collect();
+    assert_eq!(withdrawn, [false, true]);
     assert_eq!(world.tickets.valid_tickets(&placed.order.id), 1);
     // The third ticket was only in the books.
     world.crash();

@@ -112,7 +112,8 @@ async fn an_event_takes_what_it_likes_of_what_is_enabled() {
 
     let any = world.placed().await.order;
     assert_eq!(any.payment.unwrap().provider, "sandbox");
-    assert_eq!(any.payment_providers, ["sandbox", "manual"]);
+    // Bound with a card, it has too little time for a transfer.
+    assert_eq!(any.payment_providers, ["sandbox"]);
     let asked = world.tickets.books().asked.clone().unwrap();
     assert_eq!(asked.provider_kinds, ["sandbox", "manual"]);
 

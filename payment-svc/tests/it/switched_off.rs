@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+use kit::ErrorReason;
 use payment_svc::ProviderName;
-use proto::payment::{AttemptStatus, OrderStatus, PlaceOrderRequest, StartPaymentRequest};
+use proto::payment::{
+    AttemptStatus, OrderStatus, PlaceOrderRequest, RefundStatus, StartPaymentRequest,
+};
 use testkit::{
     StripeServer, eventually, keys,
     stripe::{SECRET_KEY, WEBHOOK_SECRET},
 };
 
-use crate::world::{Placed, World};
+use crate::{
+    till::{REFUNDS_LATE, everything},
+    world::{Placed, World, failure},
+};
 
 const BOTH: &[(&str, &str)] = &[("--payment-providers", "sandbox,manual")];
 
@@ -44,6 +50,44 @@ async fn an_open_payment_of_a_switched_off_provider_is_put_before_a_person() {
     world.end().await;
 }
 
+/// It may have paid the refund out, or be about to.
+#[tokio::test]
+async fn a_refund_that_a_switched_off_provider_was_asked_for_is_not_paid_out_by_hand() {
+    let settings = [BOTH[0], ("--sandbox-late-ms", "1000")];
+    let mut world = World::start_with(&settings).await;
+    let placed = world.sold_to(REFUNDS_LATE).await;
+    world.hook.copies(0);
+    let refund = world.refund(everything(&placed)).await.unwrap();
+    eventually("it is asked for", Duration::from_secs(10), || async {
+        let asked = "SELECT count(*) FROM sandbox.refunds";
+        (world.count(asked).await == 1).then_some(())
+    })
+    .await;
+    world.crash();
+    world.reconfigure(|config| config.payment_providers = vec![ProviderName::Manual]);
+    world.restart().await;
+    world.hurry().await;
+    let why = eventually("a person is asked", Duration::from_secs(10), || async {
+        world.attention(&placed).await
+    })
+    .await;
+    assert!(
+        why.contains("Enable the provider") && !why.contains("by hand"),
+        "{why}"
+    );
+    let refused = failure(world.settle(&refund).await);
+    assert_eq!(refused.reason, ErrorReason::RefundNotOpen);
+    let pause = "SELECT extract(epoch FROM next_step_at - clock_timestamp())::bigint FROM refunds";
+    assert!(world.count(pause).await > 3000);
+    world.crash();
+    world.reconfigure(|config| config.payment_providers.push(ProviderName::Sandbox));
+    world.restart().await;
+    world.until_refund(&refund, RefundStatus::Succeeded).await;
+    assert_eq!(world.attention(&placed).await, None);
+    assert_eq!(world.sent_back(&placed).await, 9000);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn an_order_that_was_not_bound_yet_ends() {
     let mut world = World::start_with(BOTH).await;
@@ -70,7 +114,7 @@ async fn an_order_that_was_not_bound_yet_ends() {
 async fn a_provider_that_refuses_ends_the_attempt_and_not_the_order() {
     let stripe = StripeServer::start().await;
     let world = World::start_with(&[
-        ("--payment-providers", "stripe,manual"),
+        ("--payment-providers", "stripe,manual,sandbox"),
         ("--stripe-secret-key", SECRET_KEY),
         ("--stripe-webhook-secret", WEBHOOK_SECRET),
         ("--stripe-api-base", &stripe.url()),
@@ -91,14 +135,23 @@ async fn a_provider_that_refuses_ends_the_attempt_and_not_the_order() {
         .unwrap();
     assert!(why.contains("amount_too_small"), "{why}");
 
-    let request = StartPaymentRequest {
+    let with = |provider: &str| StartPaymentRequest {
         order_id: placed.order.id.clone(),
         secret: placed.secret.clone(),
-        provider: "manual".to_owned(),
+        provider: provider.to_owned(),
         idempotency_key: keys::idempotency_key(),
     };
-    let second = world.orders.clone().start_payment(request).await.unwrap();
-    let payment = second.into_inner().order.unwrap().payment.unwrap();
+    // The minutes of a card are too few for a bank transfer.
+    assert_eq!(placed.order.payment_providers, ["stripe", "sandbox"]);
+    let mut orders = world.orders.clone();
+    let transfer = orders.start_payment(with("manual"));
+    assert_eq!(
+        failure(transfer.await).reason,
+        ErrorReason::ProviderNotEnabled
+    );
+    let second = orders.start_payment(with("sandbox")).await;
+    let payment = second.unwrap().into_inner().order.unwrap().payment;
+    let payment = payment.unwrap();
     assert_eq!(payment.status(), AttemptStatus::RequiresAction);
     world.cancel(&placed).await.unwrap();
     world.end().await;

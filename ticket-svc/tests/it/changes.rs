@@ -103,7 +103,8 @@ async fn bad_cursors_and_strangers_are_refused() {
     for (peer, allowed) in [
         (Peer::User, false),
         (Peer::Notify, false),
-        (Peer::Gateway, true),
+        (Peer::Gateway, false),
+        (Peer::Payment, true),
         (Peer::Operator, true),
     ] {
         let channel = kit::client::channel(&shop.url, shop.mesh.identity(peer)).unwrap();

@@ -62,28 +62,28 @@ async fn only_the_members_that_need_it_may_ask() {
         let channel = kit::client::channel(&shop.url, shop.mesh.identity(peer)).unwrap();
         GrantServiceClient::new(channel)
     };
-    for peer in [Peer::Gateway, Peer::User, Peer::Operator] {
+    for peer in [Peer::Gateway, Peer::User, Peer::Notify, Peer::Operator] {
         let mut outside = client(peer);
         let closed = ErrorReason::CallerNotAllowed;
         refused(outside.check_grant(check.clone()).await, closed);
         refused(outside.list_grants(list.clone()).await, closed);
     }
-    let mut notify = client(Peer::Notify);
+    let mut payment = client(Peer::Payment);
     assert!(
-        notify
+        payment
             .check_grant(check.clone())
             .await
             .unwrap()
             .into_inner()
             .granted
     );
-    notify.list_grants(list).await.unwrap();
+    payment.list_grants(list).await.unwrap();
     let nonsense = api::CheckGrantRequest {
         event_id: "x".to_owned(),
         ..check
     };
-    refused_field(notify.check_grant(nonsense).await, "event_id");
+    refused_field(payment.check_grant(nonsense).await, "event_id");
     let nobody = api::ListGrantsRequest::default();
-    refused_field(notify.list_grants(nobody).await, "user_id");
+    refused_field(payment.list_grants(nobody).await, "user_id");
     shop.close().await;
 }

@@ -109,6 +109,30 @@ async fn payment_svc_dies_during_a_refund() {
     office.close().await;
 }
 
+/// It had cost nothing, so no money tells its guest that nothing came of it.
+#[tokio::test]
+async fn a_free_order_is_refused_when_its_event_is_cancelled_meanwhile() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(1, 0).await;
+    let guest = office.guest();
+    let path = format!("/api/v1/admin/events/{}/cancel", on_sale.event_id);
+    office.admin_token().await;
+    let order = order_stubbornly(&guest, &on_sale, "free@example.org");
+    let cancel = async {
+        let reason = json!({"reason": "The hall is flooded."});
+        let (status, body) = office.admin_post(&path, &reason).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+    };
+    let dies = (Peer::Payment, "payment.order_bound");
+    let order = meanwhile_dies_and(&office, dies, order, cancel).await;
+    let refused = guest.wait_for(&order, "unfulfillable").await;
+    assert_eq!(refused["tickets"], json!([]));
+    assert_eq!(refused["refunds"], json!([]));
+    let mails = office.smtp.wait_for(1, PATIENCE).await;
+    assert!(mails[0].data.contains("Subject: No tickets for"));
+    office.close().await;
+}
+
 #[tokio::test]
 async fn ticket_svc_dies_at_each_of_its_steps() {
     let office = BoxOffice::open().await;
@@ -219,6 +243,16 @@ async fn meanwhile_dies<T>(
     point: &str,
     work: impl Future<Output = T>,
 ) -> T {
+    meanwhile_dies_and(office, (peer, point), work, async {}).await
+}
+
+/// As above, with something that happens while the member is away.
+async fn meanwhile_dies_and<T>(
+    office: &BoxOffice,
+    (peer, point): (Peer, &str),
+    work: impl Future<Output = T>,
+    away: impl Future<Output = ()>,
+) -> T {
     office.mesh.lock().await.stop_member(peer).await.unwrap();
     let mut member = dying_member(office, peer, point).await;
     // Waiting for a process would close it, and that is what tells the member that the test has ended.
@@ -227,6 +261,7 @@ async fn meanwhile_dies<T>(
         let ended = tokio::time::timeout(PATIENCE, member.wait()).await;
         let ended = ended.unwrap_or_else(|_| panic!("nobody passed {point}"));
         assert_eq!(ended.unwrap().signal(), Some(SIGABRT), "{point}");
+        away.await;
         office.make_leases_due().await;
         office.mesh.lock().await.start_member(peer).await.unwrap();
     };

@@ -224,7 +224,7 @@ const TAMPERINGS: &[Tampering] = &[
     ),
     (
         Payments,
-        "UPDATE refunds SET status = 'requested', ended_at = NULL WHERE number = 1",
+        "UPDATE refunds SET status = 'requested', ended_at = NULL, paid_out_at = NULL WHERE number = 1",
         &[
             "refunds-move-on",
             "refunds-are-announced",
@@ -234,7 +234,7 @@ const TAMPERINGS: &[Tampering] = &[
     ),
     (
         Payments,
-        "UPDATE refunds SET status = 'submitted', ended_at = NULL,
+        "UPDATE refunds SET status = 'submitted', ended_at = NULL, paid_out_at = NULL,
                             next_step_at = now() - interval '5 minutes'",
         &[
             "refunds-move-on",
@@ -258,12 +258,7 @@ const TAMPERINGS: &[Tampering] = &[
          SELECT id, 'nobody', status, 'fulfilled', 'tampered' FROM orders
          WHERE status = 'partially_refunded';
          UPDATE orders SET status = 'fulfilled' WHERE status = 'partially_refunded'",
-        &[
-            "status-follows-money",
-            "history-is-legal",
-            "fulfilled-is-announced",
-            "guests-are-owed-nothing",
-        ],
+        &["status-follows-money"],
     ),
     (
         Payments,
@@ -279,6 +274,15 @@ const TAMPERINGS: &[Tampering] = &[
         Payments,
         "INSERT INTO event_cancellations (event_id, explanation, cancelled_at, finished_at)
          SELECT event_id, '', now(), now() - interval '1 hour' FROM orders WHERE status = 'fulfilled'",
+        &["cancelled-events-end"],
+    ),
+    (
+        Payments,
+        "INSERT INTO event_cancellations (event_id, explanation, cancelled_at, finished_at, next_scan_at)
+         SELECT event_id, '', now(), now() - interval '1 hour', now() + interval '5 minutes'
+         FROM orders WHERE status = 'fulfilled';
+         UPDATE orders SET updated_at = now() - interval '6 minutes';
+         UPDATE payment_attempts SET captured_at = captured_at - interval '6 minutes'",
         &["cancelled-events-end"],
     ),
     (
@@ -336,6 +340,12 @@ const TAMPERINGS: &[Tampering] = &[
         &["ended-orders-free-their-stock"],
     ),
     (Payments, "UPDATE provider_events SET state = 'received'", &["webhooks-are-applied"]),
+    (
+        Payments,
+        "UPDATE payment_attempts SET capture_ref = 'pi_' || provider_ref WHERE captured_minor > 0;
+         UPDATE provider_events SET state = 'received', reference = 'pi_' || reference",
+        &["webhooks-are-applied"],
+    ),
     (Payments, "DELETE FROM outbox", &["fulfilled-is-announced", "refunds-are-announced"]),
     (Payments, "UPDATE outbox SET confirmed_at = NULL", &["outbox-is-confirmed"]),
     (
@@ -450,6 +460,41 @@ async fn every_rule_speaks_when_what_it_watches_is_tampered_with() {
             sorted(expected),
             "{sql}\n{report}"
         );
+    }
+}
+
+/// What happens of itself and looks like a fault from one side.
+const INNOCENT: &[(In, &str)] = &[
+    // A refund asked for tickets that were void already, and was withdrawn: no money, no tickets.
+    (
+        Payments,
+        "INSERT INTO refunds (id, order_id, attempt_id, number, provider, amount_minor, currency,
+                              reason, note, status, voids, requested_by, ended_at)
+         SELECT gen_random_uuid(), order_id, attempt_id, 2, provider, amount_minor, currency, reason,
+                note, 'failed_final', voids, requested_by, ended_at
+         FROM refunds WHERE voids = 'lines';
+         INSERT INTO refund_lines (refund_id, order_id, position, quantity, amount_minor, tax_minor,
+                                   fee_minor, fee_tax_minor)
+         SELECT f.id, l.order_id, l.position, l.quantity, l.amount_minor, l.tax_minor, l.fee_minor,
+                l.fee_tax_minor
+         FROM refunds f JOIN refund_lines l ON l.order_id = f.order_id
+         WHERE f.status = 'failed_final'",
+    ),
+    // Money came late for an order of a cancelled event that was done with.
+    (
+        Payments,
+        "INSERT INTO event_cancellations (event_id, explanation, cancelled_at, finished_at, next_scan_at)
+         SELECT event_id, '', now(), now() - interval '1 minute', now() + interval '4 minutes'
+         FROM orders WHERE status = 'fulfilled'",
+    ),
+];
+
+#[tokio::test]
+async fn what_happens_of_itself_is_no_finding() {
+    let databases = after_some_trade().await;
+    for &(place, sql) in INNOCENT {
+        let report = tampered(&databases, place, sql).await;
+        assert!(report.is_healthy(), "{sql}\n{report}");
     }
 }
 

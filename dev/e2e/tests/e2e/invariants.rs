@@ -21,7 +21,7 @@ const PAYMENTS_AT_WORK: &str = "
     WHERE status = 'paid'
        OR status = 'awaiting_payment' AND pay_by < clock_timestamp()
        OR status IN ('expired', 'cancelled') AND stock_released_at IS NULL
-       OR status = 'unfulfillable'
+       OR status = 'unfulfillable' AND total_amount_minor > 0
     UNION ALL SELECT 'refund ' || id || ' is ' || status FROM refunds
     WHERE status IN ('requested', 'submitted', 'failed')
     UNION ALL SELECT 'cancelled event ' || event_id FROM event_cancellations WHERE finished_at IS NULL

@@ -27,6 +27,10 @@ pub enum RefundFate {
     /// Waits for `settle_refund`.
     StaysPending,
     Fails,
+    /// Fails, for the account's balance is too low.
+    LacksFunds,
+    /// None is made, for the same reason.
+    IsRefused,
 }
 
 #[derive(Debug, Default)]
@@ -205,6 +209,17 @@ impl Books {
         };
         let object = write::refund(refund);
         self.said.push((kind, object));
+        Ok(())
+    }
+
+    /// The guest's bank sends the money of a refund back.
+    pub fn refund_comes_back(&mut self, id: &str) -> Result<(), String> {
+        let refund = self.refunds.iter_mut().find(|refund| refund.id == id);
+        let refund = refund.filter(|refund| refund.status == "succeeded");
+        let refund = refund.ok_or("It was not paid out.")?;
+        (refund.status, refund.failure_reason) = ("failed", Some("declined"));
+        let object = write::refund(refund);
+        self.said.push(("refund.failed", object));
         Ok(())
     }
 

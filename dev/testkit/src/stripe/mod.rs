@@ -174,6 +174,11 @@ impl StripeServer {
         self.act(|books| books.settle_refund(refund, succeeded))
     }
 
+    /// The guest's bank sends the money of a refund back.
+    pub fn refund_comes_back(&self, refund: &str) -> Result<(), String> {
+        self.act(|books| books.refund_comes_back(refund))
+    }
+
     /// Somebody refunds in Stripe's dashboard. Answers the refund's id.
     pub fn refund_in_dashboard(&self, session: &str, amount: i64) -> Result<String, String> {
         self.act(|books| books.refund_in_dashboard(session, amount))

@@ -106,11 +106,19 @@ impl Books {
                 ..StripeError::invalid(None, message)
             });
         }
+        if self.fate == RefundFate::IsRefused {
+            let message = "Your account balance is too low for this refund.";
+            return Err(StripeError::invalid(
+                Some("balance_insufficient"),
+                message.to_owned(),
+            ));
+        }
         let id = self.id("re");
         let (status, failure_reason) = match self.fate {
             RefundFate::Succeeds => ("succeeded", None),
             RefundFate::StaysPending => ("pending", None),
-            RefundFate::Fails => ("failed", Some("lost_or_stolen_card")),
+            RefundFate::LacksFunds => ("failed", Some("insufficient_funds")),
+            RefundFate::Fails | RefundFate::IsRefused => ("failed", Some("lost_or_stolen_card")),
         };
         self.refunds.push(Refund {
             id: id.clone(),

@@ -59,7 +59,7 @@ pub struct NewRefundLine {
     responses(
         (status = 201, body = RefundDetail),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
-         description = "`REFUND_TOO_LARGE`: more than is left; `ORDER_NOT_PAID`: nothing to send back"),
+         description = "`REFUND_TOO_LARGE`: more than is left; `ORDER_NOT_PAID`: nothing to send back; `PAYMENT_IN_PROGRESS`: its tickets are being issued, or its mismatch is undecided"),
         BadBody, AdminOnly, Absent, Faults
     ))]
 pub async fn refund_order(

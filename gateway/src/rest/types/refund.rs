@@ -22,6 +22,8 @@ pub struct Refund {
     /// Null until it has succeeded or failed for good.
     #[serde(with = "rfc3339::option")]
     pub ended_at: Option<OffsetDateTime>,
+    /// No money left for it, and none will: it asked for more valid tickets than there were.
+    pub withdrawn: bool,
 }
 
 impl TryFrom<payment::Refund> for Refund {
@@ -37,6 +39,7 @@ impl TryFrom<payment::Refund> for Refund {
             id: refund.id,
             number: refund.number,
             note: refund.note,
+            withdrawn: refund.withdrawn,
         })
     }
 }

@@ -149,7 +149,7 @@ mod bench {
         Router, body::Bytes, extract::State, http::StatusCode, routing::post,
         serve::ListenerExt as _,
     };
-    use base::{Money, OrderId, Sources};
+    use base::{Money, OrderId, RefundId, Sources};
     use clap::Parser as _;
     use db::{Db, DbConfig};
     use kit::Tasks;
@@ -245,6 +245,7 @@ mod bench {
 
         pub async fn refund(&self, payment: &str, key: &str, amount_minor: i64) -> RefundTruth {
             let request = RefundRequest {
+                refund: RefundId::new(&Sources::system()),
                 key: key.to_owned(),
                 order: OrderId::from(Sources::system().uuid_v7()),
                 payment: payment.to_owned(),

@@ -39,7 +39,11 @@ struct Connection {
 #[derive(Debug)]
 pub(super) enum Failed {
     /// Stripe said no. Nothing happened, and nothing will by asking again.
-    Refused { status: StatusCode, message: String },
+    Refused {
+        status: StatusCode,
+        code: String,
+        message: String,
+    },
     /// Nothing happened yet: too many calls, or the same one is under way.
     Busy { wait: Duration },
     /// Whether it happened is not known.
@@ -189,7 +193,11 @@ fn failed(status: StatusCode, wait: Duration, body: &[u8]) -> Failed {
                 let message = error.message.unwrap_or_default();
                 let message: String = message.chars().take(MESSAGE_MAX_CHARS).collect();
                 let message = format!("{code}: {message}");
-                return Failed::Refused { status, message };
+                return Failed::Refused {
+                    status,
+                    code,
+                    message,
+                };
             }
         }
         _ => {}

@@ -5,6 +5,8 @@ mod amount;
 mod checkout;
 mod client;
 mod event;
+#[cfg(test)]
+mod localstripe;
 mod objects;
 mod refunds;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Refunds, of a payment intent. Stripe forgets an idempotency key after a day, so that a refund which
-//! is asked for again is looked for first, by the key in its metadata.
+//! is asked for again is looked for first, by the key in its metadata. One that Stripe made by an earlier
+//! key is taken for it, unless it failed.
 
 use time::OffsetDateTime;
 
@@ -8,7 +9,9 @@ use super::{
     client::{Client, Failed},
     objects::{Link, List, Refund},
 };
-use crate::provider::{ProviderError, RefundRequest, RefundState, RefundTruth, SeenRefund};
+use crate::provider::{
+    ProviderError, RefundRequest, RefundState, RefundTruth, SeenRefund, bounded,
+};
 
 const KEY: &str = "refund";
 const PAGE_ROWS: &str = "100";
@@ -21,16 +24,22 @@ pub(super) async fn refund(
         Some(intent) => intent.clone(),
         None => match checkout::intent_of(client, &request.payment).await? {
             Some(intent) => intent,
-            None => return Ok(refused("nothing was paid".to_owned())),
+            None => return Ok(refused("nothing was paid".to_owned(), true)),
         },
     };
     let made = list(client, ("payment_intent", &intent)).await?;
-    if let Some(made) = made.iter().find(|made| key(made) == Some(&request.key)) {
+    let id = request.refund.to_string();
+    let stands = made.iter().find(|made| {
+        let is_ours = key(made).is_some_and(|key| key.starts_with(&id));
+        let has_failed = matches!(state(made), RefundState::Failed { .. });
+        key(made) == Some(&request.key) || is_ours && !has_failed
+    });
+    if let Some(made) = stands {
         return Ok(truth(made));
     }
     let amount = match amount::to_stripe(request.amount) {
         Ok((amount, _)) => amount.to_string(),
-        Err(why) => return Ok(refused(why)),
+        Err(why) => return Ok(refused(why, true)),
     };
     let order = request.order.to_string();
     let params = [
@@ -43,7 +52,7 @@ pub(super) async fn refund(
     match made {
         Ok(made) => Ok(truth(&made)),
         // Refunded already, more than is left, disputed.
-        Err(Failed::Refused { message, .. }) => Ok(refused(message)),
+        Err(Failed::Refused { code, message, .. }) => Ok(refused(message, !may_pass(&code))),
         Err(failed) => Err(failed.into()),
     }
 }
@@ -79,7 +88,8 @@ async fn list(client: &Client, filter: (&str, &str)) -> Result<Vec<Refund>, Prov
         if let Some(last) = all.last() {
             query.push(("starting_after", &last.id));
         }
-        let page: List<Refund> = client.get(&["refunds"], &query).await?;
+        let page = async { Ok(client.get(&["refunds"], &query).await?) };
+        let page: List<Refund> = bounded(Box::pin(page)).await?;
         let more = page.has_more && !page.data.is_empty();
         all.extend(page.data);
         if !more {
@@ -119,18 +129,27 @@ fn state(refund: &Refund) -> RefundState {
                 .failure_reason
                 .clone()
                 .unwrap_or_else(|| ended.to_owned()),
-            final_: true,
+            final_: !refund.failure_reason.as_deref().is_some_and(may_pass),
         },
         _ => RefundState::Pending,
     }
 }
 
-fn refused(reason: String) -> RefundTruth {
+fn refused(reason: String, final_: bool) -> RefundTruth {
     RefundTruth {
         reference: None,
-        state: RefundState::Failed {
-            reason,
-            final_: true,
-        },
+        state: RefundState::Failed { reason, final_ },
     }
+}
+
+/// The account's balance is too low just now, or the payment has not settled yet.
+/// <https://docs.stripe.com/error-codes>, <https://docs.stripe.com/api/refunds/object>
+fn may_pass(code: &str) -> bool {
+    const MAY_PASS: [&str; 4] = [
+        "balance_insufficient",
+        "insufficient_balance",
+        "insufficient_funds",
+        "charge_pending",
+    ];
+    MAY_PASS.contains(&code)
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use base::{Money, OrderId, Secret, Sources};
+use base::{Money, OrderId, RefundId, Secret, Sources};
 use testkit::StripeServer;
 use testkit::stripe::{Fault, RefundFate, SECRET_KEY};
 
@@ -52,6 +52,7 @@ async fn paid(server: &StripeServer, client: &Client, request: &PaymentRequest) 
 
 fn back(payment: &PaymentRequest, made: &Checkout, key: &str, minor: i64) -> RefundRequest {
     RefundRequest {
+        refund: RefundId::new(&Sources::system()),
         key: key.to_owned(),
         order: payment.order,
         payment: made.reference.clone(),

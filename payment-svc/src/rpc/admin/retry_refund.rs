@@ -1,4 +1,5 @@
-//! Asks the provider again now about a refund that it has said no to.
+//! Asks the provider again now about a refund that it has said no to, even for good: what kept it may
+//! have passed. Not about one whose money had left, and came back.
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub(in crate::rpc) async fn retry_refund(
     })
 }
 
+/// Error::RefundTooLarge if the money went another way.
 async fn retry(
     tx: &mut PgConnection,
     refund: &RefundRow,
@@ -47,13 +49,19 @@ async fn retry(
 ) -> Result<RefundRow, Error> {
     saga::order_status(tx, refund.order()).await?;
     let due = sqlx::query!(
-        "UPDATE refunds SET next_step_at = clock_timestamp() WHERE id = $1 AND status = $2",
+        "UPDATE refunds
+         SET status = $2, next_step_at = clock_timestamp(), ended_at = NULL, provider_ref = NULL,
+             checks = 0
+         WHERE id = $1 AND submitted_at IS NOT NULL AND paid_out_at IS NULL AND status IN ($2, $3)",
         refund.id,
         RefundStatus::Failed.word(),
+        RefundStatus::FailedFinal.word(),
     );
-    if due.execute(&mut *tx).await?.rows_affected() == 0 {
+    let due = due.execute(&mut *tx).await.map_err(saga::too_large)?;
+    if due.rows_affected() == 0 {
         return Err(Error::RefundNotOpen);
     }
+    store::refresh_attention(tx, refund.order()).await?;
     store::audit(tx, audit).await?;
     let refund = refunds::find(tx, refund.refund_id()).await?;
     refund.ok_or(Error::NotFound("refund"))

@@ -1,5 +1,6 @@
 //! Asks the provider now how the newest payment stands, and applies its answer: what the reconciler
-//! would do, without its patience.
+//! would do, without its patience. Whoever asks has seen what the order says to a person: notes that are
+//! only there to be read are gone afterwards, unless the answer makes them anew.
 
 use std::sync::Arc;
 
@@ -38,11 +39,20 @@ async fn verify(app: Arc<App>, order: OrderRow, by: By) -> Result<(), Error> {
         by: by.clone(),
         action: "payment.verify",
         object: order.id.to_string(),
-        before: json!({ "status": order.status, "attempt": attempt.status }),
+        before: json!({
+            "status": order.status,
+            "attempt": attempt.status,
+            "needs_attention": order.needs_attention,
+        }),
         after: json!({ "asked": attempt.provider }),
     };
-    let record = app.db.run(audit, |tx, audit| {
-        Box::pin(async move { Ok::<_, Error>(store::audit(tx, audit).await?) })
+    let input = (order.order_id(), audit);
+    let record = app.db.run(input, |tx, (order, audit)| {
+        Box::pin(async move {
+            saga::order_status(tx, *order).await?;
+            store::clear_attention(tx, *order).await?;
+            Ok::<_, Error>(store::audit(tx, audit).await?)
+        })
     });
     record.await?;
     if attempt.is_open() && attempt.provider_ref.is_none() {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use proto::payment::{GetReceiptRequest, GetReceiptResponse};
+use proto::{
+    payment::{GetReceiptRequest, GetReceiptResponse},
+    ticket::TicketStatus,
+};
 
 use crate::{app::App, error::Error, saga, store, view};
 
@@ -15,7 +18,12 @@ pub(in crate::rpc) async fn get_receipt(
         return Err(Error::TicketsNotReady);
     }
     let lines = view::lines(app, order.order_id()).await?;
-    let tickets = view::tickets(app, order.order_id()).await?;
+    let mut tickets = view::tickets(app, order.order_id()).await?;
+    // A void one admits nobody, so it is not printed.
+    tickets.retain(|ticket| ticket.status() == TicketStatus::Valid);
+    if tickets.is_empty() {
+        return Err(Error::TicketsNotReady);
+    }
     Ok(GetReceiptResponse {
         facts: Some(saga::order_paid(app, &order, &lines, &tickets)),
     })

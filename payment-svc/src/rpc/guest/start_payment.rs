@@ -93,7 +93,7 @@ async fn open(
 
 /// What the guest named, or else what the order was paid with before, if the event takes it still.
 fn choose(app: &App, order: &OrderRow, named: &str, before: &str) -> Result<String, Error> {
-    let taken = app.providers.for_event(&order.event_providers);
+    let taken = app.providers.for_order(order);
     let names: Vec<&str> = taken.map(|provider| provider.name()).collect();
     let has = |name| names.iter().copied().find(|taken| *taken == name);
     let chosen = if named.is_empty() {

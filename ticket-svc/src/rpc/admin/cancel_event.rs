@@ -41,10 +41,15 @@ pub async fn cancel_event(
     let actor = actor(app, &request)?;
     let cancel = read(actor, &request.into_inner())?;
     let id = cancel.id;
-    let event = app
+    let (event, types) = app
         .db
         .run(cancel, |conn, cancel| {
-            Box::pin(find_or_cancel(conn, cancel))
+            Box::pin(async move {
+                let event = find_or_cancel(conn, cancel).await?;
+                // Here, because after the commit a failure would have to say what is not known.
+                let types = catalog::ticket_types(conn, &[cancel.id.uuid()]).await?;
+                Ok::<_, Error>((event, types))
+            })
         })
         .await?;
     wait_for_commits(&app.db, id).await?;
@@ -52,12 +57,6 @@ pub async fn cancel_event(
         // Cancelled it is; these holds end by their deadline.
         tracing::warn!(%error, event_id = %id, "holds of a cancelled event keep their stock for now");
     }
-    let types = app
-        .db
-        .read(id, |conn, id| {
-            Box::pin(async move { catalog::ticket_types(conn, &[id.uuid()]).await })
-        })
-        .await?;
     Ok(CancelEventResponse {
         event: Some(view::event(&event, &types)),
     })

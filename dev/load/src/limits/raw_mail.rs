@@ -1,0 +1,98 @@
+//! Receipts rendered and sent by the code that notify-svc sends with, without a queue and without a database.
+
+use std::time::{Duration, Instant};
+
+use base::{OrderId, Sources};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use notify_svc::render::{Event, Line, Order, Receipt, Seller, Ticket, email_message};
+use tokio::task::JoinSet;
+
+use crate::stats::rate;
+
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
+
+/// As long as a real one.
+const CODE: &str = "BOX1.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKlMnOpQrStUvWxYz01234";
+
+/// Mails per second over so long, so many at once.
+pub async fn run(url: &str, senders: usize, lasting: Duration) -> anyhow::Result<f64> {
+    let transport = Transport::from_url(url)?.build();
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..senders {
+        let transport = transport.clone();
+        tasks.spawn(async move {
+            let mut sent = 0_u64;
+            while began.elapsed() < lasting {
+                // As notify-svc does: drawing takes a while.
+                let mail = tokio::task::spawn_blocking(mail).await??;
+                transport.send(mail).await?;
+                sent += 1;
+            }
+            anyhow::Ok(sent)
+        });
+    }
+    let mut sent = 0;
+    while let Some(done) = tasks.join_next().await {
+        sent += done??;
+    }
+    Ok(rate(sent, began.elapsed()))
+}
+
+fn mail() -> anyhow::Result<lettre::Message> {
+    let sources = Sources::system();
+    let receipt = receipt(&sources)?;
+    let id = format!("{}@boxoffice", sources.uuid_v7());
+    Ok(email_message(
+        &receipt,
+        "tickets@example.org".parse()?,
+        &id,
+    )?)
+}
+
+/// What the bench's orders are, too: one ticket of one type.
+fn receipt(sources: &Sources) -> anyhow::Result<Receipt> {
+    let price = base::Money::new(4500, "EUR".parse()?);
+    let order = OrderId::from(sources.uuid_v7());
+    Ok(Receipt {
+        order: Order {
+            id: order,
+            number: "BX-2F7K-9QDM".to_owned(),
+            email: "guest@example.org".to_owned(),
+            name: Some("Anežka Nováková".to_owned()),
+            phone: "+420123456789".to_owned(),
+            paid_at: sources.now(),
+            total: price,
+            link: format!("http://127.0.0.1:8080/o/{order}/{}", &CODE[..60]),
+        },
+        event: Event {
+            id: sources.uuid_v7().into(),
+            title: "A concert".to_owned(),
+            location: "Palác Akropolis, Praha".to_owned(),
+            description: "Two sets and a break. Doors open an hour before; the bar takes cards. "
+                .repeat(4),
+            starts_at: sources.now() + time::Duration::days(90),
+            zone: "Europe/Prague".parse()?,
+            public_url: "http://127.0.0.1:8080".to_owned(),
+        },
+        lines: vec![Line {
+            category: "Standing".to_owned(),
+            quantity: 1,
+            unit_price: price,
+            line_total: price,
+            unit_fee: None,
+            tax: None,
+        }],
+        tickets: vec![Ticket {
+            id: sources.uuid_v7().into(),
+            code: CODE.to_owned(),
+            category: "Standing".to_owned(),
+        }],
+        seller: Seller {
+            name: "Boxoffice".to_owned(),
+            address: String::new(),
+            tax_id: String::new(),
+            contact: String::new(),
+        },
+    })
+}

@@ -1,0 +1,126 @@
+//! W3 with rows of the past: ten million of them must not make a hold dearer.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    report::{Entry, Source},
+    sql,
+    stats::median,
+    w3_hot_sale::Sale,
+};
+
+const GOAL: f64 = 1.1;
+/// Rows of one statement.
+const CHUNK: u64 = 250_000;
+/// So many types have had their sale.
+const POOLS: u64 = 100;
+
+/// Holds before and after the past was filled in.
+pub async fn run(mut sale: Sale<'_>, source: &Source) -> anyhow::Result<Vec<Entry>> {
+    let bench = sale.bench;
+    let capacity = bench.size(20_000, 100_000);
+    let mut empty = Vec::new();
+    for _ in 0..bench.rounds() {
+        bench.progress.step("holds without a past");
+        empty.push(sale.sell(capacity, capacity + capacity / 10).await?);
+    }
+    let rows = bench.args.rows.count();
+    fill(&mut sale, rows).await?;
+    let mut full = Vec::new();
+    for _ in 0..bench.rounds() {
+        bench.progress.step("holds with a past");
+        full.push(sale.sell(capacity, capacity + capacity / 10).await?);
+    }
+    sale.audit.doctor(&sale.office).await?;
+    let cpu = |of: &[(f64, crate::cost::Cost, f64)]| -> Vec<f64> {
+        of.iter().map(|(_, cost, _)| cost.cpu_us).collect()
+    };
+    let pairs = |ours: &[f64], limit: &[f64]| -> Vec<[f64; 2]> {
+        ours.iter().zip(limit).map(|(a, b)| [*a, *b]).collect()
+    };
+    let rate = |of: &[(f64, crate::cost::Cost, f64)]| -> Vec<f64> {
+        of.iter().map(|(rate, ..)| *rate).collect()
+    };
+    let what = format!("CPU-µs per hold with {rows} holds of the past");
+    let entries = vec![
+        source
+            .against(
+                &what,
+                "µs",
+                "without them",
+                pairs(&cpu(&full), &cpu(&empty)),
+            )
+            .cpu(median(&cpu(&full)), Some(median(&cpu(&empty))))
+            .at_most(GOAL)
+            .audited(&sale.audit),
+        source
+            .against(
+                "durable holds",
+                "holds/s",
+                "without them",
+                pairs(&rate(&full), &rate(&empty)),
+            )
+            .audited(&sale.audit),
+    ];
+    sale.office.stop().await?;
+    Ok(entries)
+}
+
+/// Holds that expired long ago, with all that they left behind, in events of their own.
+async fn fill(sale: &mut Sale<'_>, rows: u64) -> anyhow::Result<()> {
+    let event = sale.admin.event("Long ago").await?;
+    let mut kinds = Vec::new();
+    for number in 0..POOLS {
+        let kind = sale
+            .admin
+            .kind(&event, &format!("Row {number}"), 1_000_000)
+            .await?;
+        kinds.push(kind.kind.parse::<Uuid>()?);
+    }
+    let mut done = 0;
+    while done < rows {
+        let chunk = CHUNK.min(rows - done);
+        sale.bench
+            .progress
+            .say(&format!("  {done} of {rows} rows of the past"));
+        insert(&mut sale.tickets, event.parse()?, &kinds, chunk).await?;
+        done += chunk;
+    }
+    sql::execute(
+        &mut sale.tickets,
+        "ANALYZE holds; ANALYZE hold_lines; ANALYZE inventory_ledger; CHECKPOINT",
+    )
+    .await
+}
+
+async fn insert(
+    database: &mut PgConnection,
+    event: Uuid,
+    kinds: &[Uuid],
+    rows: u64,
+) -> anyhow::Result<()> {
+    sqlx::query(
+        "WITH made AS (
+             INSERT INTO holds (id, event_id, status, expires_at, body_hash, secret_key_id,
+                 secret_generation, currency, total_minor, created_at, ended_at)
+             SELECT gen_random_uuid(), $1, 'expired', now() - interval '1 day', '\\x00'::bytea, 'k1', 1,
+                 'EUR', 4500, now() - interval '2 days', now() - interval '1 day'
+             FROM generate_series(1, $3)
+             RETURNING id, $2[1 + (hashtextextended(id::text, 0) & 1023) % cardinality($2)] AS kind
+         ), lines AS (
+             INSERT INTO hold_lines (hold_id, line, ticket_type_id, category, quantity, unit_price_minor)
+             SELECT id, 1, kind, 'Row', 1, 4500 FROM made
+         )
+         INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
+         SELECT made.id, t.pool_id, 1, step.word, step.delta, 0
+         FROM made JOIN ticket_types t ON t.id = made.kind
+         CROSS JOIN (VALUES ('hold', 1), ('free', -1)) AS step (word, delta)",
+    )
+    .bind(event)
+    .bind(kinds)
+    .bind(i64::try_from(rows)?)
+    .execute(database)
+    .await?;
+    Ok(())
+}
