@@ -144,6 +144,36 @@ async fn stored_the_webhook_and_died() {
     world.end().await;
 }
 
+/// One failure passes by itself; many in a row are told, and the telling ends with them.
+#[tokio::test]
+async fn an_order_that_does_not_get_on_is_put_before_a_person() {
+    let world = World::start().await;
+    let placed = world.placed().await;
+    world.tickets.books().mood.commit_away = true;
+    world.pay(&placed.order).await;
+    world.until(&placed, OrderStatus::Paid).await;
+    let why = testkit::eventually(
+        "a person is asked",
+        std::time::Duration::from_secs(20),
+        || async {
+            world.hurry().await;
+            world.attention(&placed).await
+        },
+    );
+    let why = why.await;
+    assert!(why.contains("again and again"), "{why}");
+    world.tickets.books().mood.commit_away = false;
+    world.hurry().await;
+    world.until(&placed, OrderStatus::Fulfilled).await;
+    let over = testkit::eventually(
+        "nobody is asked",
+        std::time::Duration::from_secs(10),
+        || async { world.attention(&placed).await.is_none().then_some(()) },
+    );
+    over.await;
+    world.end().await;
+}
+
 #[tokio::test]
 async fn committed_and_not_recorded() {
     let mut world = World::start().await;
