@@ -17,6 +17,7 @@ pub const MOST_STOCK: u64 = 10_000_000;
 #[derive(Debug)]
 pub struct Admin {
     connection: Connection,
+    http: SocketAddr,
     host: String,
     token: String,
     keys: u64,
@@ -35,6 +36,7 @@ impl Admin {
     pub async fn sign_in(http: SocketAddr, setup_token: &str) -> anyhow::Result<Self> {
         let mut admin = Self {
             connection: Connection::open(http).await?,
+            http,
             host: http.to_string(),
             token: String::new(),
             keys: 0,
@@ -102,7 +104,14 @@ impl Admin {
         }
         let line = (method, self.host.as_str(), path);
         let request = wire::with_body(line, "application/json", &all, &body.to_string());
-        let answer = self.connection.ask(&request).await?;
+        let answer = match self.connection.ask(&request).await {
+            Ok(answer) => answer,
+            // Closed because nothing was asked for a while. The key makes it safe to ask again.
+            Err(_) => {
+                self.connection = Connection::open(self.http).await?;
+                self.connection.ask(&request).await?
+            }
+        };
         let said = self.connection.body(answer);
         ensure!(
             (200..300).contains(&answer.status),

@@ -1,6 +1,10 @@
 //! Guests who want one ticket of one type, and what they were told.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
 use uuid::Uuid;
@@ -15,6 +19,9 @@ use crate::{
 
 /// Digits of a visit's number in its key.
 const DIGITS: usize = 12;
+
+/// A guest for whom there was no room comes again after this long.
+const NO_ROOM: Duration = Duration::from_millis(100);
 
 /// What was answered to whom; the audit compares it with what is stored.
 #[derive(Debug, Default)]
@@ -100,6 +107,8 @@ pub struct HoldGuest {
     repeat_per_cent: u64,
     /// What is behind this door did not answer.
     unwell: bool,
+    /// There was no room.
+    crowded: bool,
     pub history: History,
 }
 
@@ -125,6 +134,7 @@ impl HoldGuest {
             rng: Rng::new(number as u64),
             repeat_per_cent: wish.repeat_per_cent,
             unwell: false,
+            crowded: false,
             history: History::default(),
         })
     }
@@ -165,6 +175,7 @@ impl HoldGuest {
             }
             503 if field(body, "reason") == Some("OVERLOADED") => {
                 self.history.refuse("OVERLOADED");
+                self.crowded = true;
             }
             status if status >= 500 => {
                 self.history.unknown += 1;
@@ -227,6 +238,10 @@ impl Guest for HoldGuest {
         }
         if self.unwell {
             self.move_on().await?;
+        }
+        if std::mem::take(&mut self.crowded) {
+            // Sleeps: the answer asked for it.
+            tokio::time::sleep(NO_ROOM).await;
         }
         Ok(at)
     }

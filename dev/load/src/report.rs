@@ -149,10 +149,7 @@ impl Entry {
 /// Writes the entries of a workload. Those of the other storage profile, from a run before, stay.
 pub fn write(folder: &Path, workload: &str, entries: &[Entry]) -> anyhow::Result<()> {
     let path = folder.join(format!("{workload}.json"));
-    let before: Vec<Entry> = fs::read(&path)
-        .ok()
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default();
+    let before = read(folder, workload);
     let profiles: Vec<&str> = entries.iter().map(|entry| entry.profile.as_str()).collect();
     let kept = before
         .into_iter()
@@ -160,6 +157,15 @@ pub fn write(folder: &Path, workload: &str, entries: &[Entry]) -> anyhow::Result
     let all: Vec<Entry> = kept.chain(entries.iter().cloned()).collect();
     fs::write(&path, serde_json::to_string_pretty(&all)? + "\n")?;
     Ok(())
+}
+
+/// What was measured of a workload before; nothing if it never was.
+pub fn read(folder: &Path, workload: &str) -> Vec<Entry> {
+    let text = fs::read(folder.join(format!("{workload}.json")));
+    let entries = text
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok());
+    entries.unwrap_or_default()
 }
 
 #[cfg(test)]

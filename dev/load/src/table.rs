@@ -40,6 +40,35 @@ pub fn render(entries: &[Entry]) -> String {
     text
 }
 
+/// For a document, with the machine and the date below.
+pub fn markdown(entries: &[Entry]) -> String {
+    let mut text = String::new();
+    for cells in [HEADS.map(str::to_owned), HEADS.map(|_| "---".to_owned())]
+        .into_iter()
+        .chain(entries.iter().map(row))
+    {
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    for environment in entries.iter().map(|entry| &entry.environment).take(1) {
+        let _ = writeln!(
+            text,
+            "\n{}, {} cores of {}, Linux {}, PostgreSQL {} with fsync {} and synchronous_commit {}; fdatasync p50 {} µs, \
+             p99 {} µs; commit {}.",
+            environment.date,
+            environment.cores,
+            environment.cpu,
+            environment.kernel,
+            environment.postgres,
+            environment.fsync,
+            environment.synchronous_commit,
+            environment.fdatasync_p50_us,
+            environment.fdatasync_p99_us,
+            environment.commit,
+        );
+    }
+    text
+}
+
 fn row(entry: &Entry) -> [String; 10] {
     let ours = entry.rounds.iter().map(|round| round[0]);
     let (least, most) = (

@@ -129,7 +129,7 @@ async fn peak(bench: &Bench, office: &BoxOffice) -> anyhow::Result<(Audit, f64)>
     let history = History::merge(ran.guests.into_iter().map(|one| one.history));
     let mut audit = Audit::default();
     let mut tickets = office.connect("tickets").await?;
-    audit.sold_out(&mut tickets, &on_sale, &history).await?;
+    audit.sale(&mut tickets, &on_sale, &history).await?;
     let (_, peak) = memory_mb(office.pid()).context("the all-in-one has ended")?;
     Ok((audit, peak))
 }

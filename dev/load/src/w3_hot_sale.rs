@@ -29,6 +29,8 @@ const OPEN_GUESTS: usize = 512;
 const REPEAT_PER_CENT: u64 = 5;
 /// Of the stock; the rest is fought for among all that come after.
 const UNDISPUTED: f64 = 0.98;
+/// How often guests come again who found no room.
+const ENCORES: usize = 20;
 
 /// A sale bench with its box office.
 pub struct Sale<'a> {
@@ -163,11 +165,10 @@ impl<'a> Sale<'a> {
         let took = ran.took;
         let granted: usize = ran.guests.iter().map(|one| one.history.granted.len()).sum();
         let cost = before.cost(&mut self.tickets, granted as u64).await?;
-        // Guests of before ask for another hold each, with keys of their own.
-        let guests = renamed(ran.guests, &self.bench.nonce())?;
-        let rest = drive::closed(guests, Until::visits(visits.saturating_sub(undisputed))).await?;
+        let guests = self.until_sold_out(ran.guests, visits.saturating_sub(undisputed), capacity);
+        let guests = guests.await?;
         let ended = Instant::now();
-        let history = History::merge(rest.guests.into_iter().map(|one| one.history));
+        let history = History::merge(guests.into_iter().map(|one| one.history));
         let refusing = history
             .last_grant()
             .map_or(Duration::ZERO, |last| ended - last);
@@ -183,6 +184,27 @@ impl<'a> Sale<'a> {
             );
         }
         Ok((rate(granted as u64, took), cost, sold_out))
+    }
+
+    /// So many more visits; and then more, while nobody has heard that nothing is left: who was told to come again
+    /// later has not.
+    async fn until_sold_out(
+        &self,
+        mut guests: Vec<HoldGuest>,
+        visits: u64,
+        capacity: u64,
+    ) -> anyhow::Result<Vec<HoldGuest>> {
+        let mut visits = visits;
+        for _ in 0..ENCORES {
+            // Guests of before ask for another hold each, with keys of their own.
+            guests = renamed(guests, &self.bench.nonce())?;
+            guests = drive::closed(guests, Until::visits(visits)).await?.guests;
+            if guests.iter().any(|one| one.history.sold_out() > 0) {
+                break;
+            }
+            visits = (capacity / 10).max(GUESTS as u64);
+        }
+        Ok(guests)
     }
 
     fn wish(&self, on_sale: &OnSale) -> Wish {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
@@ -30,12 +30,15 @@ const AHEAD: Duration = Duration::from_millis(1500);
 /// The wave and all who come for it must be over by then.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often guests come again who found no room.
+const ENCORES: usize = 100;
 /// A guest comes again after this long.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// What one wave brought.
 #[derive(Clone, Copy, Debug)]
 struct Wave {
+    /// From the first release to the last.
     freed_per_second: f64,
     bulk_per_second: f64,
     cpu_us: f64,
@@ -121,17 +124,7 @@ impl Run<'_> {
         let bench = self.bench;
         let capacity = bench.size(30_000, 100_000);
         let on_sale = self.admin.on_sale("A wave", capacity).await?;
-        let first = drive::closed(
-            self.wish(&on_sale).guests(GUESTS).await?,
-            Until::visits(capacity),
-        );
-        let first = History::merge(first.await?.guests.into_iter().map(|one| one.history));
-        ensure!(
-            first.granted.len() as u64 == capacity,
-            "only {} of {capacity} were held: {:?}",
-            first.granted.len(),
-            first.refused
-        );
+        let first = self.hold_all(&on_sale).await?;
         let bulk = bulk_update(&mut self.tickets, &on_sale, capacity).await?;
 
         let wanted = bench.size(3_000, 10_000).min(capacity);
@@ -142,7 +135,7 @@ impl Run<'_> {
             left: left.clone(),
         });
         let hopeful = hopeful.collect();
-        let due = expire_soon(&mut self.tickets, &on_sale).await?;
+        let due = expire_soon(&mut self.tickets, &on_sale, capacity).await?;
         let meter = self.office.meter();
         let before = meter.read();
         // Sleeps: until shortly before the holds expire.
@@ -155,7 +148,7 @@ impl Run<'_> {
         let cpu = meter.read().saturating_sub(before);
         let second = ran?.guests.into_iter().map(|hopeful| hopeful.guest.history);
         let second = History::merge(second);
-        let all_free = free_at? - due;
+        let free_at = free_at?;
         let first_release = first_release(&mut self.tickets, &on_sale, due).await?;
         let first_grant = second.granted.iter().map(|(_, at)| *at).min();
         self.audit.check(
@@ -175,14 +168,31 @@ impl Run<'_> {
             )
             .await?;
         let wave = Wave {
-            freed_per_second: rate(capacity, all_free),
+            freed_per_second: rate(capacity, free_at.saturating_duration_since(first_release)),
             bulk_per_second: bulk,
             cpu_us: per_op(cpu, capacity),
-            all_free,
+            all_free: free_at.saturating_duration_since(due),
             first_resale,
         };
         bench.progress.say(&format!("  {wave:?}"));
         Ok(wave)
+    }
+
+    /// Every ticket of the type. Guests for whom there was no room come again.
+    async fn hold_all(&self, on_sale: &OnSale) -> anyhow::Result<History> {
+        let mut all = History::default();
+        for _ in 0..ENCORES {
+            let left = on_sale.capacity - all.granted.len() as u64;
+            let guests = self.wish(on_sale).guests(GUESTS).await?;
+            let ran = drive::closed(guests, Until::visits(left)).await?;
+            let heard = ran.guests.into_iter().map(|one| one.history);
+            all = History::merge(heard.chain([all]));
+            if all.granted.len() as u64 == on_sale.capacity {
+                return Ok(all);
+            }
+        }
+        let (held, refused) = (all.granted.len(), all.refused);
+        anyhow::bail!("only {held} of {} were held: {refused:?}", on_sale.capacity)
     }
 
     fn wish(&self, on_sale: &OnSale) -> Wish {
@@ -224,22 +234,26 @@ impl Guest for Hopeful {
 }
 
 /// Lets every hold expire at one moment, and answers when that is.
-async fn expire_soon(database: &mut PgConnection, on_sale: &OnSale) -> anyhow::Result<Instant> {
+async fn expire_soon(
+    database: &mut PgConnection,
+    on_sale: &OnSale,
+    holds: u64,
+) -> anyhow::Result<Instant> {
     let event: Uuid = on_sale.event.parse()?;
     // So much later that the statement itself is over by then.
-    let row = sqlx::query(
-        "WITH due AS (SELECT clock_timestamp() + interval '8 seconds' AS at),
+    let later = 5.0 + holds as f64 / 10_000.0;
+    let due: f64 = sqlx::query_scalar(
+        "WITH due AS (SELECT clock_timestamp() + make_interval(secs => $2) AS at),
          moved AS (
              UPDATE holds SET expires_at = due.at FROM due
              WHERE event_id = $1 AND status = 'active' RETURNING 1
          )
-         SELECT extract(epoch FROM due.at)::float8 AS due, count(*) AS holds
-         FROM due, moved GROUP BY due.at",
+         SELECT extract(epoch FROM due.at)::float8 FROM due, (SELECT count(*) FROM moved) AS done",
     )
     .bind(event)
+    .bind(later)
     .fetch_one(&mut *database)
     .await?;
-    let due: f64 = row.try_get("due")?;
     let left = due - database_now(database).await?;
     ensure!(
         left > AHEAD.as_secs_f64(),
