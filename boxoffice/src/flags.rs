@@ -12,6 +12,14 @@ use crate::{Config, Databases, Keys, MeshConfig};
 /// Where each member listens, by its name.
 pub(crate) type Addrs = BTreeMap<&'static str, SocketAddr>;
 
+/// Whom the gateway calls.
+const UPSTREAMS: [(&str, Peer); 4] = [
+    ("user-svc-url", Peer::User),
+    ("ticket-svc-url", Peer::Ticket),
+    ("payment-svc-url", Peer::Payment),
+    ("notify-svc-url", Peer::Notify),
+];
+
 /// Ends the process with 64 if a setting of any service is nonsense, before anything is started.
 /// What will only be known later stands in with an example.
 pub(crate) fn check_settings_or_exit(config: &Config) -> anyhow::Result<()> {
@@ -57,8 +65,7 @@ pub(crate) fn public_url(config: &MeshConfig, addrs: &Addrs) -> String {
 
 /// The command line of one service.
 pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<String> {
-    let keys = &config.keys;
-    let databases = &config.databases;
+    let (keys, databases) = (&config.keys, &config.databases);
     let mut flags: BTreeMap<&str, String> = BTreeMap::new();
     let mut set = |flag, value: &str| drop(flags.insert(flag, value.to_owned()));
     set("mesh-key", keys.mesh_setting.expose());
@@ -75,6 +82,7 @@ pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<Strin
         }
         Peer::Ticket => {
             set("database-url", databases.tickets.expose());
+            set("nats-url", config.nats_url.expose());
             set("user-svc-url", &url(Peer::User));
             set("hold-keys", keys.holds.expose());
             set("ticket-code-keys", keys.ticket_codes.expose());
@@ -105,11 +113,11 @@ pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<Strin
             }
         }
         Peer::Gateway | Peer::Operator => {
+            set("nats-url", config.nats_url.expose());
             set("public-url", &public_url(config, addrs));
-            set("user-svc-url", &url(Peer::User));
-            set("ticket-svc-url", &url(Peer::Ticket));
-            set("payment-svc-url", &url(Peer::Payment));
-            set("notify-svc-url", &url(Peer::Notify));
+            for (flag, peer) in UPSTREAMS {
+                set(flag, &url(peer));
+            }
         }
     }
     for (_, flag, value) in config

@@ -17,7 +17,8 @@ use proto::{
     },
     ticket::{
         catalog_admin_service_client::CatalogAdminServiceClient,
-        catalog_service_client::CatalogServiceClient, hold_service_client::HoldServiceClient,
+        catalog_service_client::CatalogServiceClient, change_service_client::ChangeServiceClient,
+        hold_service_client::HoldServiceClient, pool_audit_service_client::PoolAuditServiceClient,
     },
     user::{
         key_service_client::KeyServiceClient, session_service_client::SessionServiceClient,
@@ -29,6 +30,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::{
     Config,
     config::PublicUrl,
+    programme::{Programme, Streams},
     providers::Providers,
     retries::{Budget, Upstream},
     shop::page::Pages,
@@ -48,6 +50,10 @@ pub struct App {
     /// Begins with the process's own shutdown, before connections are drained.
     pub closing: Shutdown,
     pub upstreams: Upstreams,
+    /// What guests look at most.
+    pub programme: Programme,
+    /// Who watches what is left.
+    pub streams: Arc<Streams>,
     /// What orders can be paid with.
     pub providers: Providers,
     pub pages: Pages,
@@ -65,6 +71,11 @@ impl App {
             admission: Admission::new(config.requests_max as usize),
             closing: Shutdown::new(),
             upstreams: Upstreams::connect(config, sources.clone())?,
+            programme: Programme::new(config.programme_stale_max()),
+            streams: Streams::new(
+                config.streams_max as usize,
+                config.streams_per_address_max as usize,
+            ),
             providers: Providers::default(),
             sources,
             pages: Pages::new()?,
@@ -120,12 +131,20 @@ impl Upstreams {
         CatalogServiceClient::new(self.ticket.clone())
     }
 
+    pub fn changes(&self) -> ChangeServiceClient<Upstream> {
+        ChangeServiceClient::new(self.ticket.clone())
+    }
+
     pub fn catalog_admin(&self) -> CatalogAdminServiceClient<Upstream> {
         CatalogAdminServiceClient::new(self.ticket.clone())
     }
 
     pub fn holds(&self) -> HoldServiceClient<Upstream> {
         HoldServiceClient::new(self.ticket.clone())
+    }
+
+    pub fn pool_audit(&self) -> PoolAuditServiceClient<Upstream> {
+        PoolAuditServiceClient::new(self.ticket.clone())
     }
 
     pub fn orders(&self) -> OrderServiceClient<Upstream> {

@@ -1,7 +1,8 @@
 //! Every setting of the gateway.
 
-use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{convert::Infallible, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
+use base::Secret;
 use kit::{Limits, MeshKey};
 use url::Url;
 
@@ -40,6 +41,23 @@ pub struct Config {
     /// base64url without padding.
     #[arg(long, env = "MESH_KEY", hide_env_values = true)]
     pub mesh_key: MeshKey,
+    /// `nats://user:password@host:port`, for hints that the programme has changed. Without it changes
+    /// are seen within a second or two.
+    #[arg(long, env = "NATS_URL", hide_env_values = true, value_parser = secret)]
+    pub nats_url: Option<Secret>,
+    /// While ticket-svc is away the programme is shown as it was last known, with its age, for this
+    /// long, in seconds.
+    #[arg(long, env = "PROGRAMME_STALE_MAX_SECS", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    pub programme_stale_max_secs: u64,
+    /// Guests who watch what is left of a concert at once; more are refused and ask now and then.
+    #[arg(long, env = "STREAMS_MAX", default_value_t = 4096,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub streams_max: u32,
+    /// So many of them from one address. 0: no limit, for a gateway behind a proxy, where all guests
+    /// come from one.
+    #[arg(long, env = "STREAMS_PER_ADDRESS_MAX", default_value_t = 64)]
+    pub streams_per_address_max: u32,
     /// A request may take this long, in seconds, with all the calls it causes.
     #[arg(long, env = "HANDLER_TIMEOUT_SECS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=60))]
@@ -80,6 +98,10 @@ impl Config {
         Duration::from_secs(self.readiness_off_secs)
     }
 
+    pub(crate) fn programme_stale_max(&self) -> Duration {
+        Duration::from_secs(self.programme_stale_max_secs)
+    }
+
     /// How strangers' connections are treated.
     pub(crate) fn limits(&self) -> Limits {
         let usual = Limits::edge();
@@ -90,6 +112,10 @@ impl Config {
             ..usual
         }
     }
+}
+
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// The channel itself would take any text and fail at the first call.

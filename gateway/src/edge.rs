@@ -17,7 +17,7 @@ use crate::{
     app::{App, Shared},
     observe::{Observed, route_of},
     problem::{self, Problem},
-    retries,
+    programme, retries,
     shop::{self, problem_page::WayOn},
 };
 
@@ -29,7 +29,7 @@ const API_PREFIXES: [&str; 5] = [
     "/readyz",
     "/openapi.json",
 ];
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What must be known of a request after it is gone.
 struct Seen {
@@ -73,6 +73,9 @@ const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// The outermost layer.
 pub async fn edge(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    if let Some(known) = programme::quick::answer(&app, &request) {
+        return known;
+    }
     let observed = Observed::begin(&request);
     let trace = observed
         .trace()

@@ -7,7 +7,7 @@ mod params;
 
 pub use body::{Form, Json, JsonOrEmpty, RawBody};
 pub use credentials::{Access, AdminToken, Key, OptionalKey};
-pub use json::Object;
+pub use json::{Given, Object};
 pub use params::{Id, Path, Query};
 
 use kit::ErrorReason;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use axum::Router;
 use base::Sources;
+use hints::Hints;
 use kit::{Bind, Limits, Shutdown, Tasks};
 use tokio::net::TcpListener;
 
@@ -16,6 +17,7 @@ mod error_pages;
 mod extract;
 mod observe;
 mod problem;
+mod programme;
 mod providers;
 mod rest;
 mod retries;
@@ -30,6 +32,11 @@ pub use problem::status as status_of;
 pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Result<Server> {
     let listener = bind.listen().await.context("cannot listen for HTTP")?;
     let app = Arc::new(app::App::new(config, sources)?);
+    let hints = match &config.nats_url {
+        Some(url) => Some(Hints::connect(url, "gateway").await.context("NATS_URL")?),
+        None => None,
+    };
+    programme::start(&app, hints);
     Ok(Server {
         addr: listener.local_addr()?,
         listener,

@@ -32,6 +32,9 @@ pub fn status(reason: ErrorReason) -> StatusCode {
         | R::EventNotActive
         | R::HoldExpired
         | R::CapacityTooSmall
+        | R::EventArchived
+        | R::HasSales
+        | R::SalesHalted
         | R::TotalChanged
         | R::PaymentInProgress
         | R::OrderNotOpen

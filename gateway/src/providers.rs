@@ -69,7 +69,8 @@ impl Providers {
     }
 }
 
-fn chosen(list: Vec<PaymentProvider>, names: &[String]) -> Vec<PaymentProvider> {
+/// What an event takes of the list, in the event's order; everything where it names nothing.
+pub fn chosen(list: Vec<PaymentProvider>, names: &[String]) -> Vec<PaymentProvider> {
     if names.is_empty() {
         return list;
     }

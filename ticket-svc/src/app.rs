@@ -1,29 +1,44 @@
+use std::sync::Arc;
+
 use base::{KeyRing, Sources};
 use db::Db;
+use kit::Shutdown;
 
-use crate::config::Config;
+use tokio::sync::Notify;
+
+use crate::{availability::Board, config::Config, hold::Lanes};
 
 /// What every operation has at hand.
 pub struct App {
     pub db: Db,
+    /// Where holds are made; closed until the service starts them.
+    pub lanes: Lanes,
     pub sources: Sources,
     pub hold_keys: KeyRing,
     pub ticket_code_keys: KeyRing,
-    pub hold_ttl_secs: u32,
     pub card_payment_secs: u32,
     pub manual_payment_secs: u32,
+    /// What is left of every event, while anybody watches.
+    pub availability: Arc<Board>,
+    /// To be nudged after a change of the programme.
+    pub announce: Arc<Notify>,
+    /// Begins when the server begins to drain.
+    pub closing: Shutdown,
 }
 
 impl App {
     pub fn new(config: &Config, db: Db, sources: Sources) -> Self {
         Self {
             db,
+            lanes: Lanes::default(),
             sources,
             hold_keys: config.hold_keys.clone(),
             ticket_code_keys: config.ticket_code_keys.clone(),
-            hold_ttl_secs: config.hold_ttl_secs,
             card_payment_secs: config.card_payment_secs,
             manual_payment_secs: config.manual_payment_secs,
+            availability: Board::new(),
+            announce: Arc::default(),
+            closing: Shutdown::new(),
         }
     }
 }

@@ -10,19 +10,21 @@ pub enum Error {
     Fields(Vec<FieldProblem>),
     #[error("{0}")]
     IdempotencyKeyInvalid(IdempotencyKeyError),
-    #[error("the idempotency key was used with another body")]
+    #[error("This idempotency key was used before with another body.")]
     IdempotencyKeyReused,
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    #[error("the version is {current} by now")]
+    #[error("It was changed meanwhile. Read it again.")]
     VersionMismatch { current: i64 },
-    #[error("{0} is sold out")]
+    #[error("Not enough tickets are left.")]
     SoldOut(TicketTypeId),
-    #[error("{0} is held by others")]
+    #[error("Others hold the last tickets. Some may come back in a few minutes.")]
     HeldByOthers(TicketTypeId),
-    #[error("{0} is not on sale yet")]
+    #[error("The sale of these tickets is interrupted. Try again later.")]
+    SalesHalted(TicketTypeId),
+    #[error("The sale has not begun yet.")]
     SalesNotStarted(TicketTypeId),
-    #[error("{0} is not on sale any more")]
+    #[error("The sale is over.")]
     SalesEnded(TicketTypeId),
     #[error("An order takes {min} to {max} of these tickets.")]
     LimitExceeded {
@@ -30,17 +32,26 @@ pub enum Error {
         min: i32,
         max: i32,
     },
-    #[error("the event is not active")]
+    #[error("A guest may have {max} of these tickets, over all their orders.")]
+    GuestLimitExceeded {
+        ticket_type_id: TicketTypeId,
+        max: i32,
+    },
+    #[error("Tickets of this event cannot be bought now.")]
     EventNotActive,
-    #[error("the hold has ended")]
+    #[error("An archived event is not changed. Take it out of the archive first.")]
+    EventArchived,
+    #[error("Tickets of it were held or sold.")]
+    HasSales,
+    #[error("The tickets are no longer held. Choose again.")]
     HoldExpired,
-    #[error("more than that is held, sold and blocked")]
+    #[error("The stock cannot be less than what is held, sold and blocked.")]
     CapacityTooSmall,
-    #[error("the total is {total}")]
+    #[error("The total is another one.")]
     TotalChanged { total: Money },
-    #[error("the hold is bound to an order")]
+    #[error("These tickets belong to an order. Cancel the order instead.")]
     PaymentInProgress,
-    #[error("the order is not open")]
+    #[error("This order can no longer be paid.")]
     OrderNotOpen,
     #[error("This event cannot be paid in that way.")]
     ProviderNotEnabled,
@@ -62,68 +73,71 @@ impl Error {
         Self::Fields(vec![FieldProblem::new(field, rule)])
     }
 
-    /// Code, reason and sentence, side by side. A refusal means that nothing happened.
+    /// The same for somebody else who has part in one piece of work.
+    pub fn again(&self) -> Self {
+        match *self {
+            Self::NotFound(what) => Self::NotFound(what),
+            Self::SoldOut(id) => Self::SoldOut(id),
+            Self::HeldByOthers(id) => Self::HeldByOthers(id),
+            Self::SalesHalted(id) => Self::SalesHalted(id),
+            Self::SalesNotStarted(id) => Self::SalesNotStarted(id),
+            Self::SalesEnded(id) => Self::SalesEnded(id),
+            Self::EventNotActive => Self::EventNotActive,
+            Self::IdempotencyKeyReused => Self::IdempotencyKeyReused,
+            Self::LimitExceeded {
+                ticket_type_id,
+                min,
+                max,
+            } => Self::LimitExceeded {
+                ticket_type_id,
+                min,
+                max,
+            },
+            Self::Fields(ref problems) => Self::Fields(problems.clone()),
+            Self::Fault(what) => Self::Fault(what),
+            Self::Db(DbError::Busy) => Self::Db(DbError::Busy),
+            Self::Db(DbError::OutcomeUnknown) => Self::Db(DbError::OutcomeUnknown),
+            Self::Db(DbError::Timeout) => Self::Db(DbError::Timeout),
+            // The one who hears it in full tells the log.
+            _ => Self::Fault("the work failed that this was a part of"),
+        }
+    }
+
+    /// Code and reason, side by side; the sentence stands at the variant. A refusal means that nothing
+    /// happened.
     pub fn failure(self) -> Failure {
         use {Code::FailedPrecondition as Refused, ErrorReason as Reason};
         let facts = self.facts();
-        let detail = self.to_string();
-        let (code, reason, sentence) = match self {
+        let sentence = self.to_string();
+        let (code, reason) = match self {
             Self::Fields(problems) => return kit::fields(problems),
             Self::NotFound(what) => return Failure::not_found(what),
             Self::Db(error) => return error.into(),
             Self::Fault(what) => return Failure::internal(what),
             Self::Failure(failure) => return *failure,
-            Self::IdempotencyKeyInvalid(_) => (
-                Code::InvalidArgument,
-                Reason::IdempotencyKeyInvalid,
-                detail.as_str(),
-            ),
-            Self::IdempotencyKeyReused => {
-                let sentence = "This idempotency key was used before with another body.";
-                (Code::AlreadyExists, Reason::IdempotencyKeyReused, sentence)
+            Self::IdempotencyKeyInvalid(_) => {
+                (Code::InvalidArgument, Reason::IdempotencyKeyInvalid)
             }
-            Self::VersionMismatch { .. } => {
-                let sentence = "It was changed meanwhile. Read it again.";
-                (Code::Aborted, Reason::VersionMismatch, sentence)
+            Self::IdempotencyKeyReused => (Code::AlreadyExists, Reason::IdempotencyKeyReused),
+            Self::VersionMismatch { .. } => (Code::Aborted, Reason::VersionMismatch),
+            Self::SoldOut(_) => (Refused, Reason::SoldOut),
+            Self::HeldByOthers(_) => (Refused, Reason::HeldByOthers),
+            Self::SalesHalted(_) => (Refused, Reason::SalesHalted),
+            Self::SalesNotStarted(_) => (Refused, Reason::SalesNotStarted),
+            Self::SalesEnded(_) => (Refused, Reason::SalesEnded),
+            Self::LimitExceeded { .. } | Self::GuestLimitExceeded { .. } => {
+                (Refused, Reason::LimitExceeded)
             }
-            Self::SoldOut(_) => (Refused, Reason::SoldOut, "Not enough tickets are left."),
-            Self::HeldByOthers(_) => {
-                let sentence = "Others hold the last tickets. Some may come back in a few minutes.";
-                (Refused, Reason::HeldByOthers, sentence)
-            }
-            Self::SalesNotStarted(_) => (
-                Refused,
-                Reason::SalesNotStarted,
-                "The sale has not begun yet.",
-            ),
-            Self::SalesEnded(_) => (Refused, Reason::SalesEnded, "The sale is over."),
-            Self::LimitExceeded { .. } => (Refused, Reason::LimitExceeded, detail.as_str()),
-            Self::EventNotActive => {
-                let sentence = "Tickets of this event cannot be bought now.";
-                (Refused, Reason::EventNotActive, sentence)
-            }
-            Self::HoldExpired => {
-                let sentence = "The tickets are no longer held. Choose again.";
-                (Refused, Reason::HoldExpired, sentence)
-            }
-            Self::CapacityTooSmall => {
-                let sentence = "The stock cannot be less than what is held, sold and blocked.";
-                (Refused, Reason::CapacityTooSmall, sentence)
-            }
-            Self::TotalChanged { .. } => {
-                (Refused, Reason::TotalChanged, "The total is another one.")
-            }
-            Self::PaymentInProgress => {
-                let sentence = "These tickets belong to an order. Cancel the order instead.";
-                (Refused, Reason::PaymentInProgress, sentence)
-            }
-            Self::OrderNotOpen => (
-                Refused,
-                Reason::OrderNotOpen,
-                "This order can no longer be paid.",
-            ),
-            Self::ProviderNotEnabled => (Refused, Reason::ProviderNotEnabled, detail.as_str()),
-            Self::RefundTooLarge => (Refused, Reason::RefundTooLarge, detail.as_str()),
+            Self::EventArchived => (Refused, Reason::EventArchived),
+            Self::HasSales => (Refused, Reason::HasSales),
+            Self::EventNotActive => (Refused, Reason::EventNotActive),
+            Self::HoldExpired => (Refused, Reason::HoldExpired),
+            Self::CapacityTooSmall => (Refused, Reason::CapacityTooSmall),
+            Self::TotalChanged { .. } => (Refused, Reason::TotalChanged),
+            Self::PaymentInProgress => (Refused, Reason::PaymentInProgress),
+            Self::OrderNotOpen => (Refused, Reason::OrderNotOpen),
+            Self::ProviderNotEnabled => (Refused, Reason::ProviderNotEnabled),
+            Self::RefundTooLarge => (Refused, Reason::RefundTooLarge),
         };
         Failure {
             facts,
@@ -138,6 +152,7 @@ impl Error {
             Self::VersionMismatch { current } => vec![fact("version", current)],
             Self::SoldOut(id)
             | Self::HeldByOthers(id)
+            | Self::SalesHalted(id)
             | Self::SalesNotStarted(id)
             | Self::SalesEnded(id) => vec![fact("ticket_type_id", id)],
             Self::LimitExceeded {
@@ -148,6 +163,13 @@ impl Error {
                 fact("ticket_type_id", ticket_type_id),
                 fact("min_per_order", min),
                 fact("max_per_order", max),
+            ],
+            Self::GuestLimitExceeded {
+                ticket_type_id,
+                max,
+            } => vec![
+                fact("ticket_type_id", ticket_type_id),
+                fact("max_per_guest", max),
             ],
             Self::TotalChanged { total } => vec![
                 fact("total_minor", &total.amount_minor),

@@ -1,10 +1,13 @@
 //! Concerts, ticket types, stock, holds and tickets.
 
+mod announce;
 mod app;
+mod availability;
 mod config;
 mod demo;
 pub mod domain;
 mod error;
+mod hold;
 mod jobs;
 mod rpc;
 mod store;
@@ -50,15 +53,44 @@ pub async fn build_with_verifier(
 
     let tasks = Tasks::new();
     jobs::expire_holds::start(&tasks, db.clone());
+    start_auditor(&tasks, config)?;
     close_at_the_end(&tasks, db.clone());
     let database = db.answers();
-    let app = Arc::new(App::new(config, db, sources));
+    let announce = announce::start(config, &tasks).await?;
+    let mut app = App::new(config, db.clone(), sources);
+    app.lanes = start_lanes(&tasks, &db, config);
+    app.announce = announce;
+    app.availability.start(&tasks, db);
+    let app = Arc::new(app);
     let builder = ServerBuilder::new(Peer::Ticket, bind, config.mesh_key.clone(), tasks).await?;
     let builder = builder
         .verify_tokens(verifier)
         .reflection(config.grpc_reflection)
+        .closing(app.closing.clone())
         .ready_check("database", database);
     rpc::register(builder, app).build().await
+}
+
+/// The auditor has a session of its own: it must not starve when guests want all of the others.
+fn start_auditor(tasks: &Tasks, config: &Config) -> anyhow::Result<()> {
+    let mut db_config = DbConfig::new(config.database_url.expose(), "ticket-svc auditor");
+    db_config.max_connections = 1;
+    // Above the time limit of a recount.
+    db_config.run_deadline = Duration::from_secs(12);
+    db_config.read_deadline = Duration::from_secs(4);
+    let db = Db::connect_lazy(&db_config).context("DATABASE_URL")?;
+    let pause = Duration::from_millis(config.audit_pause_ms.into());
+    jobs::audit_pools::start(tasks, db.clone(), pause);
+    close_at_the_end(tasks, db);
+    Ok(())
+}
+
+fn start_lanes(tasks: &Tasks, db: &Db, config: &Config) -> hold::Lanes {
+    let terms = hold::Terms {
+        secret_key_id: config.hold_keys.current_id().to_owned(),
+        ttl_secs: config.hold_ttl_secs,
+    };
+    hold::Lanes::start(tasks, db, &terms)
 }
 
 /// Work in the database outlives the call that asked for it; the service ends after it.

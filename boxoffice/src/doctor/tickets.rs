@@ -1,6 +1,6 @@
 //! Rules of the tickets database: stock, holds, answers, tickets.
 
-use super::rule::{Rule, rule};
+use super::rule::{Rule, rule, task};
 
 pub(super) const RULES: &[Rule] = &[
     rule(
@@ -19,12 +19,15 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "counters-match-ledger",
         "The counters of every pool equal the recount of its ledger.",
-        "SELECT format('pool %s: held %s and sold %s, the ledger says %s and %s', p.id, p.held,
-                       p.sold, coalesce(l.held, 0), coalesce(l.sold, 0))
+        "SELECT format('pool %s: held %s, sold %s and blocked %s, the ledger says %s, %s and %s', p.id,
+                       p.held, p.sold, p.blocked, coalesce(l.held, 0), coalesce(l.sold, 0),
+                       coalesce(l.blocked, 0))
          FROM pools p
-         LEFT JOIN (SELECT pool_id, sum(held_delta) AS held, sum(sold_delta) AS sold
+         LEFT JOIN (SELECT pool_id, sum(held_delta) AS held, sum(sold_delta) AS sold,
+                           sum(blocked_delta) AS blocked
                     FROM inventory_ledger GROUP BY pool_id) l ON l.pool_id = p.id
-         WHERE (p.held, p.sold) <> (coalesce(l.held, 0), coalesce(l.sold, 0))",
+         WHERE (p.held, p.sold, p.blocked)
+               <> (coalesce(l.held, 0), coalesce(l.sold, 0), coalesce(l.blocked, 0))",
     ),
     rule(
         "holds-match-ledger",
@@ -169,6 +172,24 @@ pub(super) const RULES: &[Rule] = &[
          WHERE h.total_minor <> l.total_minor",
     ),
     rule(
+        "guests-have-what-is-counted",
+        "What is counted for a guest is what their orders hold and have bought.",
+        "SELECT format('ticket type %s, a guest: counted %s, orders %s', ticket_type_id,
+                       coalesce(c.units, 0), coalesce(o.units, 0))
+         FROM guest_counts c
+         FULL JOIN (SELECT l.ticket_type_id, h.guest_key,
+                           sum(l.quantity - (SELECT count(*) FROM tickets t
+                                             WHERE t.order_id = h.order_id AND t.line = l.line
+                                               AND t.status = 'void')) AS units
+                    FROM holds h
+                    JOIN hold_lines l ON l.hold_id = h.id
+                    LEFT JOIN order_answers a ON a.order_id = h.order_id AND a.answer = 'committed'
+                    WHERE h.guest_key IS NOT NULL
+                      AND (h.status = 'paying' OR a.order_id IS NOT NULL)
+                    GROUP BY l.ticket_type_id, h.guest_key) o USING (ticket_type_id, guest_key)
+         WHERE coalesce(c.units, 0) <> coalesce(o.units, 0)",
+    ),
+    rule(
         "holds-end-in-time",
         "No live hold is past its deadline.",
         // The sweeper comes each second.
@@ -191,5 +212,11 @@ pub(super) const RULES: &[Rule] = &[
          FROM (SELECT 'event' AS kind, id FROM events
                UNION ALL SELECT 'ticket type', id FROM ticket_types) o
          WHERE NOT EXISTS (SELECT FROM audit_log a WHERE a.object_id = o.id)",
+    ),
+    task(
+        "sales-are-halted",
+        "No pool's sale is halted.",
+        "SELECT format('pool %s of event %s, since %s: %s', id, event_id, halted_at, halt_reason)
+         FROM pools WHERE halted_at IS NOT NULL",
     ),
 ];

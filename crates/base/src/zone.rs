@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 use time::macros::format_description;
-use time::{OffsetDateTime, UtcOffset};
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 static RULES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -44,6 +44,38 @@ impl Zone {
     /// The same moment on the clock of this zone.
     pub fn to_local(&self, at: OffsetDateTime) -> OffsetDateTime {
         at.checked_to_offset(self.offset_at(at).0).unwrap_or(at)
+    }
+
+    /// The moment at which the clock of this zone shows that. A time that the clock skips is moved on
+    /// by what was skipped; of one that it shows twice, the first is meant.
+    pub fn at_local(&self, shown: PrimitiveDateTime) -> OffsetDateTime {
+        let naive = shown.assume_utc();
+        let clock = jiff::Timestamp::new(naive.unix_timestamp(), 0)
+            .map(|moment| TimeZone::UTC.to_datetime(moment))
+            .and_then(|clock| self.rules.to_ambiguous_timestamp(clock).compatible());
+        let seconds = clock.map_or(naive.unix_timestamp(), jiff::Timestamp::as_second);
+        let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(naive);
+        moment
+            .replace_nanosecond(naive.nanosecond())
+            .unwrap_or(moment)
+    }
+
+    /// The moment that is as far from `to` as `at` is from `from`, by the clock of this zone: an
+    /// hour of the day stays that hour across a change to summer time.
+    pub fn moved(
+        &self,
+        at: OffsetDateTime,
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+    ) -> OffsetDateTime {
+        let shown = |moment| {
+            let local = self.to_local(moment);
+            PrimitiveDateTime::new(local.date(), local.time())
+        };
+        match shown(to).checked_add(shown(at) - shown(from)) {
+            Some(moved) => self.at_local(moved),
+            None => to,
+        }
     }
 
     /// For people: `Friday 12 June 2026, 20:00 CEST`.
@@ -140,12 +172,51 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_skips_an_hour_and_shows_another_twice() {
+        let berlin = zone("Europe/Berlin");
+        let at = |shown| berlin.at_local(shown);
+        assert_eq!(
+            at(datetime!(2026-06-12 20:00:00.5)),
+            datetime!(2026-06-12 18:00:00.5 UTC)
+        );
+        // 02:30 does not exist on that day, 03:30 does.
+        assert_eq!(
+            at(datetime!(2026-03-29 2:30)),
+            datetime!(2026-03-29 1:30 UTC)
+        );
+        assert_eq!(
+            at(datetime!(2026-10-25 2:30)),
+            datetime!(2026-10-25 0:30 UTC)
+        );
+    }
+
+    #[test]
+    fn what_is_moved_keeps_its_hour() {
+        let berlin = zone("Europe/Berlin");
+        // A sale from 10:00 on, 14 days before a show at 20:00 in winter, for a show in summer.
+        let moved = berlin.moved(
+            datetime!(2026-02-27 9:00 UTC),
+            datetime!(2026-03-13 19:00 UTC),
+            datetime!(2026-04-10 18:00 UTC),
+        );
+        assert_eq!(moved, datetime!(2026-03-27 9:00 UTC));
+        let moved = berlin.moved(
+            datetime!(2026-02-27 9:00 UTC),
+            datetime!(2026-03-13 19:00 UTC),
+            datetime!(2026-04-24 18:00 UTC),
+        );
+        assert_eq!(moved, datetime!(2026-04-10 8:00 UTC));
+    }
+
+    #[test]
     fn the_ends_of_time_do_not_panic() {
         for at in [
             datetime!(-9999-01-01 0:00 UTC),
             datetime!(9999-12-31 23:59:59 UTC),
         ] {
-            assert!(!zone("Pacific/Kiritimati").format_long(at).is_empty());
+            let far = zone("Pacific/Kiritimati");
+            assert!(!far.format_long(at).is_empty());
+            far.moved(at, datetime!(2026-01-01 0:00 UTC), at);
         }
     }
 }

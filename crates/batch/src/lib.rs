@@ -176,6 +176,13 @@ mod tests {
         tokio::spawn(async move { batcher.submit(item).await })
     }
 
+    /// What is promised comes, or the test fails rather than hangs.
+    async fn soon<F: Future>(promised: F) -> F::Output {
+        let patience = Duration::from_secs(5);
+        let come = tokio::time::timeout(patience, promised).await;
+        come.expect("it comes soon")
+    }
+
     async fn idle() {
         for _ in 0..50 {
             tokio::task::yield_now().await;
@@ -191,8 +198,8 @@ mod tests {
         idle().await;
         assert_eq!(doubler.batcher.waiting(), 6);
         doubler.gate.add_permits(3);
-        assert_eq!(first.await.unwrap(), Ok(2));
-        let answers = join_all(rest).await;
+        assert_eq!(soon(first).await.unwrap(), Ok(2));
+        let answers = soon(join_all(rest)).await;
         let answers: Vec<u32> = answers.into_iter().map(|a| a.unwrap().unwrap()).collect();
         assert_eq!(answers, [4, 6, 8, 10, 12, 14]);
         let seen = doubler.seen.lock().unwrap().clone();
@@ -206,7 +213,8 @@ mod tests {
         idle().await;
         let queued: Vec<_> = (0..8).map(|item| submit(&doubler, item)).collect();
         idle().await;
-        assert_eq!(doubler.batcher.submit(9).await, Err(Refused::Full));
+        let refused = soon(doubler.batcher.submit(9)).await;
+        assert_eq!(refused, Err(Refused::Full));
         doubler.gate.add_permits(10);
         assert_eq!(at_work.await.unwrap(), Ok(2));
         for one in queued {
@@ -240,6 +248,69 @@ mod tests {
         assert_eq!(doubler.batcher.submit(4).await, Ok(8));
     }
 
+    /// Refuses odd numbers, and forgets or doubles the answer to some.
+    async fn picky(items: Vec<u32>) -> Vec<Result<u32, &'static str>> {
+        let answer = |item: u32| match item {
+            item if item % 2 == 0 => Ok(item / 2),
+            _ => Err("odd"),
+        };
+        let times = |item: u32| match item {
+            66 => 0,
+            88 => 2,
+            _ => 1,
+        };
+        let answers = items
+            .into_iter()
+            .map(|item| vec![answer(item); times(item)]);
+        answers.flatten().collect()
+    }
+
+    /// All of them in one batch.
+    async fn together(items: &[u32]) -> Vec<Result<Result<u32, &'static str>, Refused>> {
+        let (batcher, worker) = batcher(LIMITS, picky);
+        let all = join_all(items.iter().map(|item| batcher.submit(*item)));
+        tokio::select! {
+            answers = all => answers,
+            () = worker => panic!("the worker ended before its last batcher"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_for_its_own_request_alone() {
+        let answers = together(&[2, 3, 4]).await;
+        assert_eq!(answers, [Ok(Ok(1)), Ok(Err("odd")), Ok(Ok(2))]);
+    }
+
+    #[tokio::test]
+    async fn nobody_hears_the_answer_to_anothers_item() {
+        for forgotten_or_doubled in [66, 88] {
+            let answers = together(&[2, forgotten_or_doubled, 4]).await;
+            assert_eq!(answers, [Err(Refused::Lost); 3]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_alone_waits_for_nobody() {
+        let doubler = doubler();
+        doubler.gate.add_permits(1000);
+        let started = std::time::Instant::now();
+        for item in 0..1000 {
+            assert_eq!(doubler.batcher.submit(item % 10).await, Ok(item % 10 * 2));
+        }
+        // A timer of a millisecond would take a thousand of them.
+        assert!(started.elapsed() < Duration::from_secs(1));
+        let seen = doubler.seen.lock().unwrap();
+        assert!(seen.iter().all(|batch| batch.len() == 1));
+    }
+
+    #[tokio::test]
+    async fn after_the_end_nothing_is_taken() {
+        let doubler = doubler();
+        doubler.worker.abort();
+        assert!(doubler.worker.await.unwrap_err().is_cancelled());
+        assert_eq!(doubler.batcher.submit(1).await, Err(Refused::Ended));
+    }
+
     #[tokio::test]
     async fn the_queue_is_worked_off_before_the_end() {
         let doubler = doubler();
@@ -250,15 +321,14 @@ mod tests {
         for one in waiting {
             assert!(one.await.unwrap().is_ok());
         }
-        let end = tokio::time::timeout(Duration::from_secs(5), doubler.worker);
-        end.await.unwrap().unwrap();
+        soon(doubler.worker).await.unwrap();
     }
 
     proptest! {
         /// However many come, and in whatever sizes they are taken: each hears its own answer.
         #[test]
         fn everyone_gets_their_own(count in 1_usize..200, batch_max in 1_usize..40) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(async move {
                 let limits = Limits { batch_max, queue_max: 200 };
                 let (batcher, worker) = batcher(limits, |items: Vec<usize>| async move {
@@ -270,7 +340,7 @@ mod tests {
                     async move { (item, batcher.submit(item).await) }
                 }));
                 drop(batcher);
-                let (answers, ()) = tokio::join!(all, worker);
+                let (answers, ()) = soon(async { tokio::join!(all, worker) }).await;
                 for (item, answer) in answers {
                     assert_eq!(answer, Ok(item + 1));
                 }

@@ -1,10 +1,10 @@
 //! One attempt at a piece of work, and how often to repeat it.
 
 use crate::error::{AsDbError, DbError, is_session_end};
+use crate::session::{Lent, Sessions};
 use base::{Random as _, SystemRandom};
 use futures::future::BoxFuture;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgPool, Postgres};
+use sqlx::postgres::{PgConnection, Postgres};
 use sqlx::{Connection as _, Transaction};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -14,10 +14,14 @@ const MAX_RETRIES: u32 = 3;
 /// The server's own limits answer long before; these end a wait for a server that cannot be reached any more.
 const WORK_LIMIT: Duration = Duration::from_secs(10);
 const COMMIT_LIMIT: Duration = Duration::from_secs(4);
+/// Nobody waits for an answer that long.
+const READ_LIMIT: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Transaction,
+    /// One statement that writes, and is a transaction of its own.
+    Statement,
     Plain,
 }
 
@@ -29,14 +33,14 @@ enum Stop<E> {
     Work(E),
     /// The session went silent before COMMIT, so the server will roll back.
     Silent,
-    /// COMMIT was sent; whether it arrived is not known.
+    /// COMMIT was sent, or a statement that commits by itself; whether it arrived is not known.
     CommitUnknown,
 }
 
 /// Repeats the work on conflicts and broken sessions. After a lost COMMIT the next attempt is the question "did it
 /// happen?": the work finds what it did, or does it now.
 pub(crate) async fn to_the_end<I, T, E, F>(
-    pool: &PgPool,
+    sessions: &Sessions,
     mode: Mode,
     input: &I,
     work: &F,
@@ -54,7 +58,7 @@ where
                 break;
             }
         }
-        match attempt(pool, mode, input, work).await {
+        match attempt(sessions, mode, input, work).await {
             Ok(answer) => return Ok(answer),
             Err(Stop::CommitUnknown) => commit_unknown = true,
             Err(Stop::NoSession(error)) if !commit_unknown => return Err(error.into()),
@@ -76,8 +80,8 @@ where
 }
 
 /// A session, or `Busy` where the database is full or cannot be reached.
-pub(crate) async fn session(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbError> {
-    match acquired(pool).await {
+pub(crate) async fn session(sessions: &Sessions) -> Result<Lent, DbError> {
+    match sessions.lend().await {
         Err(error) if error.is_transient() => {
             tracing::warn!(error = ?error, "no database session");
             Err(DbError::Busy)
@@ -86,32 +90,57 @@ pub(crate) async fn session(pool: &PgPool) -> Result<PoolConnection<Postgres>, D
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one way to a session, behind both doors"
-)]
-async fn acquired(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbError> {
-    pool.acquire().await.map_err(DbError::from)
-}
-
-async fn attempt<I, T, E, F>(pool: &PgPool, mode: Mode, input: &I, work: &F) -> Result<T, Stop<E>>
+async fn attempt<I, T, E, F>(
+    sessions: &Sessions,
+    mode: Mode,
+    input: &I,
+    work: &F,
+) -> Result<T, Stop<E>>
 where
-    E: From<DbError>,
+    E: From<DbError> + AsDbError,
     F: for<'c> Fn(&'c mut PgConnection, &'c I) -> BoxFuture<'c, Result<T, E>>,
 {
-    let mut session = acquired(pool).await.map_err(Stop::NoSession)?;
+    let mut session = sessions.lend().await.map_err(Stop::NoSession)?;
     let outcome = match mode {
         Mode::Transaction => transaction(&mut session, input, work).await,
-        Mode::Plain => match timeout(WORK_LIMIT, work(&mut session, input)).await {
+        Mode::Statement => statement(&mut session, input, work).await,
+        Mode::Plain => match timeout(READ_LIMIT, work(&mut session, input)).await {
             Ok(answer) => answer.map_err(Stop::Work),
             Err(_) => Err(Stop::Silent),
         },
     };
-    if matches!(outcome, Err(Stop::Silent | Stop::CommitUnknown)) {
-        // Nothing sensible can be said on it any more: close its socket, keep its place in the pool.
-        drop(session.detach());
+    let sound = match &outcome {
+        Ok(_) => true,
+        Err(Stop::Work(error)) => !broke_the_session(error),
+        Err(_) => false,
+    };
+    if sound {
+        session.give_back();
+    } else {
+        session.discard();
     }
     outcome
+}
+
+fn broke_the_session<E: AsDbError>(error: &E) -> bool {
+    error.as_db_error().is_some_and(DbError::is_session_lost)
+}
+
+async fn statement<I, T, E, F>(
+    session: &mut PgConnection,
+    input: &I,
+    work: &F,
+) -> Result<T, Stop<E>>
+where
+    E: From<DbError> + AsDbError,
+    F: for<'c> Fn(&'c mut PgConnection, &'c I) -> BoxFuture<'c, Result<T, E>>,
+{
+    // The server ends a statement within three seconds, so this one is not heard of any more.
+    match timeout(COMMIT_LIMIT, work(session, input)).await {
+        Ok(Err(error)) if broke_the_session(&error) => Err(Stop::CommitUnknown),
+        Ok(answer) => answer.map_err(Stop::Work),
+        Err(_) => Err(Stop::CommitUnknown),
+    }
 }
 
 async fn transaction<I, T, E, F>(

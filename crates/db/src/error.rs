@@ -59,17 +59,24 @@ impl DbError {
 
     /// Whether the same work may well succeed at once: it met another transaction, or its session broke before COMMIT.
     pub(crate) fn is_transient(&self) -> bool {
+        let conflict = match self {
+            Self::Other(sqlx::Error::Database(error)) => matches!(
+                sqlstate(error.as_ref()).as_str(),
+                "40001" | "40P01" | "55P03"
+            ),
+            _ => false,
+        };
+        conflict || self.is_session_lost()
+    }
+
+    /// Whether the session broke: what was sent last may or may not have been carried out.
+    pub(crate) fn is_session_lost(&self) -> bool {
         match self {
-            Self::Other(sqlx::Error::Database(error)) => {
-                let conflict = matches!(
-                    sqlstate(error.as_ref()).as_str(),
-                    "40001" | "40P01" | "55P03"
-                );
-                conflict || is_session_end(error.as_ref())
-            }
-            Self::Other(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed) => {
-                true
-            }
+            Self::Other(sqlx::Error::Database(error)) => is_session_end(error.as_ref()),
+            Self::Other(error) => matches!(
+                error,
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed
+            ),
             _ => false,
         }
     }

@@ -1,17 +1,16 @@
 use crate::attempt::{Mode, session, to_the_end};
+use crate::session::{ACQUIRE_LIMIT, Kept, PING_LIMIT, Sessions};
 use crate::tracker::Tracker;
 use crate::{AsDbError, DbConfig, DbError};
 use base::{Random as _, SystemRandom};
 use futures::future::BoxFuture;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(1);
-const PING_LIMIT: Duration = Duration::from_millis(300);
 const RESET_LIMIT: Duration = Duration::from_millis(500);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -19,7 +18,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// holds a session can leave a transaction open for the next borrower, whose write is then lost.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pool: PgPool,
+    sessions: Sessions,
     under_way: Tracker,
     run_deadline: Duration,
     read_deadline: Duration,
@@ -29,7 +28,7 @@ impl Db {
     /// Opens a first session, so that a wrong address or password shows at once. `Busy` when nobody answers.
     pub async fn connect(config: &DbConfig) -> Result<Self, DbError> {
         let db = Self::connect_lazy(config)?;
-        drop(session(&db.pool).await?);
+        session(&db.sessions).await?.give_back();
         Ok(db)
     }
 
@@ -38,11 +37,25 @@ impl Db {
     pub fn connect_lazy(config: &DbConfig) -> Result<Self, DbError> {
         let pool = pool_options(config.max_connections).connect_lazy_with(session_options(config)?);
         Ok(Self {
-            pool,
+            sessions: Sessions::Pool(pool),
             under_way: Tracker::new(),
             run_deadline: config.run_deadline,
             read_deadline: config.read_deadline,
         })
+    }
+
+    /// The same database through one session of its own, which is kept between two pieces of work and costs no round
+    /// trip there: for a worker that has one piece of work at a time, again and again. Others wait for their turn, a
+    /// second at most. `settings` are of the session (`plan_cache_mode`), besides those of every session.
+    pub fn kept_session(&self, settings: &[(&str, &str)]) -> Self {
+        let options = PgConnectOptions::clone(&self.sessions.connect_options());
+        let kept = Kept::new(options.options(settings.iter().copied()), lifetime());
+        Self {
+            sessions: Sessions::Kept(Arc::new(kept)),
+            under_way: Tracker::new(),
+            run_deadline: self.run_deadline,
+            read_deadline: self.read_deadline,
+        }
     }
 
     /// Runs `work` in a transaction and commits it; rolls back where it answers an error.
@@ -69,6 +82,22 @@ impl Db {
             .await
     }
 
+    /// Like `run`, for work that is **one statement**: it is a transaction of its own and needs no BEGIN and no COMMIT.
+    /// Where its answer was lost it is sent again, so it too must be an insert-or-find or a guarded transition.
+    pub async fn run_statement<I, T, E, F>(&self, input: I, work: F) -> Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<DbError> + AsDbError + Send + 'static,
+        F: for<'c> Fn(&'c mut PgConnection, &'c I) -> BoxFuture<'c, Result<T, E>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.spawn(Mode::Statement, self.run_deadline, input, work)
+            .await
+    }
+
     /// Like `run`, without a transaction and with a shorter deadline: for statements that only look.
     pub async fn read<I, T, E, F>(&self, input: I, work: F) -> Result<T, E>
     where
@@ -85,7 +114,7 @@ impl Db {
     }
 
     pub(crate) fn connect_options(&self) -> Arc<PgConnectOptions> {
-        self.pool.connect_options()
+        self.sessions.connect_options()
     }
 
     /// How many pieces of work are under way.
@@ -97,7 +126,7 @@ impl Db {
     pub async fn close(&self) {
         self.under_way.idle().await;
         // A session that cannot be reached any more must not keep the process alive.
-        if timeout(CLOSE_LIMIT, self.pool.close()).await.is_err() {
+        if timeout(CLOSE_LIMIT, self.sessions.close()).await.is_err() {
             tracing::warn!("database sessions were still open when the pool was given up");
         }
     }
@@ -118,10 +147,10 @@ impl Db {
             + Sync
             + 'static,
     {
-        let (pool, ticket) = (self.pool.clone(), self.under_way.enter());
+        let (sessions, ticket) = (self.sessions.clone(), self.under_way.enter());
         let until = Instant::now() + deadline;
         let task = async move {
-            let outcome = to_the_end(&pool, mode, &input, &work, until).await;
+            let outcome = to_the_end(&sessions, mode, &input, &work, until).await;
             drop(ticket);
             outcome
         };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, ServerAddr,
+    Client,
     connection::State,
     jetstream::{self, Context},
 };
@@ -17,18 +17,14 @@ use crate::health::{Health, Trust};
 
 /// The oldest server whose consumers and streams do what their configuration says.
 const MIN_SERVER: (u32, u32) = (2, 11);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const RECONNECT_MAX_DELAY: Duration = Duration::from_secs(2);
-/// A connection whose far end is gone without a word is given up after two of them.
-const PING_INTERVAL: Duration = Duration::from_secs(15);
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 /// Publishes that wait for their acknowledgement; more of them wait for a place.
 const MAX_ACKS_IN_FLIGHT: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
-    #[error("NATS_URL is not a usable address")]
-    Url,
+    #[error(transparent)]
+    Url(#[from] hints::UrlError),
     #[error("NATS is not connected")]
     NotConnected,
     #[error("nats-server {found} is too old; {}.{} or newer is needed", MIN_SERVER.0, MIN_SERVER.1)]
@@ -47,14 +43,6 @@ impl NatsError {
     }
 }
 
-/// The library writes the whole address into its log; the credentials travel beside it.
-fn without_credentials(address: ServerAddr) -> Result<ServerAddr, NatsError> {
-    let mut url = address.into_inner();
-    let cleared = url.set_username("").and_then(|()| url.set_password(None));
-    cleared.map_err(|()| NatsError::Url)?;
-    ServerAddr::from_url(url).map_err(|_| NatsError::Url)
-}
-
 /// A connection that is made, and made again, in the background.
 #[derive(Clone, Debug)]
 pub struct Nats {
@@ -66,31 +54,7 @@ pub struct Nats {
 impl Nats {
     /// Returns at once, connected or not.
     pub async fn connect(url: &Secret, name: &str) -> Result<Self, NatsError> {
-        let address: ServerAddr = url.expose().parse().map_err(|_| NatsError::Url)?;
-        let mut options = ConnectOptions::new();
-        // The library takes no credentials from the address by itself.
-        if let (Some(user), Some(password)) = (address.username(), address.password()) {
-            options = options.user_and_password(user.to_owned(), password.to_owned());
-        }
-        let client = options
-            .name(name)
-            .retry_on_initial_connect()
-            .connection_timeout(CONNECT_TIMEOUT)
-            .ping_interval(PING_INTERVAL)
-            .reconnect_delay_callback(|attempt| {
-                let exponent = u32::try_from(attempt.min(6)).unwrap_or(6);
-                (Duration::from_millis(50) * 2_u32.pow(exponent)).min(RECONNECT_MAX_DELAY)
-            })
-            .event_callback(|event| async move {
-                match event {
-                    Event::Connected | Event::Disconnected => tracing::info!(%event, "NATS"),
-                    // Each failed attempt is one.
-                    _ => tracing::debug!(%event, "NATS"),
-                }
-            })
-            .connect(without_credentials(address)?)
-            .await
-            .map_err(|_| NatsError::Url)?;
+        let client = hints::connect(url, name).await?;
         let jetstream = jetstream::ContextBuilder::new()
             .timeout(API_TIMEOUT)
             .max_ack_inflight(MAX_ACKS_IN_FLIGHT)
@@ -161,13 +125,5 @@ mod tests {
         for old in ["2.9.10", "2.10.29", "1.99.0", "", "two"] {
             assert!(!is_new_enough(old), "{old}");
         }
-    }
-
-    #[test]
-    fn the_address_that_is_logged_holds_no_password() {
-        let address: ServerAddr = "nats://box:canary@127.0.0.1:4222".parse().unwrap();
-        let bare = without_credentials(address).unwrap();
-        assert!(!format!("{bare:?}").contains("canary"), "{bare:?}");
-        assert_eq!((bare.host(), bare.port()), ("127.0.0.1", 4222));
     }
 }

@@ -65,6 +65,7 @@ pub struct ServerBuilder {
     checks: Vec<readiness::Check>,
     calls_max: usize,
     limits: Limits,
+    closing: Shutdown,
     tasks: Tasks,
 }
 
@@ -81,8 +82,15 @@ impl ServerBuilder {
             checks: Vec::new(),
             calls_max: CALLS_MAX,
             limits: Limits::internal(),
+            closing: Shutdown::new(),
             tasks,
         })
+    }
+
+    /// Begins when the server begins to drain: answers of many messages end by it.
+    pub fn closing(mut self, closing: Shutdown) -> Self {
+        self.closing = closing;
+        self
     }
 
     /// Without a verifier every method for admins answers `UNAUTHENTICATED`.
@@ -164,6 +172,7 @@ impl ServerBuilder {
             guard: guard::GuardLayer { admission, reasons },
             routes: self.routes.routes().prepare(),
             readiness,
+            closing: self.closing,
             tasks: self.tasks,
         })
     }
@@ -193,6 +202,7 @@ pub struct Server {
     guard: guard::GuardLayer,
     routes: Routes,
     readiness: readiness::Readiness,
+    closing: Shutdown,
     tasks: Tasks,
 }
 
@@ -215,7 +225,11 @@ impl Server {
             .layer(self.guard)
             .service(self.routes);
         let serving = listen::serve(self.listener, self.limits, calls, shutdown.token());
-        tokio::join!(serving, self.readiness.watch(&shutdown));
+        let closing = async {
+            shutdown.begun().await;
+            self.closing.begin();
+        };
+        tokio::join!(serving, self.readiness.watch(&shutdown), closing);
         self.tasks.finish().await;
         tracing::info!(service = self.peer.name(), "stopped");
         Ok(())

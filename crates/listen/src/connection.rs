@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
 use crate::{
-    BoxError, Limits, Protocol, RequestBody,
+    BoxError, Limits, Protocol, RemoteAddr, RequestBody,
     activity::{Activity, Watched},
     bodies::Answer,
 };
@@ -36,8 +36,16 @@ pub(crate) struct Rules {
     pub(crate) hard_stop: CancellationToken,
 }
 
+/// A connection that was just accepted.
+pub(crate) struct Opened {
+    pub(crate) stream: TcpStream,
+    pub(crate) remote: RemoteAddr,
+    /// Counts the connections of a listener.
+    pub(crate) number: u64,
+}
+
 /// Serves one connection until it ends, has used up its time, or is stopped.
-pub(crate) async fn run<S, B>(stream: TcpStream, service: S, rules: &Rules, number: u64)
+pub(crate) async fn run<S, B>(opened: Opened, service: S, rules: &Rules)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
@@ -45,6 +53,11 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
+    let Opened {
+        stream,
+        remote,
+        number,
+    } = opened;
     // Without it small answers wait for the peer's acknowledgement. A socket that refuses is gone.
     drop(stream.set_nodelay(true));
     let limits = &rules.limits;
@@ -57,7 +70,8 @@ where
     let watch = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let busy = watch.begin();
-        let request = request.map(|body| RequestBody::new(body, body_timeout));
+        let mut request = request.map(|body| RequestBody::new(body, body_timeout));
+        request.extensions_mut().insert(remote);
         let answer = service.clone().oneshot(request);
         async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer::new(body, busy))) }
     });

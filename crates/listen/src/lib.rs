@@ -23,6 +23,10 @@ pub use limits::{Limits, Protocol};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
+/// Who is at the other end of the connection; an extension of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteAddr(pub SocketAddr);
+
 /// When the process has no room for a socket, more of them come no sooner than this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -61,7 +65,12 @@ pub async fn serve<S, B>(
         };
         let (rules, service) = (rules.clone(), service.clone());
         connections.spawn(async move {
-            connection::run(stream, service, &rules, number).await;
+            let opened = connection::Opened {
+                stream,
+                remote: RemoteAddr(peer),
+                number,
+            };
+            connection::run(opened, service, &rules).await;
             drop(place);
         });
     }

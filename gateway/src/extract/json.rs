@@ -37,6 +37,36 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyAMap<T> {
     }
 }
 
+/// A field of a change: left out it stays as it is, null takes its value away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Given<T> {
+    #[default]
+    Absent,
+    Null,
+    Value(T),
+}
+
+impl<T> Given<T> {
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+/// With `#[serde(default)]`, which makes it absent.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let value = Option::deserialize(input)?;
+        Ok(value.map_or(Self::Null, Self::Value))
+    }
+}
+
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // Whether it is JSON at all comes before what is in it.
     serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
@@ -206,6 +236,26 @@ mod tests {
                 "{json}"
             );
         }
+    }
+
+    #[test]
+    fn left_out_is_not_null() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Change {
+            #[serde(default)]
+            stock: Given<i64>,
+        }
+        for (json, expected) in [
+            ("{}", Given::Absent),
+            (r#"{"stock":null}"#, Given::Null),
+            (r#"{"stock":7}"#, Given::Value(7)),
+        ] {
+            let change: Change = parse(json.as_bytes()).unwrap();
+            assert_eq!(change.stock, expected, "{json}");
+        }
+        let refused = parse::<Change>(br#"{"stock":"7"}"#).unwrap_err();
+        assert_eq!(refused.0.detail, "stock must be a whole number");
     }
 
     #[test]

@@ -14,7 +14,6 @@ use crate::{app::Shared, problem::ProblemBody};
 // The shop's pages make the same calls.
 pub use guest::{
     cancel_order::cancel as cancel_order,
-    get_event::fetch as get_event,
     get_hold::fetch as get_hold,
     get_order::fetch as get_order,
     place_order::{NewOrder, place as place_order},
@@ -64,22 +63,7 @@ impl Modify for Secrets {
 /// Every documented route.
 pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Api::openapi())
-        // guests
-        .routes(routes!(guest::list_events::list_events))
-        .routes(routes!(guest::get_event::get_event))
-        .routes(routes!(guest::get_availability::get_availability))
-        .routes(routes!(guest::hold_tickets::hold_tickets))
-        .routes(routes!(
-            guest::get_hold::get_hold,
-            guest::release_hold::release_hold
-        ))
-        .routes(routes!(guest::place_order::place_order))
-        .routes(routes!(guest::get_order::get_order))
-        .routes(routes!(guest::start_payment::start_payment))
-        .routes(routes!(guest::cancel_order::cancel_order))
-        .routes(routes!(guest::get_tickets_pdf::get_tickets_pdf))
-        .routes(routes!(guest::get_calendar::get_calendar))
-        .routes(routes!(guest::get_receipt::get_receipt))
+        .merge(of_guests())
         // providers
         .merge(open::receive_webhook::routes(webhook_body_limit_bytes))
         // admins
@@ -92,14 +76,26 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         ))
         .routes(routes!(
             admin::get_event::get_own_event,
-            admin::update_event::update_event
+            admin::update_event::update_event,
+            admin::delete_event::delete_event
         ))
         .routes(routes!(
             admin::list_ticket_types::list_ticket_types,
             admin::create_ticket_type::create_ticket_type
         ))
-        .routes(routes!(admin::update_ticket_type::update_ticket_type))
+        .routes(routes!(
+            admin::update_ticket_type::update_ticket_type,
+            admin::delete_ticket_type::delete_ticket_type
+        ))
+        .routes(routes!(
+            admin::list_pools::list_pools,
+            admin::create_pool::create_pool
+        ))
+        .routes(routes!(admin::update_pool::update_pool))
         .routes(routes!(admin::cancel_event::cancel_event))
+        .routes(routes!(admin::postpone_event::postpone_event))
+        .routes(routes!(admin::archive_event::archive_event))
+        .routes(routes!(admin::clone_event::clone_event))
         .routes(routes!(admin::get_event_refund::get_event_refund))
         .routes(routes!(admin::get_event_accounts::get_event_accounts))
         .routes(routes!(admin::list_orders::list_orders))
@@ -113,8 +109,30 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .routes(routes!(admin::list_refunds::list_refunds))
         .routes(routes!(admin::retry_refund::retry_refund))
         .routes(routes!(admin::settle_refund::settle_refund))
+        .routes(routes!(admin::list_halted_pools::list_halted_pools))
+        .routes(routes!(admin::resume_pool::resume_pool))
         // everyone
         .routes(routes!(open::list_keys::list_keys))
         .routes(routes!(open::health::health))
         .routes(routes!(open::readiness::readiness))
+}
+
+fn of_guests() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(guest::list_events::list_events))
+        .routes(routes!(guest::get_event::get_event))
+        .routes(routes!(guest::get_availability::get_availability))
+        .routes(routes!(guest::stream_availability::stream_availability))
+        .routes(routes!(guest::hold_tickets::hold_tickets))
+        .routes(routes!(
+            guest::get_hold::get_hold,
+            guest::release_hold::release_hold
+        ))
+        .routes(routes!(guest::place_order::place_order))
+        .routes(routes!(guest::get_order::get_order))
+        .routes(routes!(guest::start_payment::start_payment))
+        .routes(routes!(guest::cancel_order::cancel_order))
+        .routes(routes!(guest::get_tickets_pdf::get_tickets_pdf))
+        .routes(routes!(guest::get_calendar::get_calendar))
+        .routes(routes!(guest::get_receipt::get_receipt))
 }

@@ -2,9 +2,11 @@
 
 mod catalog;
 mod hold;
+mod left;
 pub mod moment;
 mod money;
 mod order;
+mod pool;
 mod refund;
 mod story;
 mod terms;
@@ -12,8 +14,10 @@ mod words;
 
 pub use catalog::{AdminEvent, AdminTicketType, Event, EventDetail, TicketType};
 pub use hold::{Hold, Line, NewLine};
+pub use left::Left;
 pub use money::Money;
 pub use order::{Order, PlacedOrder, Ticket, TimelineEntry, User};
+pub use pool::Pool;
 pub use refund::{Refund, RefundDetail};
 pub use story::{OrderStory, OrderSummary};
 pub use terms::{Fee, PaymentProvider, Seller};

@@ -1,4 +1,4 @@
-//! The one stylesheet, the one script and the icon. Their addresses carry a version, so they may
+//! The stylesheet, the scripts and the icon. Their addresses carry a version, so they may
 //! be kept for long.
 
 use axum::response::{IntoResponse, Response};
@@ -6,6 +6,7 @@ use http::{HeaderValue, header};
 
 pub const STYLE: &str = include_str!("../../shop/style.css");
 pub const SCRIPT: &str = include_str!("../../shop/shop.js");
+pub const LIVE: &str = include_str!("../../shop/live.js");
 const ICON: &str = include_str!("../../shop/icon.svg");
 
 pub async fn style() -> Response {
@@ -14,6 +15,10 @@ pub async fn style() -> Response {
 
 pub async fn script() -> Response {
     asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+pub async fn live() -> Response {
+    asset("text/javascript; charset=utf-8", LIVE)
 }
 
 pub async fn icon() -> Response {

@@ -9,9 +9,10 @@ use crate::{
     cookies::{self, Kind},
     extract::{Access, Form},
     problem::{self, Problem},
+    programme,
     rest::{
         self,
-        types::{Event, Hold, HoldStatus},
+        types::{Hold, HoldStatus},
     },
 };
 
@@ -53,16 +54,14 @@ pub async fn again(
 
 async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Problem>) -> Value {
     // Only decoration: the checkout works while the programme does not answer.
-    let found = rest::get_event(app, hold.event_id.clone()).await.ok();
-    let found = found.and_then(|found| found.event);
-    let providers = match &found {
-        Some(event) if hold.total.amount_minor > 0 => {
-            app.providers.of_event(app, &event.payment_providers).await
-        }
+    let found = programme::event(app, &hold.event_id).await.ok();
+    let found = found.as_ref().map(|(face, _)| &face.detail);
+    let providers = match found {
+        Some(detail) if hold.total.amount_minor > 0 => &detail.payment_providers[..],
         // Nothing is asked; the service takes the one that the concert prefers.
-        _ => Vec::new(),
+        _ => &[],
     };
-    let event = found.and_then(|event| Event::try_from(event).ok());
+    let event = found.map(|detail| &detail.event);
     let typed = |name: &str| form.map_or("", |form| form.text(name)).to_owned();
     let rule = |name: &str| {
         let fields = problem.map_or(&[][..], |problem| &problem.0.fields);
@@ -75,7 +74,7 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
     context! {
         id => &hold.id,
         event_id => &hold.event_id,
-        event => event.as_ref().map(|event| context! {
+        event => event.map(|event| context! {
             title => &event.title,
             slug => &event.slug,
             location => &event.location,
@@ -85,7 +84,7 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
         is_paying => hold.status == HoldStatus::Paying,
         now => words::machine_time(app.sources.now()),
         expires_at => words::machine_time(hold.expires_at),
-        expires_text => words::when(hold.expires_at, event.as_ref().map_or("UTC", |e| &e.timezone)),
+        expires_text => words::when(hold.expires_at, event.map_or("UTC", |e| &e.timezone)),
         lines => words::lines(&hold.lines),
         taxes => words::taxes(&hold.lines),
         total => words::amount(&hold.total),
@@ -95,7 +94,7 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
         name => field("name"),
         email => field("email"),
         phone_number => field("phone_number"),
-        providers => words::providers(&providers),
+        providers => words::providers(providers),
         chosen_provider => typed("provider"),
         notice => problem.map(words::refusal),
     }

@@ -85,6 +85,7 @@ fn can_choose_again(reason: ErrorReason) -> bool {
             | R::HeldByOthers
             | R::SalesNotStarted
             | R::SalesEnded
+            | R::SalesHalted
             | R::LimitExceeded
             | R::InvalidRequest
             | R::IdempotencyKeyReused

@@ -56,6 +56,7 @@ pub fn routes(app: Shared) -> Router<Shared> {
         .route("/errors/{reason}", get(error_page::error_page))
         .route("/shop/style.css", get(assets::style))
         .route("/shop/shop.js", get(assets::script))
+        .route("/shop/live.js", get(assets::live))
         .route("/shop/icon.svg", get(assets::icon))
         .layer(from_fn_with_state(app, one_host::one_host))
 }

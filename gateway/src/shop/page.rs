@@ -40,7 +40,11 @@ impl Pages {
                 .add_template(name, source)
                 .with_context(|| format!("template {name}"))?;
         }
-        let assets = base::digest([assets::STYLE, assets::SCRIPT].concat().as_bytes());
+        let assets = base::digest(
+            [assets::STYLE, assets::SCRIPT, assets::LIVE]
+                .concat()
+                .as_bytes(),
+        );
         environment.add_global("assets_version", base::hex(&assets[..4]));
         Ok(Self(environment))
     }

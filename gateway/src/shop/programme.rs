@@ -5,7 +5,13 @@ use serde::Deserialize;
 use time::Duration;
 
 use super::words;
-use crate::{app::Shared, extract::Query, problem::Problem, rest::types::Event};
+use crate::{
+    app::{App, Shared},
+    extract::Query,
+    problem::Problem,
+    programme,
+    rest::types::{Event, all},
+};
 
 const PAGE_SIZE: u32 = 20;
 /// A concert stays in the programme through its own night.
@@ -30,24 +36,28 @@ pub async fn programme(
         page_token: search.page.clone(),
         ..ListEventsRequest::default()
     };
-    let found = app
-        .upstreams
-        .catalog()
-        .list_events(request)
-        .await?
-        .into_inner();
-    let events: Vec<Event> = found
-        .events
-        .into_iter()
-        .map(Event::try_from)
-        .collect::<Result<_, _>>()?;
+    let (cards, next) = find(&app, request).await?;
     let values = context! {
         q => &search.q,
         first_page => search.page.is_empty(),
-        next_page => next_page(&search.q, &found.next_page_token),
-        events => events.iter().map(card).collect::<Vec<_>>(),
+        next_page => next_page(&search.q, &next),
+        events => cards,
     };
     app.pages.render("programme.html", values)
+}
+
+/// The cards of a page and the token of the next one: from memory, or from ticket-svc where memory
+/// does not have them.
+async fn find(app: &App, request: ListEventsRequest) -> Result<(Vec<Value>, String), Problem> {
+    let known = programme::Search::read(&request).and_then(|search| app.programme.list(&search));
+    if let Some((found, _)) = known {
+        let cards = found.events.iter().map(|face| card(&face.detail.event));
+        return Ok((cards.collect(), found.next_page_token));
+    }
+    let found = app.upstreams.catalog().list_events(request).await?;
+    let found = found.into_inner();
+    let events: Vec<Event> = all(found.events)?;
+    Ok((events.iter().map(card).collect(), found.next_page_token))
 }
 
 /// The query of the next page; none after the last.

@@ -114,7 +114,13 @@ pub fn availability(availability: Availability) -> &'static str {
         Availability::HeldByOthers => "All taken at the moment",
         Availability::Ended => "Sales have ended",
         Availability::Cancelled => "Cancelled",
+        Availability::Halted => "The sale is interrupted",
     }
+}
+
+/// Of what is left, where that could not be found out for some seconds.
+pub fn old(age_secs: u64) -> String {
+    format!("What is left was last known {age_secs} seconds ago.")
 }
 
 /// Of a ticket type of which less is left than an order takes.
@@ -138,6 +144,7 @@ pub fn offer(kind: &TicketType, zone: &str) -> String {
         }
         Availability::Ended => "Sales have ended".to_owned(),
         Availability::Cancelled => "The concert is cancelled".to_owned(),
+        Availability::Halted => "The sale is interrupted. Please look again later.".to_owned(),
     }
 }
 
@@ -151,6 +158,9 @@ pub fn refusal(problem: &Problem) -> String {
         }
         R::SalesNotStarted => "These tickets are not on sale yet.".to_owned(),
         R::SalesEnded => "The sale of these tickets has ended.".to_owned(),
+        R::SalesHalted => {
+            "The sale of these tickets is interrupted. Please try again later.".to_owned()
+        }
         R::EventNotActive => "This concert is not on sale.".to_owned(),
         R::TotalChanged => "The total has changed. Please look again before you go on.".to_owned(),
         R::ProviderNotEnabled => {

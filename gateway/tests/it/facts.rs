@@ -6,6 +6,7 @@ use time::{OffsetDateTime, macros::datetime};
 pub const EVENT: &str = "0190b6a2-7c1e-7000-8000-000000000001";
 pub const STANDING: &str = "0190b6a2-7c1e-7000-8000-000000000002";
 pub const SEATED: &str = "0190b6a2-7c1e-7000-8000-000000000003";
+pub const POOL: &str = "0190b6a2-7c1e-7000-8000-00000000000a";
 pub const HOLD: &str = "0190b6a2-7c1e-7000-8000-000000000004";
 pub const HOLD_SECRET: &str = "hold-secret-hold-secret-hold-secret-1234567";
 pub const ORDER: &str = "0190b6a2-7c1e-7000-8000-000000000005";
@@ -65,6 +66,11 @@ pub fn ticket_types() -> Vec<ticket::TicketType> {
         tax_rate_ppm: 190_000,
         unit_price: eur(2500),
         unit_fee: eur(100),
+        max_per_guest: Some(6),
+        held: 3,
+        sold: 80,
+        blocked: 10,
+        pool_ids: vec![POOL.to_owned()],
     };
     let seated = ticket::TicketType {
         id: SEATED.to_owned(),
@@ -314,5 +320,62 @@ pub fn event_refund() -> payment::GetEventRefundResponse {
         orders_stuck: 1,
         refunded: eur(5000).into_iter().collect(),
         outstanding: eur(7500).into_iter().collect(),
+    }
+}
+
+pub fn halted_pool() -> ticket::HaltedPool {
+    ticket::HaltedPool {
+        id: POOL.to_owned(),
+        event_id: EVENT.to_owned(),
+        event_title: "Moonlight Sessions".to_owned(),
+        name: String::new(),
+        categories: vec!["Standing".to_owned()],
+        capacity: Some(100),
+        counters: Some(ticket::PoolUnits {
+            held: 3,
+            sold: 90,
+            blocked: 0,
+        }),
+        ledger: Some(ticket::PoolUnits {
+            held: 2,
+            sold: 90,
+            blocked: 0,
+        }),
+        halted_at: at(datetime!(2027-06-01 17:46 UTC)),
+        reason: "held 3, sold 90, blocked 0; the ledger says 2, 90 and 0".to_owned(),
+    }
+}
+
+pub fn pool() -> ticket::Pool {
+    ticket::Pool {
+        id: POOL.to_owned(),
+        event_id: EVENT.to_owned(),
+        name: "The whole hall".to_owned(),
+        capacity: Some(150),
+        held: 3,
+        sold: 80,
+        blocked: 10,
+        remaining: Some(57),
+        ticket_type_ids: vec![STANDING.to_owned(), SEATED.to_owned()],
+        version: 2,
+    }
+}
+
+/// The concert a week later than it was sold for.
+pub fn postponed() -> ticket::Event {
+    ticket::Event {
+        date_time: at(datetime!(2027-06-19 18:00 UTC)),
+        previous_date_time: event().date_time,
+        version: 4,
+        ..event()
+    }
+}
+
+pub fn archived() -> ticket::Event {
+    ticket::Event {
+        status: ticket::EventStatus::Inactive.into(),
+        archived_at: at(datetime!(2027-07-01 8:00 UTC)),
+        version: 4,
+        ..event()
     }
 }

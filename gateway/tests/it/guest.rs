@@ -27,12 +27,13 @@ fn keys(value: &Value) -> Vec<&str> {
     keys
 }
 
-const EVENT_FIELDS: [&str; 10] = [
+const EVENT_FIELDS: [&str; 11] = [
     "availability",
     "date_time",
     "description",
     "id",
     "location",
+    "previous_date_time",
     "price_from",
     "slug",
     "status",
@@ -85,6 +86,7 @@ async fn an_event_has_a_tag_that_follows_its_content() {
             "category",
             "fee",
             "id",
+            "max_per_guest",
             "max_per_order",
             "min_per_order",
             "price",

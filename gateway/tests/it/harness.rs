@@ -23,7 +23,8 @@ use proto::{
     },
     ticket::{
         catalog_admin_service_server::CatalogAdminServiceServer,
-        catalog_service_server::CatalogServiceServer, hold_service_server::HoldServiceServer,
+        catalog_service_server::CatalogServiceServer, change_service_server::ChangeServiceServer,
+        hold_service_server::HoldServiceServer, pool_audit_service_server::PoolAuditServiceServer,
     },
     user::{
         key_service_server::KeyServiceServer, session_service_server::SessionServiceServer,
@@ -216,7 +217,9 @@ async fn upstream(stub: Arc<Stub>, mesh_key: MeshKey) -> kit::Server {
         .add_service(KeyServiceServer::from_arc(stub.clone()))
         .add_service(CatalogServiceServer::from_arc(stub.clone()))
         .add_service(CatalogAdminServiceServer::from_arc(stub.clone()))
+        .add_service(ChangeServiceServer::from_arc(stub.clone()))
         .add_service(HoldServiceServer::from_arc(stub.clone()))
+        .add_service(PoolAuditServiceServer::from_arc(stub.clone()))
         .add_service(OrderServiceServer::from_arc(stub.clone()))
         .add_service(OrderAdminServiceServer::from_arc(stub.clone()))
         .add_service(RefundAdminServiceServer::from_arc(stub.clone()))

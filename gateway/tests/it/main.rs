@@ -7,17 +7,23 @@
 )]
 
 mod admin;
+mod admin_life;
 mod admin_money;
+mod clocks;
 mod documents;
 mod edge;
 mod errors;
 mod export;
 mod facts;
 mod guest;
+mod halted_pools;
 mod harness;
 mod limits;
+mod office;
 mod openapi;
+mod programme;
 mod sandbox;
 mod shop;
 mod shop_money;
+mod streams;
 mod stub;

@@ -358,7 +358,7 @@ async fn fewer_than_an_order_takes_cannot_be_chosen() {
             "{page}"
         );
         assert!(
-            !page.contains("<select") && !page.contains("Take these tickets"),
+            !page.contains("<option value=\"1\">") && page.contains("<div class=\"take\" hidden>"),
             "{page}"
         );
     })
@@ -746,11 +746,37 @@ async fn errors_of_pages_are_pages() {
 }
 
 #[test]
-fn the_script_is_small() {
-    let script = include_str!("../../shop/shop.js");
-    assert!(script.len() < 4096);
-    // A reload of a refused form would send it again.
-    assert!(!script.contains(".reload("));
+fn the_scripts_are_small() {
+    for script in [
+        include_str!("../../shop/shop.js"),
+        include_str!("../../shop/live.js"),
+    ] {
+        assert!(script.len() < 5000, "{}", script.len());
+        // A reload of a refused form would send it again.
+        assert!(!script.contains(".reload("));
+    }
+}
+
+#[test]
+fn what_is_left_is_said_in_the_same_words_with_and_without_a_script() {
+    let script = include_str!("../../shop/live.js");
+    let server = include_str!("../../src/shop/words.rs");
+    let quoted = |line: &str| line.split('"').nth(1).map(str::to_owned);
+    let words = script.split_once("const WORDS").unwrap().1;
+    let words = words.split_once("};").unwrap().0;
+    let sentences: Vec<_> = words.lines().filter_map(quoted).collect();
+    assert_eq!(sentences.len(), 6, "{sentences:?}");
+    let others = [
+        "The last one",
+        "Available",
+        "Fewer are left than an order takes",
+    ];
+    for sentence in sentences.iter().map(String::as_str).chain(others) {
+        assert!(
+            script.contains(sentence) && server.contains(sentence),
+            "{sentence}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ use kit::{Code, ErrorReason, Failure};
 use proto::{notify, payment, ticket, user};
 use tonic::{Request, Response, Status, async_trait};
 
-use crate::facts;
+use crate::{
+    facts,
+    office::{Office, Told},
+};
 
 pub type Export = BoxStream<'static, Result<payment::ExportOrdersResponse, Status>>;
 type Reply<T> = Result<Response<T>, Status>;
@@ -36,6 +39,8 @@ pub struct Stub {
     pub providers: Mutex<Vec<payment::PaymentProvider>>,
     /// What an export sends. While it is open it goes on.
     pub export: Mutex<Option<Export>>,
+    /// What a copy of the programme is made from.
+    pub office: Office,
     /// Requests wait here for as long as a test holds it.
     pub gate: tokio::sync::Mutex<()>,
 }
@@ -56,6 +61,7 @@ impl Default for Stub {
             preparing: Mutex::default(),
             providers: Mutex::new(facts::providers()),
             export: Mutex::default(),
+            office: Office::default(),
             gate: tokio::sync::Mutex::default(),
         }
     }
@@ -158,6 +164,32 @@ impl ticket::catalog_service_server::CatalogService for Stub {
             ticket_types: self.ticket_types.lock().unwrap().clone(),
         })
         .await
+    }
+
+    async fn read_programme(
+        &self,
+        request: Request<ticket::ReadProgrammeRequest>,
+    ) -> Reply<ticket::ReadProgrammeResponse> {
+        self.office.read(&request.into_inner())
+    }
+
+    type WatchAvailabilityStream = Told;
+
+    async fn watch_availability(
+        &self,
+        _: Request<ticket::WatchAvailabilityRequest>,
+    ) -> Reply<Told> {
+        self.office.watch()
+    }
+}
+
+#[async_trait]
+impl ticket::change_service_server::ChangeService for Stub {
+    async fn list_event_changes(
+        &self,
+        request: Request<ticket::ListEventChangesRequest>,
+    ) -> Reply<ticket::ListEventChangesResponse> {
+        self.office.changes(&request.into_inner())
     }
 }
 
@@ -290,6 +322,83 @@ impl ticket::catalog_admin_service_server::CatalogAdminService for Stub {
     ) -> Reply<ticket::UpdateTicketTypeResponse> {
         self.answer(request, |_| ticket::UpdateTicketTypeResponse {
             ticket_type: facts::ticket_types().pop(),
+        })
+        .await
+    }
+
+    async fn postpone_event(
+        &self,
+        request: Request<ticket::PostponeEventRequest>,
+    ) -> Reply<ticket::PostponeEventResponse> {
+        self.answer(request, |_| ticket::PostponeEventResponse {
+            event: Some(facts::postponed()),
+        })
+        .await
+    }
+
+    async fn archive_event(
+        &self,
+        request: Request<ticket::ArchiveEventRequest>,
+    ) -> Reply<ticket::ArchiveEventResponse> {
+        self.answer(request, |_| ticket::ArchiveEventResponse {
+            event: Some(facts::archived()),
+        })
+        .await
+    }
+
+    async fn clone_event(
+        &self,
+        request: Request<ticket::CloneEventRequest>,
+    ) -> Reply<ticket::CloneEventResponse> {
+        self.answer(request, |_| ticket::CloneEventResponse {
+            event: Some(facts::event()),
+            ticket_types: facts::ticket_types(),
+        })
+        .await
+    }
+
+    async fn delete_event(
+        &self,
+        request: Request<ticket::DeleteEventRequest>,
+    ) -> Reply<ticket::DeleteEventResponse> {
+        self.answer(request, |_| ticket::DeleteEventResponse {})
+            .await
+    }
+
+    async fn delete_ticket_type(
+        &self,
+        request: Request<ticket::DeleteTicketTypeRequest>,
+    ) -> Reply<ticket::DeleteTicketTypeResponse> {
+        self.answer(request, |_| ticket::DeleteTicketTypeResponse {})
+            .await
+    }
+
+    async fn list_pools(
+        &self,
+        request: Request<ticket::ListPoolsRequest>,
+    ) -> Reply<ticket::ListPoolsResponse> {
+        self.answer(request, |_| ticket::ListPoolsResponse {
+            pools: vec![facts::pool()],
+        })
+        .await
+    }
+
+    async fn create_pool(
+        &self,
+        request: Request<ticket::CreatePoolRequest>,
+    ) -> Reply<ticket::CreatePoolResponse> {
+        self.answer(request, |_| ticket::CreatePoolResponse {
+            pool: Some(facts::pool()),
+        })
+        .await
+    }
+
+    async fn update_pool(
+        &self,
+        request: Request<ticket::UpdatePoolRequest>,
+    ) -> Reply<ticket::UpdatePoolResponse> {
+        self.answer(request, |_| ticket::UpdatePoolResponse {
+            pool: Some(facts::pool()),
         })
         .await
     }
@@ -676,5 +785,30 @@ fn root(email: String) -> user::User {
         id,
         email,
         role: user::Role::Superadmin.into(),
+    }
+}
+
+#[async_trait]
+impl ticket::pool_audit_service_server::PoolAuditService for Stub {
+    async fn list_halted_pools(
+        &self,
+        request: Request<ticket::ListHaltedPoolsRequest>,
+    ) -> Reply<ticket::ListHaltedPoolsResponse> {
+        self.answer(request, |_| ticket::ListHaltedPoolsResponse {
+            pools: vec![facts::halted_pool()],
+        })
+        .await
+    }
+
+    async fn resume_pool(
+        &self,
+        request: Request<ticket::ResumePoolRequest>,
+    ) -> Reply<ticket::ResumePoolResponse> {
+        self.answer(request, |asked| ticket::ResumePoolResponse {
+            pool_id: asked.pool_id,
+            counters: facts::halted_pool().ledger,
+            capacity: None,
+        })
+        .await
     }
 }

@@ -20,11 +20,22 @@ pub const SELLER_TAX_ID_MAX_CHARS: usize = 50;
 pub const SELLER_CONTACT_MAX_CHARS: usize = 200;
 pub const MANUAL_PAYMENT_MAX_DAYS: u32 = 60;
 pub const CANCEL_REASON_MAX_CHARS: usize = 500;
+pub const RESUME_NOTE_MAX_CHARS: usize = 500;
 pub const PER_ORDER_DEFAULT: u32 = 10;
+/// Over all orders of a guest.
+pub const PER_GUEST_MAX: u32 = 1_000;
+pub const POOL_NAME_MAX_CHARS: usize = 100;
+/// Shared pools of one event.
+pub const POOLS_MAX: usize = 100;
+/// Shared pools that one ticket type draws from.
+pub const POOLS_PER_TYPE_MAX: usize = 8;
 /// Lines of one hold.
 pub const LINES_MAX: usize = 20;
 pub const PAGE_SIZE_DEFAULT: u32 = 20;
 pub const PAGE_SIZE_MAX: u32 = 100;
+/// Events of the programme in one answer to a member that keeps a copy.
+pub const PROGRAMME_PAGE_DEFAULT: u32 = 100;
+pub const PROGRAMME_PAGE_MAX: u32 = 500;
 /// Changes of the programme in one answer.
 pub const CHANGES_DEFAULT: u32 = 100;
 pub const CHANGES_MAX: u32 = 1_000;

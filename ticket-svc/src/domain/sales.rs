@@ -33,13 +33,15 @@ impl Window {
     }
 }
 
-/// What is left of a type: the least over the pools it draws from. None means unlimited.
+/// What is left of a type: the least over the pools it draws from. No number means unlimited.
 #[derive(Clone, Copy, Debug)]
 pub struct StockLevel {
     /// Neither held, sold nor blocked.
     pub free: Option<i64>,
     /// Free if every hold came back.
     pub returnable: Option<i64>,
+    /// Whether one of the pools is halted: then the numbers are in doubt.
+    pub halted: bool,
 }
 
 /// Why a guest can or cannot buy now, from the best answer to the worst.
@@ -47,6 +49,7 @@ pub struct StockLevel {
 pub enum Availability {
     OnSale,
     HeldByOthers,
+    Halted,
     NotYet,
     SoldOut,
     Ended,
@@ -65,6 +68,7 @@ pub fn of_type(
         (EventStatus::Cancelled, _) => Availability::Cancelled,
         (_, WindowState::Ended) => Availability::Ended,
         (EventStatus::Inactive, _) | (_, WindowState::NotYet) => Availability::NotYet,
+        (EventStatus::Active, WindowState::Open) if stock.halted => Availability::Halted,
         (EventStatus::Active, WindowState::Open) if enough(stock.free) => Availability::OnSale,
         (EventStatus::Active, WindowState::Open) if enough(stock.returnable) => {
             Availability::HeldByOthers
@@ -98,6 +102,7 @@ mod tests {
         StockLevel {
             free: Some(free),
             returnable: Some(returnable),
+            halted: false,
         }
     }
 
@@ -136,8 +141,16 @@ mod tests {
         let unlimited = StockLevel {
             free: None,
             returnable: None,
+            halted: false,
         };
         assert_eq!(of(WindowState::Open, unlimited), Availability::OnSale);
+        let halted = StockLevel {
+            halted: true,
+            ..unlimited
+        };
+        assert_eq!(of(WindowState::Open, halted), Availability::Halted);
+        assert_eq!(of(WindowState::Ended, halted), Availability::Ended);
+        assert_eq!(of(WindowState::NotYet, halted), Availability::NotYet);
         let cancelled = of_type(EventStatus::Cancelled, WindowState::Open, unlimited, 1);
         assert_eq!(cancelled, Availability::Cancelled);
     }

@@ -26,14 +26,14 @@ pub fn start(tasks: &Tasks, db: Db) {
     });
 }
 
-/// Ends up to a batch of dead holds, in the order of their ids; another replica's are left to it.
+/// Ends up to a batch of dead holds; those that somebody else is about to end are left to them.
 async fn sweep(conn: &mut PgConnection) -> Result<usize, Error> {
     let dead = sqlx::query_scalar!(
         r#"
         SELECT id FROM holds
         WHERE (status = 'active' AND expires_at <= (SELECT clock_timestamp()))
            OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp()))
-        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+        LIMIT $1 FOR UPDATE SKIP LOCKED
         "#,
         DEAD_BATCH as i64,
     )

@@ -1,3 +1,4 @@
 //! Work that nobody asks for.
 
+pub mod audit_pools;
 pub mod expire_holds;

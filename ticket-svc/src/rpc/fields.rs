@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use base::{IdempotencyKey, Money, TextError};
+use base::{IdempotencyKey, Money, PoolId, TextError};
 use kit::FieldProblem;
 use proto::common;
 use time::OffsetDateTime;
@@ -73,6 +73,40 @@ impl Fields {
                 1
             }
         }
+    }
+
+    /// Units that are kept back.
+    pub fn blocked(&mut self, blocked: i64) -> i64 {
+        self.stock("blocked", Some(blocked));
+        blocked
+    }
+
+    pub fn per_guest(&mut self, units: u32) -> i32 {
+        if !(1..=limits::PER_GUEST_MAX).contains(&units) {
+            let rule = format!("must be between 1 and {}", limits::PER_GUEST_MAX);
+            self.refuse("max_per_guest", rule);
+        }
+        units.cast_signed()
+    }
+
+    /// Shared pools, each once.
+    pub fn pools(&mut self, ids: &[String]) -> Vec<PoolId> {
+        if ids.len() > limits::POOLS_PER_TYPE_MAX {
+            let rule = format!("must have at most {} entries", limits::POOLS_PER_TYPE_MAX);
+            self.refuse("pool_ids", rule);
+        }
+        let mut pools = Vec::new();
+        for (index, id) in ids.iter().take(limits::POOLS_PER_TYPE_MAX).enumerate() {
+            let field = format!("pool_ids[{index}]");
+            match self.parse::<PoolId>(&field, id) {
+                Some(id) if pools.contains(&id) => {
+                    self.refuse(&field, "must be another one in each place");
+                }
+                Some(id) => pools.push(id),
+                None => {}
+            }
+        }
+        pools
     }
 
     /// All that was found, where anything was.

@@ -6,11 +6,11 @@ use kit::ServerBuilder;
 use proto::ticket::{
     self as api, catalog_admin_service_server as catalog_admin, catalog_service_server as catalog,
     change_service_server as change, grant_service_server as grant, hold_service_server as hold,
-    inventory_service_server as inventory,
+    inventory_service_server as inventory, pool_audit_service_server as pool_audit,
 };
 use tonic::{Request, Response, Status};
 
-use crate::app::App;
+use crate::{announce::Announced, app::App};
 
 pub(crate) mod admin;
 mod fields;
@@ -18,19 +18,22 @@ mod guest;
 mod internal;
 mod page;
 mod proof;
-mod view;
+pub(crate) mod view;
 
 type Answer<T> = Result<Response<T>, Status>;
 
 /// Registers every service of ticket-svc.
 pub fn register(builder: ServerBuilder, app: Arc<App>) -> ServerBuilder {
+    let announce = app.announce.clone();
     let rpc = Rpc { app };
+    let catalog_admin = catalog_admin::CatalogAdminServiceServer::new(rpc.clone());
     builder
         .add_service(catalog::CatalogServiceServer::new(rpc.clone()))
-        .add_service(catalog_admin::CatalogAdminServiceServer::new(rpc.clone()))
+        .add_service(Announced::new(catalog_admin, announce))
         .add_service(hold::HoldServiceServer::new(rpc.clone()))
         .add_service(change::ChangeServiceServer::new(rpc.clone()))
         .add_service(grant::GrantServiceServer::new(rpc.clone()))
+        .add_service(pool_audit::PoolAuditServiceServer::new(rpc.clone()))
         .add_service(inventory::InventoryServiceServer::new(rpc))
 }
 
@@ -54,6 +57,25 @@ impl catalog::CatalogService for Rpc {
         Ok(Response::new(
             guest::get_event::get_event(&self.app, r.into_inner()).await?,
         ))
+    }
+
+    async fn read_programme(
+        &self,
+        r: Request<api::ReadProgrammeRequest>,
+    ) -> Answer<api::ReadProgrammeResponse> {
+        Ok(Response::new(
+            guest::read_programme::read_programme(&self.app, &r.into_inner()).await?,
+        ))
+    }
+
+    type WatchAvailabilityStream = guest::watch_availability::Changes;
+
+    async fn watch_availability(
+        &self,
+        _: Request<api::WatchAvailabilityRequest>,
+    ) -> Answer<Self::WatchAvailabilityStream> {
+        let changes = guest::watch_availability::watch_availability(&self.app);
+        Ok(Response::new(changes))
     }
 }
 
@@ -195,6 +217,78 @@ impl catalog_admin::CatalogAdminService for Rpc {
             admin::update_ticket_type::update_ticket_type(&self.app, r).await?,
         ))
     }
+
+    async fn postpone_event(
+        &self,
+        r: Request<api::PostponeEventRequest>,
+    ) -> Answer<api::PostponeEventResponse> {
+        Ok(Response::new(
+            admin::postpone_event::postpone_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn archive_event(
+        &self,
+        r: Request<api::ArchiveEventRequest>,
+    ) -> Answer<api::ArchiveEventResponse> {
+        Ok(Response::new(
+            admin::archive_event::archive_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn clone_event(
+        &self,
+        r: Request<api::CloneEventRequest>,
+    ) -> Answer<api::CloneEventResponse> {
+        Ok(Response::new(
+            admin::clone_event::clone_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn delete_event(
+        &self,
+        r: Request<api::DeleteEventRequest>,
+    ) -> Answer<api::DeleteEventResponse> {
+        Ok(Response::new(
+            admin::delete_event::delete_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn delete_ticket_type(
+        &self,
+        r: Request<api::DeleteTicketTypeRequest>,
+    ) -> Answer<api::DeleteTicketTypeResponse> {
+        Ok(Response::new(
+            admin::delete_ticket_type::delete_ticket_type(&self.app, r).await?,
+        ))
+    }
+
+    async fn list_pools(
+        &self,
+        r: Request<api::ListPoolsRequest>,
+    ) -> Answer<api::ListPoolsResponse> {
+        Ok(Response::new(
+            admin::list_pools::list_pools(&self.app, r).await?,
+        ))
+    }
+
+    async fn create_pool(
+        &self,
+        r: Request<api::CreatePoolRequest>,
+    ) -> Answer<api::CreatePoolResponse> {
+        Ok(Response::new(
+            admin::create_pool::create_pool(&self.app, r).await?,
+        ))
+    }
+
+    async fn update_pool(
+        &self,
+        r: Request<api::UpdatePoolRequest>,
+    ) -> Answer<api::UpdatePoolResponse> {
+        Ok(Response::new(
+            admin::update_pool::update_pool(&self.app, r).await?,
+        ))
+    }
 }
 
 #[tonic::async_trait]
@@ -225,6 +319,27 @@ impl grant::GrantService for Rpc {
     ) -> Answer<api::ListGrantsResponse> {
         Ok(Response::new(
             internal::list_grants::list_grants(&self.app, &r.into_inner()).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl pool_audit::PoolAuditService for Rpc {
+    async fn list_halted_pools(
+        &self,
+        _: Request<api::ListHaltedPoolsRequest>,
+    ) -> Answer<api::ListHaltedPoolsResponse> {
+        Ok(Response::new(
+            admin::list_halted_pools::list_halted_pools(&self.app).await?,
+        ))
+    }
+
+    async fn resume_pool(
+        &self,
+        r: Request<api::ResumePoolRequest>,
+    ) -> Answer<api::ResumePoolResponse> {
+        Ok(Response::new(
+            admin::resume_pool::resume_pool(&self.app, r).await?,
         ))
     }
 }

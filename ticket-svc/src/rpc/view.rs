@@ -2,6 +2,7 @@
 
 use base::{KeyRing, Money};
 use proto::{common, ticket as api};
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -16,6 +17,7 @@ use crate::{
         catalog::{Event, TicketType},
         holds::{Hold, HoldLine},
         orders::Ticket,
+        pools::Pool,
     },
 };
 
@@ -29,8 +31,6 @@ pub fn event(event: &Event, types: &[TicketType]) -> api::Event {
     let fee = event.fee();
     // What a guest pays at least.
     let price_from = own().map(|own| fee.of(own.price_minor).price_minor).min();
-    let begun = event.date_time <= event.now;
-    let availability = sales::of_event(event.status(), begun, own().map(|t| of_type(event, t)));
     api::Event {
         id: event.id().to_string(),
         slug: event.slug.clone(),
@@ -43,13 +43,27 @@ pub fn event(event: &Event, types: &[TicketType]) -> api::Event {
         currency: event.currency.clone(),
         version: event.version,
         price_from: price_from.map(|minor| money(minor, &event.currency)),
-        availability: availability_word(availability).into(),
+        availability: availability(event, types).into(),
         payment_providers: event.payment_providers.clone(),
         seller: seller(event),
         fee: Some(service_fee(fee)),
         manual_payment_days: event.manual_payment_days.cast_unsigned(),
         cancel_reason: event.cancel_reason.clone(),
+        previous_date_time: event.previous_date_time.map(proto::timestamp),
+        archived_at: event.archived_at.map(proto::timestamp),
     }
+}
+
+/// Of an event by its own ticket types; types of other events are passed over.
+pub fn availability(event: &Event, types: &[TicketType]) -> api::Availability {
+    let own = types.iter().filter(|one| one.event_id == event.id);
+    let begun = event.date_time <= event.now;
+    let own = own.map(|one| of_type(event, one));
+    availability_word(sales::of_event(event.status(), begun, own))
+}
+
+pub fn availability_of_type(event: &Event, ticket_type: &TicketType) -> api::Availability {
+    availability_word(of_type(event, ticket_type))
 }
 
 /// The event's own; none where the installation sells.
@@ -92,6 +106,27 @@ pub fn ticket_type(event: &Event, ticket_type: &TicketType) -> api::TicketType {
         tax_rate_ppm: ticket_type.tax_rate_ppm.cast_unsigned(),
         unit_price: Some(money(unit.price_minor, &ticket_type.currency)),
         unit_fee: Some(money(unit.fee_minor, &ticket_type.currency)),
+        max_per_guest: ticket_type.max_per_guest.map(i32::cast_unsigned),
+        held: ticket_type.held,
+        sold: ticket_type.sold,
+        blocked: ticket_type.blocked,
+        pool_ids: ticket_type.pool_ids.iter().map(Uuid::to_string).collect(),
+    }
+}
+
+pub fn pool(pool: &Pool) -> api::Pool {
+    let taken = pool.held + pool.sold + pool.blocked;
+    api::Pool {
+        id: pool.id.to_string(),
+        event_id: pool.event_id.to_string(),
+        name: pool.name.clone(),
+        capacity: pool.capacity,
+        held: pool.held,
+        sold: pool.sold,
+        blocked: pool.blocked,
+        remaining: pool.capacity.map(|capacity| capacity - taken),
+        ticket_type_ids: pool.ticket_type_ids.iter().map(Uuid::to_string).collect(),
+        version: pool.version,
     }
 }
 
@@ -207,5 +242,6 @@ fn availability_word(availability: Availability) -> api::Availability {
         Availability::SoldOut => api::Availability::SoldOut,
         Availability::Ended => api::Availability::Ended,
         Availability::Cancelled => api::Availability::Cancelled,
+        Availability::Halted => api::Availability::Halted,
     }
 }

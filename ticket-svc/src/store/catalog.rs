@@ -1,4 +1,4 @@
-use base::{Currency, EventId, PoolId, TicketTypeId};
+use base::{Currency, EventId, PoolId, TicketTypeId, Zone};
 use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -41,6 +41,11 @@ pub struct Event {
     /// 0 means the installation's default.
     pub manual_payment_days: i32,
     pub cancel_reason: String,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub archived_at: Option<OffsetDateTime>,
+    /// The date that the first tickets of a postponed event were sold for.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub previous_date_time: Option<OffsetDateTime>,
     pub version: i64,
     /// The database's clock when it was read.
     #[serde(skip)]
@@ -72,6 +77,23 @@ impl Event {
         let words = self.payment_providers.iter();
         words.map(|word| known(Provider::from_word(word))).collect()
     }
+
+    pub fn zone(&self) -> Zone {
+        known(self.timezone.parse().ok())
+    }
+
+    /// Refuses a change that is based on another version; 0 means whatever it is now.
+    pub fn must_be_at(&self, expected_version: i64) -> Result<(), Error> {
+        must_be_at(self.version, expected_version)
+    }
+
+    /// Nothing of an archived event is changed.
+    pub fn must_not_be_archived(&self) -> Result<(), Error> {
+        match self.archived_at {
+            Some(_) => Err(Error::EventArchived),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A ticket type with what is left of it.
@@ -91,12 +113,25 @@ pub struct TicketType {
     pub sales_end: Option<OffsetDateTime>,
     pub min_per_order: i32,
     pub max_per_order: i32,
+    /// Over all orders of a guest. None means no limit.
+    pub max_per_guest: Option<i32>,
     pub tax_rate_ppm: i32,
+    /// Shared pools that it draws from besides its own.
+    pub pool_ids: Vec<Uuid>,
+    /// Of its own pool.
+    pub blocked: i64,
+    #[serde(skip)]
+    pub held: i64,
+    #[serde(skip)]
+    pub sold: i64,
     pub version: i64,
     #[serde(skip)]
     pub free: Option<i64>,
     #[serde(skip)]
     pub returnable: Option<i64>,
+    /// Whether a pool that it draws from is halted.
+    #[serde(skip)]
+    pub halted: bool,
 }
 
 impl TicketType {
@@ -120,7 +155,16 @@ impl TicketType {
         StockLevel {
             free: self.free,
             returnable: self.returnable,
+            halted: self.halted,
         }
+    }
+}
+
+pub fn must_be_at(version: i64, expected_version: i64) -> Result<(), Error> {
+    if [0, version].contains(&expected_version) {
+        Ok(())
+    } else {
+        Err(Error::VersionMismatch { current: version })
     }
 }
 
@@ -153,7 +197,7 @@ pub async fn events(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Event>,
         SELECT id, slug, title, description, location, date_time, timezone, currency, status,
                payment_providers, seller_name, seller_address, seller_tax_id, seller_contact,
                fee_mode, fee_fixed_minor, fee_rate_ppm, manual_payment_days, cancel_reason,
-               version, clock_timestamp() AS "now!"
+               archived_at, previous_date_time, version, clock_timestamp() AS "now!"
         FROM events WHERE id = ANY($1)
         ORDER BY array_position($1, id)
         "#,
@@ -182,6 +226,27 @@ pub async fn own_event(
     event.ok_or(Error::NotFound("event"))
 }
 
+/// An event and one of its ticket types that the actor may edit, the event locked.
+pub async fn lock_own_type(
+    conn: &mut PgConnection,
+    id: TicketTypeId,
+    actor: &Actor,
+) -> Result<(Event, TicketType), Error> {
+    // A foreign event's ticket type is as absent as the event.
+    let absent = || Error::NotFound("ticket type");
+    let event_id =
+        sqlx::query_scalar!("SELECT event_id FROM ticket_types WHERE id = $1", id.uuid());
+    let event_id = event_id.fetch_optional(&mut *conn).await?;
+    let event_id = event_id.map(EventId::from).ok_or_else(absent)?;
+    let event = lock_own_event(conn, event_id, actor).await;
+    let event = event.map_err(|error| match error {
+        Error::NotFound(_) => absent(),
+        error => error,
+    })?;
+    let found = ticket_type(conn, event_id, id).await?;
+    Ok((event, found.ok_or_else(absent)?))
+}
+
 /// Like `own_event`, with the event locked, so that changes of one event follow one another.
 pub async fn lock_own_event(
     conn: &mut PgConnection,
@@ -207,12 +272,17 @@ pub async fn ticket_types(
         r#"
         SELECT t.id, t.event_id, t.category, t.price_minor, t.currency, t.pool_id,
                own.capacity AS total_stock, t.sales_start, t.sales_end, t.min_per_order,
-               t.max_per_order, t.tax_rate_ppm, t.version, level.free AS "free?", level.returnable AS "returnable?"
+               t.max_per_order, t.max_per_guest, t.tax_rate_ppm, own.blocked, own.held, own.sold,
+               ARRAY (SELECT s.pool_id FROM ticket_type_pools s WHERE s.ticket_type_id = t.id
+                      ORDER BY s.pool_id) AS "pool_ids!",
+               t.version, level.free AS "free?", level.returnable AS "returnable?",
+               level.halted AS "halted!"
         FROM ticket_types t
         JOIN pools own ON own.id = t.pool_id
         CROSS JOIN LATERAL (
             SELECT MIN(p.capacity - p.held - p.sold - p.blocked) AS free,
-                   MIN(p.capacity - p.sold - p.blocked) AS returnable
+                   MIN(p.capacity - p.sold - p.blocked) AS returnable,
+                   COALESCE(BOOL_OR(p.halted_at IS NOT NULL), false) AS halted
             FROM ticket_type_draws d JOIN pools p ON p.id = d.pool_id
             WHERE d.ticket_type_id = t.id
         ) level

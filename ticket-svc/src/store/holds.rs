@@ -1,11 +1,13 @@
-use base::{EventId, HoldId, Money, OrderId, TicketTypeId};
+use std::collections::HashMap;
+
+use base::{EventId, HoldId, Money, OrderId, PoolId, TicketTypeId};
 use db::Db;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    known,
+    guests, known,
     stock::{self, Need, Settle},
 };
 use crate::{domain::hold_state::HoldState, error::Error};
@@ -63,34 +65,47 @@ impl Hold {
 }
 
 pub async fn find(conn: &mut PgConnection, id: HoldId) -> Result<Option<Hold>, Error> {
-    let row = sqlx::query!(
+    Ok(find_all(conn, &[id]).await?.pop())
+}
+
+/// In any order; absent ones are left out.
+pub async fn find_all(conn: &mut PgConnection, ids: &[HoldId]) -> Result<Vec<Hold>, Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
         r#"
-        SELECT event_id, status, expires_at, order_id, pay_by, paying_until,
-               provider_kind, body_hash, secret_key_id, secret_generation, currency, total_minor, clock_timestamp() AS "now!"
-        FROM holds WHERE id = $1
+        SELECT id, event_id, status, expires_at, order_id, pay_by, paying_until,
+               provider_kind, body_hash, secret_key_id, secret_generation, currency, total_minor,
+               clock_timestamp() AS "now!"
+        FROM holds WHERE id = ANY($1)
         "#,
-        id.uuid(),
+        &ids,
     )
-    .fetch_optional(&mut *conn)
+    .fetch_all(&mut *conn)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let currency = known(row.currency.parse().ok());
-    Ok(Some(Hold {
-        id,
-        event_id: row.event_id.into(),
-        state: known(HoldState::from_word(&row.status)),
-        expires_at: row.expires_at,
-        order_id: row.order_id.map(OrderId::from),
-        pay_by: row.pay_by,
-        paying_until: row.paying_until,
-        provider_kind: row.provider_kind,
-        body_hash: row.body_hash,
-        secret_key_id: row.secret_key_id,
-        secret_generation: row.secret_generation.cast_unsigned(),
-        total: Money::new(row.total_minor, currency),
-        lines: lines(conn, id).await?,
-        now: row.now,
-    }))
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lines = lines(conn, &ids).await?;
+    let holds = rows.into_iter().map(|row| {
+        let currency = known(row.currency.parse().ok());
+        Hold {
+            id: row.id.into(),
+            event_id: row.event_id.into(),
+            state: known(HoldState::from_word(&row.status)),
+            expires_at: row.expires_at,
+            order_id: row.order_id.map(OrderId::from),
+            pay_by: row.pay_by,
+            paying_until: row.paying_until,
+            provider_kind: row.provider_kind,
+            body_hash: row.body_hash,
+            secret_key_id: row.secret_key_id,
+            secret_generation: row.secret_generation.cast_unsigned(),
+            total: Money::new(row.total_minor, currency),
+            lines: lines.remove(&row.id).unwrap_or_default(),
+            now: row.now,
+        }
+    });
+    Ok(holds.collect())
 }
 
 /// Like `find`, with the hold locked to the end of the transaction.
@@ -119,27 +134,34 @@ pub async fn lock_of_order(
     }
 }
 
-async fn lines(conn: &mut PgConnection, id: HoldId) -> Result<Vec<HoldLine>, Error> {
+/// By hold, each in the order of its lines.
+async fn lines(
+    conn: &mut PgConnection,
+    holds: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<HoldLine>>, Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT line, ticket_type_id, category, quantity, unit_price_minor, unit_fee_minor,
+        SELECT hold_id, line, ticket_type_id, category, quantity, unit_price_minor, unit_fee_minor,
                tax_rate_ppm
-        FROM hold_lines WHERE hold_id = $1 ORDER BY line
+        FROM hold_lines WHERE hold_id = ANY($1) ORDER BY hold_id, line
         "#,
-        id.uuid(),
+        holds,
     )
     .fetch_all(conn)
     .await?;
-    let lines = rows.into_iter().map(|row| HoldLine {
-        line: row.line,
-        ticket_type_id: row.ticket_type_id.into(),
-        category: row.category,
-        quantity: row.quantity.cast_unsigned(),
-        unit_price_minor: row.unit_price_minor,
-        unit_fee_minor: row.unit_fee_minor,
-        tax_rate_ppm: row.tax_rate_ppm.cast_unsigned(),
-    });
-    Ok(lines.collect())
+    let mut lines: HashMap<Uuid, Vec<HoldLine>> = HashMap::with_capacity(holds.len());
+    for row in rows {
+        lines.entry(row.hold_id).or_default().push(HoldLine {
+            line: row.line,
+            ticket_type_id: row.ticket_type_id.into(),
+            category: row.category,
+            quantity: row.quantity.cast_unsigned(),
+            unit_price_minor: row.unit_price_minor,
+            unit_fee_minor: row.unit_fee_minor,
+            tax_rate_ppm: row.tax_rate_ppm.cast_unsigned(),
+        });
+    }
+    Ok(lines)
 }
 
 /// Ends a locked hold that still has its stock, and gives the stock back.
@@ -155,11 +177,13 @@ pub async fn end(conn: &mut PgConnection, hold: &Hold, state: HoldState) -> Resu
     if ended.rows_affected() != 1 {
         return Err(Error::Fault("a locked hold changed its status"));
     }
+    guests::give_back(conn, &[hold.id.uuid()]).await?;
     stock::settle(conn, &[hold.id], Settle::Freed).await
 }
 
-/// Of one transaction, so that a wave of dead holds blocks no pool for long.
-pub const DEAD_BATCH: usize = 500;
+/// Of one transaction: few enough that it ends in a moment, enough that a wave of dead holds is
+/// through with a few of them.
+pub const DEAD_BATCH: usize = 5_000;
 
 /// Ends every dead hold of one event and frees its stock. Unlike the sweeper it waits for holds that
 /// somebody else is about to end, so that afterwards no dead hold has stock.
@@ -172,6 +196,39 @@ pub async fn reclaim(db: &Db, event_id: EventId) -> Result<(), Error> {
             return Ok(());
         }
     }
+}
+
+/// Dead holds that are ended while guests wait.
+pub const RECLAIM_BATCH: usize = 500;
+
+/// Ends dead holds that have stock of these pools, up to a batch of them. Like `reclaim` it waits for
+/// holds that somebody else is about to end.
+pub async fn reclaim_of_pools(db: &Db, pools: Vec<PoolId>) -> Result<usize, Error> {
+    let pools: Vec<Uuid> = pools.into_iter().map(PoolId::uuid).collect();
+    db.run(pools, |conn, pools| {
+        Box::pin(reclaim_pools_batch(conn, pools))
+    })
+    .await
+}
+
+async fn reclaim_pools_batch(conn: &mut PgConnection, pools: &[Uuid]) -> Result<usize, Error> {
+    let dead = sqlx::query_scalar!(
+        r#"
+        SELECT h.id FROM holds h
+        WHERE ((h.status = 'active' AND h.expires_at <= (SELECT clock_timestamp()))
+            OR (h.status = 'paying' AND h.paying_until <= (SELECT clock_timestamp())))
+          AND EXISTS (
+              SELECT 1 FROM inventory_ledger l
+              WHERE l.subject_id = h.id AND l.pool_id = ANY($1) AND l.transition = 'hold')
+        ORDER BY h.id LIMIT $2 FOR UPDATE OF h
+        "#,
+        pools,
+        RECLAIM_BATCH as i64,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    expire(conn, &dead).await?;
+    Ok(dead.len())
 }
 
 async fn reclaim_batch(conn: &mut PgConnection, event_id: EventId) -> Result<usize, Error> {
@@ -234,13 +291,22 @@ async fn end_all(conn: &mut PgConnection, ids: &[Uuid], state: HoldState) -> Res
     if ids.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "UPDATE holds SET status = $2, ended_at = clock_timestamp() WHERE id = ANY($1)",
+    let ended = sqlx::query!(
+        r#"
+        UPDATE holds SET status = $2, ended_at = clock_timestamp() WHERE id = ANY($1)
+        RETURNING id, guest_key IS NOT NULL AS "counted!"
+        "#,
         ids,
         state.word(),
     )
-    .execute(&mut *conn)
+    .fetch_all(&mut *conn)
     .await?;
+    // Most of a wave were never bound to an order.
+    let counted = ended.iter().filter(|hold| hold.counted);
+    let counted: Vec<Uuid> = counted.map(|hold| hold.id).collect();
+    if !counted.is_empty() {
+        guests::give_back(conn, &counted).await?;
+    }
     let ids: Vec<HoldId> = ids.iter().copied().map(HoldId::from).collect();
     stock::settle(conn, &ids, Settle::Freed).await
 }

@@ -1,9 +1,12 @@
 //! Statements that two or more operations use.
 
+pub mod audit;
 pub mod catalog;
 pub mod changes;
+pub mod guests;
 pub mod holds;
 pub mod orders;
+pub mod pools;
 pub mod stock;
 
 /// A stored word of a closed list.

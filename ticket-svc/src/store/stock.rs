@@ -1,5 +1,6 @@
-//! The only statements that change a counter of stock. Each locks its pools in ascending order and
-//! writes the ledger in the same breath, so counters and ledger cannot differ.
+//! The statements that change a counter of stock besides those that make holds (`hold::store`). Each
+//! locks its pools in ascending order and writes the ledger in the same breath, so counters and ledger
+//! cannot differ.
 
 use base::{HoldId, OrderId, PoolId, RefundId};
 use sqlx::PgConnection;
@@ -15,40 +16,33 @@ pub struct Need {
     pub quantity: i64,
 }
 
-/// What free stock becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Take {
-    Held,
-    /// For an order whose hold is gone.
-    Sold,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     All,
-    /// Nothing was taken, for these pools have too little.
+    /// Nothing was taken, for these pools have too little or are halted.
     Nothing(Vec<Shortage>),
 }
 
-/// A pool with too little.
+/// A pool with too little, or one that is halted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortage {
     pub pool_id: PoolId,
     /// There would be enough if every hold came back.
     pub may_return: bool,
+    /// The auditor has halted it: nothing of it is sold, whatever its counters say.
+    pub halted: bool,
 }
 
-/// THE stock statement: takes every need or none, and decides on rows that it has locked. `subject`
-/// is the hold, or the order where it is sold directly.
+/// Sells free stock to an order whose hold is gone: every need or none, decided on rows that it has
+/// locked. (Stock for holds is taken by the batches of `hold::store`.)
 ///
 /// Guard and counters are those of the locked rows, which are the newest. An UPDATE that reads its own
 /// row tries conditions and constraints first on the version from before the wait for the lock, and
 /// would refuse what came back meanwhile.
 pub async fn take(
     conn: &mut PgConnection,
-    subject: Uuid,
+    order_id: OrderId,
     needs: &[Need],
-    take: Take,
 ) -> Result<Taken, Error> {
     let lines: Vec<i32> = needs.iter().map(|need| need.line).collect();
     let pools: Vec<Uuid> = needs.iter().map(|need| need.pool_id.uuid()).collect();
@@ -63,33 +57,32 @@ pub async fn take(
         ), locked AS MATERIALIZED (
             SELECT p.id, w.quantity, p.capacity, p.held, p.sold, p.blocked,
                    p.capacity IS NULL OR p.held + p.sold + p.blocked + w.quantity <= p.capacity AS fits,
+                   p.halted_at IS NOT NULL AS halted,
                    p.capacity IS NULL OR p.sold + p.blocked + w.quantity <= p.capacity AS may_return
             FROM pools p JOIN wanted w ON w.pool_id = p.id
             ORDER BY p.id FOR UPDATE OF p
         ), taken AS (
             UPDATE pools p
             SET capacity = l.capacity, blocked = l.blocked,
-                held = l.held + CASE WHEN $5 THEN 0 ELSE l.quantity END,
-                sold = l.sold + CASE WHEN $5 THEN l.quantity ELSE 0 END
+                held = l.held, sold = l.sold + l.quantity
             FROM locked l
             WHERE p.id = l.id
-              AND NOT EXISTS (SELECT 1 FROM locked WHERE NOT fits)
+              AND NOT EXISTS (SELECT 1 FROM locked WHERE halted OR NOT fits)
             RETURNING p.id
         ), noted AS (
             INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
-            SELECT $1, n.pool_id, n.line, CASE WHEN $5 THEN 'resell' ELSE 'hold' END,
-                   CASE WHEN $5 THEN 0 ELSE n.quantity END, CASE WHEN $5 THEN n.quantity ELSE 0 END
+            SELECT $1, n.pool_id, n.line, 'resell', 0, n.quantity
             FROM need n JOIN taken t ON t.id = n.pool_id
         )
-        SELECT l.id, l.fits AS "fits!", l.may_return AS "may_return!", t.id IS NOT NULL AS "taken!"
+        SELECT l.id, l.fits AS "fits!", l.may_return AS "may_return!", l.halted AS "halted!",
+               t.id IS NOT NULL AS "taken!"
         FROM locked l LEFT JOIN taken t ON t.id = l.id
         ORDER BY l.id
         "#,
-        subject,
+        order_id.uuid(),
         &lines,
         &pools,
         &quantities,
-        take == Take::Sold,
     )
     .fetch_all(conn)
     .await?;
@@ -98,10 +91,11 @@ pub async fn take(
     }
     let shortages: Vec<Shortage> = rows
         .iter()
-        .filter(|row| !row.fits)
+        .filter(|row| row.halted || !row.fits)
         .map(|row| Shortage {
             pool_id: row.id.into(),
             may_return: row.may_return,
+            halted: row.halted,
         })
         .collect();
     if shortages.is_empty() || rows.iter().any(|row| row.taken) {
@@ -118,7 +112,8 @@ pub enum Settle {
 }
 
 /// Frees or sells all that these holds have set aside. The caller has locked the holds and changed
-/// their status, so a repeat finds no hold to settle; the ledger's keys stand behind that.
+/// their status, so a repeat finds no hold to settle; the ledger's keys stand behind that. The pools
+/// are locked last, when the ledger is written: guests wait for them.
 pub async fn settle(
     conn: &mut PgConnection,
     holds: &[HoldId],
@@ -127,28 +122,25 @@ pub async fn settle(
     let holds: Vec<Uuid> = holds.iter().map(|hold| hold.uuid()).collect();
     sqlx::query!(
         r#"
-        WITH entry AS (
-            SELECT subject_id, pool_id, line, held_delta AS quantity
+        WITH noted AS (
+            INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
+            SELECT subject_id, pool_id, line, CASE WHEN $2 THEN 'sell' ELSE 'free' END,
+                   -held_delta, CASE WHEN $2 THEN held_delta ELSE 0 END
             FROM inventory_ledger
             WHERE subject_id = ANY($1) AND transition = 'hold'
-        ), locked AS MATERIALIZED (
-            SELECT id FROM pools
-            WHERE id IN (SELECT pool_id FROM entry)
-            ORDER BY id FOR UPDATE
-        ), noted AS (
-            INSERT INTO inventory_ledger (subject_id, pool_id, line, transition, held_delta, sold_delta)
-            SELECT e.subject_id, e.pool_id, e.line, CASE WHEN $2 THEN 'sell' ELSE 'free' END,
-                   -e.quantity, CASE WHEN $2 THEN e.quantity ELSE 0 END
-            FROM entry e JOIN locked l ON l.id = e.pool_id
             RETURNING pool_id, held_delta, sold_delta
         ), change AS (
             SELECT pool_id, SUM(held_delta)::bigint AS held, SUM(sold_delta)::bigint AS sold
             FROM noted GROUP BY pool_id
+        ), locked AS MATERIALIZED (
+            SELECT p.id, p.capacity, p.blocked, p.held + c.held AS held, p.sold + c.sold AS sold
+            FROM pools p JOIN change c ON c.pool_id = p.id
+            ORDER BY p.id FOR UPDATE OF p
         )
         UPDATE pools p
-        SET held = p.held + c.held, sold = p.sold + c.sold
-        FROM change c
-        WHERE p.id = c.pool_id
+        SET capacity = l.capacity, blocked = l.blocked, held = l.held, sold = l.sold
+        FROM locked l
+        WHERE p.id = l.id
         "#,
         &holds,
         settle == Settle::Sold,

@@ -511,6 +511,7 @@ async fn own_events_come_in_pages_newest_first() {
         shop.own(api::ListOwnEventsRequest {
             page_size: 2,
             page_token,
+            archived: false,
         })
     };
     let first = admin

@@ -161,7 +161,7 @@ async fn what_is_only_held_is_free_at_once_and_what_is_being_paid_at_the_next_st
 #[tokio::test(flavor = "multi_thread")]
 async fn more_holds_than_one_batch_are_freed() {
     let shop = Shop::open().await;
-    let (event, ticket_type) = shop.on_sale(2_000).await;
+    let (event, ticket_type) = shop.on_sale(8_000).await;
     let held = shop.hold(event, ticket_type, 1).await;
     // As many as no test could make one by one.
     sqlx::query(
@@ -170,7 +170,7 @@ async fn more_holds_than_one_batch_are_freed() {
                                 secret_generation, currency, total_minor)
              SELECT gen_random_uuid(), event_id, status, expires_at, body_hash, secret_key_id,
                     secret_generation, currency, total_minor
-             FROM holds, generate_series(1, 1200) WHERE id = $1 RETURNING id
+             FROM holds, generate_series(1, 6000) WHERE id = $1 RETURNING id
          ), lines AS (
              INSERT INTO hold_lines (hold_id, line, ticket_type_id, category, quantity, unit_price_minor)
              SELECT c.id, l.line, l.ticket_type_id, l.category, l.quantity, l.unit_price_minor
@@ -180,14 +180,14 @@ async fn more_holds_than_one_batch_are_freed() {
              SELECT c.id, l.pool_id, l.line, l.transition, l.held_delta, l.sold_delta
              FROM copies c, inventory_ledger l WHERE l.subject_id = $1
          )
-         UPDATE pools SET held = held + 1200 WHERE event_id = $2",
+         UPDATE pools SET held = held + 6000 WHERE event_id = $2",
     )
     .bind(held.uuid())
     .bind(event.uuid())
     .execute(&shop.db)
     .await
     .unwrap();
-    assert_eq!(shop.counters(ticket_type).await, (1_201, 0));
+    assert_eq!(shop.counters(ticket_type).await, (6_001, 0));
     shop.cancel_event(event, "").await;
     assert_eq!(shop.counters(ticket_type).await, (0, 0));
     shop.close().await;

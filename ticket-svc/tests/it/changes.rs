@@ -103,7 +103,7 @@ async fn bad_cursors_and_strangers_are_refused() {
     for (peer, allowed) in [
         (Peer::User, false),
         (Peer::Notify, false),
-        (Peer::Gateway, false),
+        (Peer::Gateway, true),
         (Peer::Payment, true),
         (Peer::Operator, true),
     ] {

@@ -109,13 +109,13 @@ async fn a_replay_of_a_dead_hold_shows_it_dead() {
     shop.close().await;
 }
 
-/// 1,200 dead copies of the one hold that there is, each with its line and its ledger row.
+/// 12,000 dead copies of the one hold that there is, each with its line and its ledger row.
 async fn wave(shop: &Shop) {
     sqlx::raw_sql(
         "CREATE TEMP TABLE wave ON COMMIT DROP AS
          SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid AS id
-         FROM generate_series(1, 1200) n;
-         UPDATE pools SET capacity = 2000, held = held + 1200
+         FROM generate_series(1, 12000) n;
+         UPDATE pools SET capacity = 20000, held = held + 12000
          WHERE id = (SELECT pool_id FROM inventory_ledger);
          INSERT INTO holds (id, event_id, status, expires_at, body_hash, secret_key_id,
                             secret_generation, currency, total_minor)

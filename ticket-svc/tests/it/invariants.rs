@@ -5,12 +5,13 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 /// Each query lists violations; all must be empty.
-const VIOLATIONS: [(&str, &str); 12] = [
+const VIOLATIONS: [(&str, &str); 16] = [
     (
         "counters differ from a recount of the ledger",
         "SELECT p.id::text FROM pools p
-         WHERE (p.held, p.sold) <> (
-             SELECT COALESCE(SUM(held_delta), 0), COALESCE(SUM(sold_delta), 0)
+         WHERE (p.held, p.sold, p.blocked) <> (
+             SELECT COALESCE(SUM(held_delta), 0), COALESCE(SUM(sold_delta), 0),
+                    COALESCE(SUM(blocked_delta), 0)
              FROM inventory_ledger l WHERE l.pool_id = p.id)",
     ),
     (
@@ -47,6 +48,21 @@ const VIOLATIONS: [(&str, &str); 12] = [
          WHERE l.units IS DISTINCT FROM v.units",
     ),
     (
+        "what a guest has differs from a recount of their orders",
+        "SELECT COALESCE(c.ticket_type_id, o.ticket_type_id)::text
+         FROM (SELECT ticket_type_id, guest_key, units FROM guest_counts WHERE units > 0) c
+         FULL JOIN (
+             SELECT l.ticket_type_id, h.guest_key, SUM(l.quantity - (
+                 SELECT COUNT(*) FROM tickets t
+                 WHERE t.order_id = h.order_id AND t.line = l.line AND t.status = 'void')) AS units
+             FROM holds h JOIN hold_lines l ON l.hold_id = h.id
+             WHERE h.status = 'paying' OR EXISTS (
+                 SELECT 1 FROM order_answers a
+                 WHERE a.order_id = h.order_id AND a.answer = 'committed')
+             GROUP BY 1, 2) o USING (ticket_type_id, guest_key)
+         WHERE COALESCE(c.units, 0) <> COALESCE(o.units, 0)",
+    ),
+    (
         "a refund made tickets of two orders void",
         "SELECT voided_by::text FROM tickets WHERE voided_by IS NOT NULL
          GROUP BY voided_by HAVING COUNT(DISTINCT order_id) > 1",
@@ -64,6 +80,17 @@ const VIOLATIONS: [(&str, &str); 12] = [
                THEN (SELECT SUM(quantity) FROM hold_lines l WHERE l.hold_id = h.id) ELSE 0 END",
     ),
     (
+        "a row of the hot path points to nothing",
+        "SELECT h.id::text FROM holds h WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.id = h.event_id)
+         UNION ALL SELECT l.hold_id::text FROM hold_lines l
+         WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.id = l.hold_id)
+            OR NOT EXISTS (SELECT 1 FROM ticket_types t WHERE t.id = l.ticket_type_id)
+         UNION ALL SELECT l.subject_id::text FROM inventory_ledger l
+         WHERE NOT EXISTS (SELECT 1 FROM pools p WHERE p.id = l.pool_id)
+         UNION ALL SELECT h.id::text FROM holds h
+         WHERE NOT EXISTS (SELECT 1 FROM hold_lines l WHERE l.hold_id = h.id)",
+    ),
+    (
         "a committed hold without its answer",
         "SELECT h.id::text FROM holds h
          WHERE h.status = 'committed' AND NOT EXISTS (
@@ -74,6 +101,18 @@ const VIOLATIONS: [(&str, &str); 12] = [
         "SELECT h.id::text FROM holds h
          WHERE h.total_minor <> (
              SELECT SUM(quantity * unit_price_minor) FROM hold_lines l WHERE l.hold_id = h.id)",
+    ),
+    (
+        "the auditor has halted a pool",
+        "SELECT format('%s: %s', id, halt_reason) FROM pools WHERE halted_at IS NOT NULL",
+    ),
+    (
+        "a checkpoint of the auditor is not the sum of its part of the ledger",
+        "SELECT a.pool_id::text FROM pool_audits a
+         WHERE (a.held, a.sold, a.blocked) <> (
+             SELECT COALESCE(SUM(held_delta), 0), COALESCE(SUM(sold_delta), 0),
+                    COALESCE(SUM(blocked_delta), 0)
+             FROM inventory_ledger l WHERE l.pool_id = a.pool_id AND l.at <= a.up_to)",
     ),
     (
         "the change feed has a gap",

@@ -7,6 +7,7 @@
 )]
 
 mod admin;
+mod audit;
 mod begin_payment;
 mod cancel;
 mod catalog;
@@ -16,8 +17,15 @@ mod config;
 mod expiry;
 mod fees;
 mod grants;
+mod guest_limits;
 mod holds;
+mod hot;
 mod invariants;
+mod life;
+mod pools;
+mod programme;
 mod races;
 mod shop;
 mod void;
+mod watch;
+mod windows;

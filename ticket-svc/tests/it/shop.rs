@@ -15,6 +15,7 @@ use proto::{
         catalog_service_client::CatalogServiceClient, change_service_client::ChangeServiceClient,
         grant_service_client::GrantServiceClient, hold_service_client::HoldServiceClient,
         inventory_service_client::InventoryServiceClient,
+        pool_audit_service_client::PoolAuditServiceClient,
     },
 };
 use sqlx::PgPool;
@@ -35,17 +36,20 @@ pub struct Shop {
     pub inventory_of_gateway: InventoryServiceClient<MeshChannel>,
     pub changes: ChangeServiceClient<MeshChannel>,
     pub grants: GrantServiceClient<MeshChannel>,
+    pub audit: PoolAuditServiceClient<MeshChannel>,
+    pub database_url: String,
     pub url: String,
     pub mesh: MeshKey,
     pub db: PgPool,
     pub sources: Sources,
     pub owner: UserId,
+    config: ticket_svc::Config,
     shutdown: Shutdown,
     server: JoinHandle<anyhow::Result<()>>,
 }
 
 /// Believes tokens of the form `admin:<id>` and `superadmin:<id>`.
-struct Trusting;
+pub struct Trusting;
 
 impl VerifyToken for Trusting {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admin, Failure>> {
@@ -117,14 +121,47 @@ impl Shop {
             inventory_of_gateway: InventoryServiceClient::new(channel(Peer::Gateway)),
             changes: ChangeServiceClient::new(channel(Peer::Payment)),
             grants: GrantServiceClient::new(channel(Peer::Payment)),
+            audit: PoolAuditServiceClient::new(channel(Peer::Gateway)),
+            database_url: db.url.clone(),
             db: db.pool().await,
             owner: UserId::new(&sources),
+            config,
             url,
             mesh,
             sources,
             shutdown,
             server,
         }
+    }
+
+    /// Another ticket-svc on the same database, with the same keys.
+    pub async fn replica(&self) -> Replica {
+        self.replica_with(|_| ()).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn replica_with(&self, change: impl FnOnce(&mut ticket_svc::Config)) -> Replica {
+        let mut config = self.config.clone();
+        change(&mut config);
+        let (bind, addr) = Bind::loopback().await.unwrap();
+        let sources = self.sources.clone();
+        let server = ticket_svc::build_with_verifier(&config, bind, sources, Arc::new(Trusting));
+        let shutdown = Shutdown::new();
+        let server = tokio::spawn(server.await.unwrap().serve(shutdown.clone()));
+        let url = format!("http://{addr}");
+        let channel = kit::client::channel(&url, self.mesh.identity(Peer::Gateway)).unwrap();
+        Replica {
+            catalog: CatalogServiceClient::new(channel.clone()),
+            admin: CatalogAdminServiceClient::new(channel.clone()),
+            holds: HoldServiceClient::new(channel),
+            shutdown,
+            server,
+        }
+    }
+
+    /// The server is told to end; what it has begun goes on.
+    pub fn begin_shutdown(&self) {
+        self.shutdown.begin();
     }
 
     /// Checks what must always hold, and that the server ends.
@@ -177,15 +214,7 @@ impl Shop {
         lines: &[(TicketTypeId, u32)],
         key: &str,
     ) -> Result<api::HoldTicketsResponse, Status> {
-        let lines = lines.iter().map(|(id, quantity)| api::HoldTicketsLine {
-            ticket_type_id: id.to_string(),
-            quantity: *quantity,
-        });
-        let request = api::HoldTicketsRequest {
-            event_id: event.to_string(),
-            lines: lines.collect(),
-            idempotency_key: key.to_owned(),
-        };
+        let request = hold_request(event, lines, key);
         Ok(self.holds.clone().hold_tickets(request).await?.into_inner())
     }
 
@@ -314,6 +343,24 @@ impl Shop {
         updated.unwrap().into_inner().event.unwrap()
     }
 
+    pub async fn create_type(
+        &self,
+        request: api::CreateTicketTypeRequest,
+    ) -> Result<api::TicketType, Status> {
+        let mut admin = self.admin.clone();
+        let made = admin.create_ticket_type(self.own(request)).await?;
+        Ok(made.into_inner().ticket_type.unwrap())
+    }
+
+    pub async fn update_type(
+        &self,
+        request: api::UpdateTicketTypeRequest,
+    ) -> Result<api::TicketType, Status> {
+        let mut admin = self.admin.clone();
+        let edited = admin.update_ticket_type(self.own(request)).await?;
+        Ok(edited.into_inner().ticket_type.unwrap())
+    }
+
     pub fn refund(&self) -> RefundId {
         RefundId::new(&self.sources)
     }
@@ -401,6 +448,32 @@ impl Shop {
     }
 }
 
+/// A second ticket-svc.
+pub struct Replica {
+    pub catalog: CatalogServiceClient<MeshChannel>,
+    pub admin: CatalogAdminServiceClient<MeshChannel>,
+    pub holds: HoldServiceClient<MeshChannel>,
+    shutdown: Shutdown,
+    server: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Replica {
+    pub async fn try_hold(
+        &self,
+        event: EventId,
+        lines: &[(TicketTypeId, u32)],
+        key: &str,
+    ) -> Result<api::HoldTicketsResponse, Status> {
+        let request = hold_request(event, lines, key);
+        Ok(self.holds.clone().hold_tickets(request).await?.into_inner())
+    }
+
+    pub async fn close(self) {
+        self.shutdown.begin();
+        self.server.await.unwrap().unwrap();
+    }
+}
+
 /// A hold as its guest has it.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -433,6 +506,22 @@ pub fn by<T>(token: &str, message: T) -> Request<T> {
         .metadata_mut()
         .insert("authorization", format!("Bearer {token}").parse().unwrap());
     request
+}
+
+pub fn hold_request(
+    event: EventId,
+    lines: &[(TicketTypeId, u32)],
+    key: &str,
+) -> api::HoldTicketsRequest {
+    let lines = lines.iter().map(|(id, quantity)| api::HoldTicketsLine {
+        ticket_type_id: id.to_string(),
+        quantity: *quantity,
+    });
+    api::HoldTicketsRequest {
+        event_id: event.to_string(),
+        lines: lines.collect(),
+        idempotency_key: key.to_owned(),
+    }
 }
 
 pub fn euro(amount_minor: i64) -> common::Money {
@@ -469,12 +558,7 @@ pub fn type_request(event: EventId, stock: Option<i64>) -> api::CreateTicketType
         category: "Stalls".to_owned(),
         price: Some(euro(4500)),
         total_stock: stock,
-        sales_start: None,
-        sales_end: None,
-        min_per_order: 0,
-        max_per_order: 0,
-        idempotency_key: String::new(),
-        tax_rate_ppm: 0,
+        ..Default::default()
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod errors;
 mod faults;
+mod kept;
 mod migrations;
 mod outages;
 mod probe;

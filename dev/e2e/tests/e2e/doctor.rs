@@ -41,9 +41,10 @@ const TAMPERINGS: &[Tampering] = &[
         Tickets,
         "ALTER TABLE pools DROP CONSTRAINT pools_blocked_not_negative;
          UPDATE pools SET blocked = -1",
-        &["stock-not-negative"],
+        &["stock-not-negative", "counters-match-ledger"],
     ),
     (Tickets, "UPDATE pools SET held = held + 1", &["counters-match-ledger"]),
+    (Tickets, "UPDATE pools SET blocked = blocked + 1", &["counters-match-ledger"]),
     (Tickets, "UPDATE pools SET sold = sold - 1", &["counters-match-ledger", "sold-is-issued"]),
     (
         Tickets,
@@ -66,13 +67,24 @@ const TAMPERINGS: &[Tampering] = &[
         Tickets,
         "UPDATE hold_lines SET quantity = 3
          WHERE hold_id IN (SELECT id FROM holds WHERE status = 'committed')",
-        &["holds-match-ledger", "tickets-match-lines", "hold-totals-add-up"],
+        &[
+            "holds-match-ledger",
+            "tickets-match-lines",
+            "hold-totals-add-up",
+            "guests-have-what-is-counted",
+        ],
     ),
+    (Tickets, "UPDATE guest_counts SET units = units + 1", &["guests-have-what-is-counted"]),
     (
         Tickets,
         "UPDATE tickets SET status = 'void', voided_by = gen_random_uuid(), voided_at = now()
          WHERE serial = 1 AND status = 'valid'",
-        &["sold-is-issued", "returned-is-void", "returned-tickets-are-void"],
+        &[
+            "sold-is-issued",
+            "returned-is-void",
+            "returned-tickets-are-void",
+            "guests-have-what-is-counted",
+        ],
     ),
     (
         Tickets,
@@ -82,7 +94,12 @@ const TAMPERINGS: &[Tampering] = &[
     (
         Tickets,
         "UPDATE tickets SET status = 'valid', voided_by = NULL, voided_at = NULL",
-        &["sold-is-issued", "returned-is-void", "returned-tickets-are-void"],
+        &[
+            "sold-is-issued",
+            "returned-is-void",
+            "returned-tickets-are-void",
+            "guests-have-what-is-counted",
+        ],
     ),
     (
         Tickets,
@@ -114,6 +131,7 @@ const TAMPERINGS: &[Tampering] = &[
             "commits-match-holds",
             "fulfilled-is-committed",
             "unfulfillable-is-refused",
+            "guests-have-what-is-counted",
         ],
     ),
     (
@@ -398,6 +416,11 @@ const TAMPERINGS: &[Tampering] = &[
 
 /// What asks for a person. The rules of the other list may speak too.
 const TASKS: &[Tampering] = &[
+    (
+        Tickets,
+        "UPDATE pools SET halted_at = now(), halt_reason = 'held 2; the ledger says 1'",
+        &["sales-are-halted"],
+    ),
     (
         Payments,
         "UPDATE orders SET needs_attention = 'look' WHERE status = 'fulfilled'",

@@ -9,7 +9,7 @@ use std::{
 use base::{Secret, Sources};
 use boxoffice::{Databases, Keys, Mesh, MeshConfig};
 use proto::Peer;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::{NatsServer, Smtp, TestDb, keys::idempotency_key};
 use tokio::sync::{Mutex, OnceCell};
@@ -177,6 +177,12 @@ impl BoxOffice {
     pub async fn admin_get(&self, path: &str) -> Answer {
         let token = self.admin_token().await;
         answer(self.client.get(self.url(path)).bearer_auth(token)).await
+    }
+
+    pub async fn admin_call(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let token = self.admin_token().await;
+        let request = self.client.request(method, self.url(path));
+        answer(request.bearer_auth(token).json(body)).await
     }
 
     /// Of the first superadmin, who is made for it.

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
 
 mod additive_migration;
+mod auditor;
 mod bad_input;
 mod broker_away;
 // The points are in debug builds only.
@@ -16,8 +17,11 @@ mod drills;
 mod guest;
 mod harness;
 mod invariants;
+mod life;
 mod mail_away;
+mod programme;
 mod purchase;
 mod races;
 mod receipts_under_fire;
+mod replicas;
 mod restarts;

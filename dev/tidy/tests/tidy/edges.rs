@@ -13,7 +13,7 @@ const DRAWING: &str = "docs/ARCHITECTURE.md";
 const APART: [(&str, &[&str], &str); 7] = [
     (
         "gateway",
-        &["crates/db", "crates/events", "sqlx", "async-nats"],
+        &["crates/db", "crates/events", "sqlx"],
         "the edge owns no data",
     ),
     (

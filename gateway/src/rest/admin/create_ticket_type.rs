@@ -14,7 +14,7 @@ use super::version::etag;
 use crate::{
     app::Shared,
     extract::{AdminToken, Id, Json, Object, OptionalKey},
-    problem::Problem,
+    problem::{Problem, ProblemBody},
     rest::{
         problems::{Absent, AdminOnly, BadBody, Faults},
         types::{AdminTicketType, Money, broken, moment},
@@ -48,6 +48,15 @@ pub struct NewTicketType {
     #[serde(default)]
     #[schema(example = 190000)]
     tax_rate_ppm: u32,
+    /// Units of the stock that are not sold: the promoter's own.
+    #[serde(default)]
+    blocked: i64,
+    /// How many one guest may have over all their orders, 1 to 1,000; no limit where it is left out.
+    #[serde(default)]
+    max_per_guest: Option<u32>,
+    /// Shared pools of the concert that it draws from besides its own stock.
+    #[serde(default)]
+    pool_ids: Vec<String>,
 }
 
 /// Adds a ticket type with stock of its own.
@@ -60,6 +69,8 @@ pub struct NewTicketType {
     security(("access_token" = [])),
     responses(
         (status = 201, body = AdminTicketType, headers(("ETag" = String, description = "The version"))),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+         description = "`CAPACITY_TOO_SMALL`, `EVENT_ARCHIVED`"),
         BadBody, AdminOnly, Absent, Faults
     ))]
 pub async fn create_ticket_type(
@@ -80,6 +91,9 @@ pub async fn create_ticket_type(
         max_per_order: new.max_per_order,
         idempotency_key: key.text(),
         tax_rate_ppm: new.tax_rate_ppm,
+        blocked: new.blocked,
+        max_per_guest: new.max_per_guest,
+        pool_ids: new.pool_ids,
     });
     let made = app
         .upstreams

@@ -23,8 +23,8 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub struct AdminEventDetail {
     #[serde(flatten)]
-    event: AdminEvent,
-    ticket_types: Vec<AdminTicketType>,
+    pub event: AdminEvent,
+    pub ticket_types: Vec<AdminTicketType>,
 }
 
 /// One concert, whatever its status.

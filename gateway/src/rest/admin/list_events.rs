@@ -21,6 +21,8 @@ pub struct Page {
     page_size: u32,
     /// `next_page_token` of the page before.
     page_token: String,
+    /// The archived ones instead of all others.
+    archived: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -30,7 +32,8 @@ pub struct AdminEventPage {
     next_page_token: String,
 }
 
-/// The caller's concerts, whatever their status, newest date first.
+/// The caller's concerts, whatever their status, newest date first; archived ones are a list of
+/// their own.
 #[utoipa::path(get, path = "/api/v1/admin/events", tag = "admin", params(Page),
     security(("access_token" = [])),
     responses((status = 200, body = AdminEventPage), AdminOnly, BadQuery, Faults))]
@@ -42,6 +45,7 @@ pub async fn list_own_events(
     let request = ListOwnEventsRequest {
         page_size: page.page_size,
         page_token: page.page_token,
+        archived: page.archived,
     };
     let request = token.request(request);
     let found = app

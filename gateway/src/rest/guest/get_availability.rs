@@ -1,59 +1,37 @@
-use axum::{Json, extract::State};
-use serde::Serialize;
-use utoipa::ToSchema;
+use axum::{extract::State, response::Response};
+use http::HeaderMap;
 
-use super::get_event;
 use crate::{
     app::Shared,
     extract::Path,
     problem::Problem,
+    programme::{self, conditional},
     rest::{
         problems::{Absent, Faults},
-        types::{Availability, broken},
+        types::Left,
     },
 };
 
-/// What is left of a concert.
-#[derive(Serialize, ToSchema)]
-#[schema(as = EventAvailability)]
-pub struct Left {
-    event_id: String,
-    availability: Availability,
-    ticket_types: Vec<LeftOfType>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = TicketTypeAvailability)]
-pub struct LeftOfType {
-    id: String,
-    /// Null means unlimited.
-    remaining: Option<i64>,
-    availability: Availability,
-}
-
 /// What is left, in as few bytes as possible.
+///
+/// It informs; only a hold decides. `Age` says how old the answer may be, in seconds, while that
+/// cannot be found out.
 #[utoipa::path(get, path = "/api/v1/events/{id}/availability", tag = "guest",
-    params(("id" = String, Path, description = "The concert's id or its slug")),
-    responses((status = 200, body = Left), Absent, Faults))]
+    params(
+        ("id" = String, Path, description = "The concert's id or its slug"),
+        ("If-None-Match" = Option<String>, Header, description = "`ETag` of an answer before"),
+    ),
+    responses(
+        (status = 200, body = Left, headers(("ETag" = String, description = "Changes with the answer"))),
+        (status = 304, description = "Nothing has changed"),
+        Absent, Faults
+    ))]
 pub async fn get_availability(
     State(app): State<Shared>,
     Path(id_or_slug): Path<String>,
-) -> Result<Json<Left>, Problem> {
-    let found = get_event::fetch(&app, id_or_slug).await?;
-    let event = found.event.ok_or_else(|| broken("event"))?;
-    let mut ticket_types = Vec::with_capacity(found.ticket_types.len());
-    for kind in found.ticket_types {
-        let availability = Availability::of(kind.availability)?;
-        ticket_types.push(LeftOfType {
-            id: kind.id,
-            remaining: kind.remaining,
-            availability,
-        });
-    }
-    let availability = Availability::of(event.availability)?;
-    Ok(Json(Left {
-        event_id: event.id,
-        availability,
-        ticket_types,
-    }))
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (face, age) = programme::event(&app, &id_or_slug).await?;
+    let body = || face.left.body.clone();
+    Ok(conditional(&headers, &face.left.tag, age, body))
 }

@@ -40,7 +40,7 @@ pub struct MadeHold {
     responses(
         (status = 201, body = MadeHold),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
-         description = "`SOLD_OUT`, `HELD_BY_OTHERS`, `SALES_NOT_STARTED`, `SALES_ENDED`, `LIMIT_EXCEEDED`, `EVENT_NOT_ACTIVE`"),
+         description = "`SOLD_OUT`, `HELD_BY_OTHERS`, `SALES_NOT_STARTED`, `SALES_ENDED`, `SALES_HALTED`, `LIMIT_EXCEEDED`, `EVENT_NOT_ACTIVE`"),
         BadBody, Faults
     ))]
 pub async fn hold_tickets(

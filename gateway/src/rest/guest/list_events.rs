@@ -1,4 +1,8 @@
-use axum::{Json, extract::State};
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use http::HeaderMap;
 use proto::ticket::ListEventsRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -7,9 +11,10 @@ use crate::{
     app::Shared,
     extract::Query,
     problem::Problem,
+    programme::{self, Age, conditional, tag_of},
     rest::{
         problems::{BadQuery, Faults},
-        types::{Event, moment},
+        types::{Event, all, moment},
     },
 };
 
@@ -42,12 +47,20 @@ pub struct EventPage {
 }
 
 /// The programme: active concerts by date, soonest first.
-#[utoipa::path(get, path = "/api/v1/events", tag = "guest", params(Search),
-    responses((status = 200, body = EventPage), BadQuery, Faults))]
+///
+/// `Age` says how old the answer may be, in seconds, while that cannot be found out.
+#[utoipa::path(get, path = "/api/v1/events", tag = "guest",
+    params(Search, ("If-None-Match" = Option<String>, Header, description = "`ETag` of an answer before")),
+    responses(
+        (status = 200, body = EventPage, headers(("ETag" = String, description = "Changes with the answer"))),
+        (status = 304, description = "Nothing has changed"),
+        BadQuery, Faults
+    ))]
 pub async fn list_events(
     State(app): State<Shared>,
     Query(search): Query<Search>,
-) -> Result<Json<EventPage>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let request = ListEventsRequest {
         query: search.query,
         from: moment::query("from", search.from.as_deref())?,
@@ -56,19 +69,17 @@ pub async fn list_events(
         page_size: search.page_size,
         page_token: search.page_token,
     };
-    let page = app
-        .upstreams
-        .catalog()
-        .list_events(request)
-        .await?
-        .into_inner();
-    let events = page
-        .events
-        .into_iter()
-        .map(Event::try_from)
-        .collect::<Result<_, _>>()?;
-    Ok(Json(EventPage {
-        events,
+    let known = programme::Search::read(&request).and_then(|search| app.programme.list(&search));
+    if let Some((found, age)) = known {
+        return Ok(conditional(&headers, &found.tag()?, age, || found.body()));
+    }
+    let page = app.upstreams.catalog().list_events(request).await?;
+    let page = page.into_inner();
+    let page = EventPage {
+        events: all(page.events)?,
         next_page_token: page.next_page_token,
-    }))
+    };
+    let body = serde_json::to_vec(&page).map_err(kit::Failure::internal)?;
+    let tag = tag_of(&base::digest(&body))?;
+    Ok(conditional(&headers, &tag, Age(None), || body.into()).into_response())
 }

@@ -12,3 +12,4 @@ pub mod list_events;
 pub mod place_order;
 pub mod release_hold;
 pub mod start_payment;
+pub mod stream_availability;

@@ -22,6 +22,10 @@ pub struct Event {
     /// In UTC.
     #[serde(with = "rfc3339")]
     pub date_time: OffsetDateTime,
+    /// The date that the first tickets of a postponed concert were sold for; null where it was not
+    /// postponed.
+    #[serde(with = "rfc3339::option")]
+    pub previous_date_time: Option<OffsetDateTime>,
     /// The IANA zone that the date is read in.
     #[schema(example = "Europe/Berlin")]
     pub timezone: String,
@@ -37,6 +41,7 @@ impl TryFrom<ticket::Event> for Event {
     fn try_from(event: ticket::Event) -> Result<Self, Failure> {
         Ok(Self {
             date_time: time_of(event.date_time.as_ref(), "date_time")?,
+            previous_date_time: optional_time(event.previous_date_time.as_ref())?,
             status: EventStatus::of(event.status)?,
             price_from: event.price_from.map(Money::from),
             availability: Availability::of(event.availability)?,
@@ -74,6 +79,8 @@ pub struct TicketType {
     pub sales_end: Option<OffsetDateTime>,
     pub min_per_order: u32,
     pub max_per_order: u32,
+    /// Over all orders of a guest. Null means no limit.
+    pub max_per_guest: Option<u32>,
 }
 
 impl TryFrom<ticket::TicketType> for TicketType {
@@ -93,6 +100,7 @@ impl TryFrom<ticket::TicketType> for TicketType {
             remaining: kind.remaining,
             min_per_order: kind.min_per_order,
             max_per_order: kind.max_per_order,
+            max_per_guest: kind.max_per_guest,
         })
     }
 }
@@ -125,6 +133,9 @@ pub struct AdminEvent {
     pub manual_payment_days: u32,
     /// What guests are told about a cancelled concert.
     pub cancel_reason: Option<String>,
+    /// Set while it is archived: in no list, neither changed nor sold.
+    #[serde(with = "rfc3339::option")]
+    pub archived_at: Option<OffsetDateTime>,
     /// Rises with every change; send it back as `If-Match`.
     pub version: i64,
 }
@@ -147,6 +158,7 @@ impl TryFrom<ticket::Event> for AdminEvent {
             fee: event.fee.take().as_ref().and_then(Fee::of),
             manual_payment_days: event.manual_payment_days,
             cancel_reason: filled(std::mem::take(&mut event.cancel_reason)),
+            archived_at: optional_time(event.archived_at.as_ref())?,
             version: event.version,
             event: event.try_into()?,
         })
@@ -182,6 +194,16 @@ pub struct AdminTicketType {
     pub sales_end: Option<OffsetDateTime>,
     pub min_per_order: u32,
     pub max_per_order: u32,
+    /// Over all orders of a guest. Null means no limit.
+    pub max_per_guest: Option<u32>,
+    /// Of its own stock, in the holds of guests.
+    pub held: i64,
+    /// Of its own stock.
+    pub sold: i64,
+    /// Of its own stock, not sold: the promoter's own.
+    pub blocked: i64,
+    /// Shared pools that it draws from besides its own stock.
+    pub pool_ids: Vec<String>,
     /// Rises with every change; send it back as `If-Match`.
     pub version: i64,
 }
@@ -192,7 +214,8 @@ impl TryFrom<ticket::TicketType> for AdminTicketType {
     fn try_from(mut kind: ticket::TicketType) -> Result<Self, Failure> {
         let price = Money::required(kind.price.take(), "price")?;
         let (event_id, total_stock) = (std::mem::take(&mut kind.event_id), kind.total_stock);
-        let version = kind.version;
+        let (version, held, sold, blocked) = (kind.version, kind.held, kind.sold, kind.blocked);
+        let pool_ids = std::mem::take(&mut kind.pool_ids);
         let seen = TicketType::try_from(kind)?;
         Ok(Self {
             event_id,
@@ -210,6 +233,11 @@ impl TryFrom<ticket::TicketType> for AdminTicketType {
             sales_end: seen.sales_end,
             min_per_order: seen.min_per_order,
             max_per_order: seen.max_per_order,
+            max_per_guest: seen.max_per_guest,
+            held,
+            sold,
+            blocked,
+            pool_ids,
         })
     }
 }

@@ -29,6 +29,16 @@ pub fn option<'de, D: Deserializer<'de>>(input: D) -> Result<Option<OffsetDateTi
     text.map(parsed).transpose()
 }
 
+/// A time where a type of its own is needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment(pub OffsetDateTime);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        deserialize(input).map(Self)
+    }
+}
+
 /// A time in a query; none where it is empty.
 pub fn query(field: &str, text: Option<&str>) -> Result<Option<prost_types::Timestamp>, Failure> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {

@@ -43,6 +43,8 @@ words! {
         HeldByOthers,
         Ended,
         Cancelled,
+        /// The sale stands still while its counters are looked into.
+        Halted,
     }
     HoldStatus from proto::ticket::HoldStatus {
         Active,

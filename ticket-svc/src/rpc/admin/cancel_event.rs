@@ -85,11 +85,8 @@ async fn find_or_cancel(conn: &mut PgConnection, cancel: &Cancel) -> Result<Even
     if before.status() == EventStatus::Cancelled {
         return Ok(before);
     }
-    if ![0, before.version].contains(&cancel.expected_version) {
-        return Err(Error::VersionMismatch {
-            current: before.version,
-        });
-    }
+    before.must_be_at(cancel.expected_version)?;
+    before.must_not_be_archived()?;
     sqlx::query!(
         r#"
         UPDATE events

@@ -23,19 +23,28 @@ use crate::{
 };
 
 #[derive(Debug)]
-struct NewEvent {
-    id: EventId,
-    actor: Actor,
-    title: String,
-    description: String,
-    location: String,
-    date_time: OffsetDateTime,
-    zone: Zone,
-    currency: Currency,
-    status: EventStatus,
-    terms: Terms,
+pub(super) struct NewEvent {
+    pub id: EventId,
+    pub actor: Actor,
+    pub title: String,
+    pub description: String,
+    pub location: String,
+    pub date_time: OffsetDateTime,
+    pub zone: Zone,
+    pub currency: Currency,
+    pub status: EventStatus,
+    pub terms: Terms,
     /// Where a key was given.
-    body_hash: Option<Vec<u8>>,
+    pub body_hash: Option<Vec<u8>>,
+}
+
+/// An event of that id.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// By an earlier copy of the call.
+    Before(Event),
+    /// Not on record yet.
+    Now(Event),
 }
 
 pub async fn create_event(
@@ -120,8 +129,25 @@ fn read(app: &App, actor: Actor, mut request: CreateEventRequest) -> Result<NewE
 }
 
 async fn find_or_create(conn: &mut PgConnection, new: &NewEvent) -> Result<Event, Error> {
+    let event = match find_or_insert(conn, new).await? {
+        Made::Before(event) => return Ok(event),
+        Made::Now(event) => event,
+    };
+    let change = Change {
+        action: "event.created",
+        event_id: new.id,
+        object_id: new.id.uuid(),
+        before: None,
+        after: &event,
+    };
+    changes::record(conn, &new.actor, &change).await?;
+    Ok(event)
+}
+
+/// The event and its creator's right to it.
+pub(super) async fn find_or_insert(conn: &mut PgConnection, new: &NewEvent) -> Result<Made, Error> {
     if let Some(event) = find(conn, new).await? {
-        return Ok(event);
+        return Ok(Made::Before(event));
     }
     let title_slug = slug(&new.title);
     let own_slug = format!("{title_slug}-{}", &new.id.uuid().simple().to_string()[20..]);
@@ -133,27 +159,20 @@ async fn find_or_create(conn: &mut PgConnection, new: &NewEvent) -> Result<Event
     };
     if !insert(conn, new, wanted).await? {
         if let Some(event) = find(conn, new).await? {
-            return Ok(event);
+            return Ok(Made::Before(event));
         }
         // The slug is taken by an event of the same title.
         if !insert(conn, new, &own_slug).await? {
-            return find(conn, new)
-                .await?
-                .ok_or(Error::Fault("an event's slug is taken twice"));
+            let event = find(conn, new).await?;
+            let event = event.ok_or(Error::Fault("an event's slug is taken twice"))?;
+            return Ok(Made::Before(event));
         }
     }
     grant(conn, new).await?;
     let event = catalog::event(conn, new.id).await?;
-    let event = event.ok_or(Error::Fault("an event is gone that was just made"))?;
-    let change = Change {
-        action: "event.created",
-        event_id: new.id,
-        object_id: new.id.uuid(),
-        before: None,
-        after: &event,
-    };
-    changes::record(conn, &new.actor, &change).await?;
-    Ok(event)
+    event
+        .map(Made::Now)
+        .ok_or(Error::Fault("an event is gone that was just made"))
 }
 
 /// The event that an earlier copy of this call made.

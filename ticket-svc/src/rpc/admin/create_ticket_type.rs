@@ -16,6 +16,7 @@ use crate::{
     store::{
         catalog::{self, Event, TicketType},
         changes::{self, Actor, Change},
+        pools::{self, Allotment},
     },
 };
 
@@ -34,6 +35,12 @@ struct NewType {
     min_per_order: i32,
     max_per_order: i32,
     tax_rate_ppm: i32,
+    /// Units of the stock that are not sold.
+    blocked: i64,
+    /// None means no limit.
+    max_per_guest: Option<i32>,
+    /// Shared ones.
+    pool_ids: Vec<PoolId>,
     /// Where a key was given.
     body_hash: Option<Vec<u8>>,
 }
@@ -76,6 +83,9 @@ fn read(app: &App, actor: Actor, mut request: CreateTicketTypeRequest) -> Result
         or(request.max_per_order, PER_ORDER_DEFAULT),
     );
     let tax_rate_ppm = terms::tax_rate_ppm(&mut fields, request.tax_rate_ppm);
+    let blocked = fields.blocked(request.blocked);
+    let max_per_guest = request.max_per_guest.map(|units| fields.per_guest(units));
+    let pool_ids = fields.pools(&request.pool_ids);
     let (Some(category), Some(price)) = (category, price) else {
         return Err(fields.into_error());
     };
@@ -95,6 +105,9 @@ fn read(app: &App, actor: Actor, mut request: CreateTicketTypeRequest) -> Result
         min_per_order,
         max_per_order,
         tax_rate_ppm,
+        blocked,
+        max_per_guest,
+        pool_ids,
         body_hash,
     })
 }
@@ -108,6 +121,7 @@ async fn find_or_create(
     if let Some(made) = find(conn, new).await? {
         return Ok((event, made));
     }
+    event.must_not_be_archived()?;
     if new.price.currency != event.currency() {
         return Err(Error::field(
             "price",
@@ -115,8 +129,8 @@ async fn find_or_create(
         ));
     }
     insert(conn, new).await?;
-    let made = catalog::ticket_type(conn, new.event_id, new.id).await?;
-    let made = made.ok_or(Error::Fault("a ticket type is gone that was just made"))?;
+    set_stock(conn, new).await?;
+    let made = just_made(conn, new).await?;
     let change = Change {
         action: "ticket_type.created",
         event_id: new.event_id,
@@ -126,6 +140,24 @@ async fn find_or_create(
     };
     changes::record(conn, &new.actor, &change).await?;
     Ok((event, made))
+}
+
+async fn just_made(conn: &mut PgConnection, new: &NewType) -> Result<TicketType, Error> {
+    let made = catalog::ticket_type(conn, new.event_id, new.id).await?;
+    made.ok_or(Error::Fault("a ticket type is gone that was just made"))
+}
+
+/// What is kept back of its own stock, and the shared stock that it draws from.
+async fn set_stock(conn: &mut PgConnection, new: &NewType) -> Result<(), Error> {
+    if new.blocked > 0 {
+        let allotment = Allotment {
+            capacity: None,
+            blocked: Some(new.blocked),
+        };
+        pools::allot(conn, new.actor.audit_id, new.pool_id, allotment).await?;
+    }
+    let made = just_made(conn, new).await?;
+    pools::set_draws(conn, &made, &new.pool_ids).await
 }
 
 /// The ticket type that an earlier copy of this call made.
@@ -154,9 +186,9 @@ async fn insert(conn: &mut PgConnection, new: &NewType) -> Result<(), Error> {
         r#"
         INSERT INTO ticket_types (id, event_id, position, category, price_minor, currency, pool_id,
                                   sales_start, sales_end, min_per_order, max_per_order, body_hash,
-                                  tax_rate_ppm)
+                                  tax_rate_ppm, max_per_guest)
         SELECT $1, $2, COALESCE(MAX(position), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-               $12
+               $12, $13
         FROM ticket_types WHERE event_id = $2
         "#,
         new.id.uuid(),
@@ -171,6 +203,7 @@ async fn insert(conn: &mut PgConnection, new: &NewType) -> Result<(), Error> {
         new.max_per_order,
         new.body_hash,
         new.tax_rate_ppm,
+        new.max_per_guest,
     )
     .execute(conn)
     .await?;

@@ -1,4 +1,5 @@
-//! Every event of the caller, whatever its status, newest date first.
+//! Every event of the caller, whatever its status, newest date first. Archived ones are a list of
+//! their own.
 
 use proto::ticket::{ListOwnEventsRequest, ListOwnEventsResponse};
 use sqlx::PgConnection;
@@ -28,10 +29,11 @@ pub async fn list_own_events(
     let mut fields = Fields::default();
     let page = Page::read(&mut fields, request.page_size, &request.page_token);
     fields.done()?;
+    let wanted = (actor, request.archived, page);
     let (mut events, types) = app
         .db
-        .read((actor, page), |conn, (actor, page)| {
-            Box::pin(read(conn, actor, page))
+        .read(wanted, |conn, (actor, archived, page)| {
+            Box::pin(read(conn, actor, *archived, page))
         })
         .await?;
     let next_page_token = page.cut(&mut events);
@@ -48,6 +50,7 @@ pub async fn list_own_events(
 async fn read(
     conn: &mut PgConnection,
     actor: &Actor,
+    archived: bool,
     page: &Page,
 ) -> Result<(Vec<Event>, Vec<TicketType>), Error> {
     let ids = sqlx::query_scalar!(
@@ -56,6 +59,7 @@ async fn read(
         WHERE ($1 OR EXISTS (
                 SELECT 1 FROM event_grants g WHERE g.event_id = events.id AND g.user_id = $2
               ))
+          AND (archived_at IS NOT NULL) = $6
           AND ($3::timestamptz IS NULL OR (date_time, id) < ($3, $4::uuid))
         ORDER BY date_time DESC, id DESC
         LIMIT $5
@@ -65,6 +69,7 @@ async fn read(
         page.after.map(|Position { date_time, .. }| date_time),
         page.after.map(|Position { id, .. }| id),
         page.rows(),
+        archived,
     )
     .fetch_all(&mut *conn)
     .await?;

@@ -5,13 +5,23 @@ use tonic::Request;
 
 use crate::{app::App, store::changes::Actor};
 
+pub mod archive_event;
 pub mod cancel_event;
+pub mod clone_event;
 pub mod create_event;
+pub mod create_pool;
 pub mod create_ticket_type;
+pub mod delete_event;
+pub mod delete_ticket_type;
 pub mod get_own_event;
+pub mod list_halted_pools;
 pub mod list_own_events;
+pub mod list_pools;
+pub mod postpone_event;
+pub mod resume_pool;
 mod terms;
 pub mod update_event;
+pub mod update_pool;
 pub mod update_ticket_type;
 
 /// Who is calling, as it will stand in the audit log.

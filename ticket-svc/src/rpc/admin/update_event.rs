@@ -114,11 +114,8 @@ async fn update(conn: &mut PgConnection, edit: &Edit) -> Result<Event, Error> {
     if changes::is_recorded(conn, &edit.actor).await? {
         return Ok(before);
     }
-    if ![0, before.version].contains(&edit.expected_version) {
-        return Err(Error::VersionMismatch {
-            current: before.version,
-        });
-    }
+    before.must_be_at(edit.expected_version)?;
+    before.must_not_be_archived()?;
     if before.status() == EventStatus::Cancelled && edit.status.is_some() {
         return Err(Error::EventNotActive);
     }

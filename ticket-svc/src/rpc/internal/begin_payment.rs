@@ -1,5 +1,6 @@
 //! Binds a hold to the order that pays for it: active → paying. From then on the order has time
-//! until `paying_until`; afterwards the stock is freed without a further word.
+//! until `paying_until`; afterwards the stock is freed without a further word. What one guest may have
+//! over all their orders is decided here, where it is known who the guest is.
 
 use base::{HoldId, Money, OrderId};
 use proto::ticket::{BeginPaymentRequest, BeginPaymentResponse};
@@ -16,6 +17,7 @@ use crate::{
     rpc::{fields::Fields, proof::Proof, view},
     store::{
         catalog::{self, Event},
+        guests,
         holds::{self, Hold},
         orders::{self, Answer},
     },
@@ -202,11 +204,10 @@ async fn start(
         f64::from(payment_secs),
         GRACE_SECS,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    if bound.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::HoldExpired)
+    if bound.rows_affected() != 1 {
+        return Err(Error::HoldExpired);
     }
+    guests::count(conn, hold).await
 }

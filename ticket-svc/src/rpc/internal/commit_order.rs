@@ -20,9 +20,10 @@ use crate::{
     rpc::{fields::Fields, view},
     store::{
         catalog::{self, Event},
-        holds::{self, Hold},
+        guests,
+        holds::{self, Hold, HoldLine},
         orders::{self, Answer, Ticket},
-        stock::{self, Settle, Take, Taken},
+        stock::{self, Need, Settle, Shortage, Taken},
     },
 };
 
@@ -160,14 +161,35 @@ async fn find_or_decide(conn: &mut PgConnection, commit: &Commit) -> Result<Deci
     .into())
 }
 
-/// Free stock in place of what the hold has lost. False if there is too little.
+/// Free stock in place of what the hold has lost. False if there is too little. Where a pool is
+/// halted nothing is decided: the order is asked about again until it can be.
 async fn sell_again(
     conn: &mut PgConnection,
     hold: &Hold,
     order_id: OrderId,
 ) -> Result<bool, Error> {
     let needs = holds::needs(conn, &hold.lines).await?;
-    Ok(stock::take(conn, order_id.uuid(), &needs, Take::Sold).await? == Taken::All)
+    guests::lock(conn, hold.id).await?;
+    match stock::take(conn, order_id, &needs).await? {
+        Taken::All => {
+            guests::count_again(conn, hold.id).await?;
+            Ok(true)
+        }
+        Taken::Nothing(shortages) => match halted_line(&needs, &shortages, &hold.lines) {
+            Some(line) => Err(Error::SalesHalted(line.ticket_type_id)),
+            None => Ok(false),
+        },
+    }
+}
+
+fn halted_line<'a>(
+    needs: &[Need],
+    shortages: &[Shortage],
+    lines: &'a [HoldLine],
+) -> Option<&'a HoldLine> {
+    let halted = shortages.iter().find(|shortage| shortage.halted)?;
+    let need = needs.iter().find(|need| need.pool_id == halted.pool_id)?;
+    lines.iter().find(|line| line.line == need.line)
 }
 
 async fn sell_held(

@@ -48,9 +48,9 @@ async fn read(conn: &mut PgConnection, cursor: &Cursor) -> Result<Vec<EventChang
     let rows = sqlx::query!(
         r#"
         SELECT c.seq, c.event_id, c.change, c.changed_at,
-               CASE c.change WHEN 'event.cancelled' THEN e.cancel_reason ELSE '' END
+               CASE c.change WHEN 'event.cancelled' THEN COALESCE(e.cancel_reason, '') ELSE '' END
                    AS "cancel_reason!"
-        FROM event_changes c JOIN events e ON e.id = c.event_id
+        FROM event_changes c LEFT JOIN events e ON e.id = c.event_id
         WHERE c.seq > $1 ORDER BY c.seq LIMIT $2
         "#,
         cursor.after_seq,

@@ -14,6 +14,7 @@ use crate::{
     error::Error,
     rpc::{fields::Fields, view},
     store::{
+        guests,
         orders::{self, Ticket},
         stock,
     },
@@ -129,6 +130,7 @@ async fn find_or_void(conn: &mut PgConnection, void: &Void) -> Result<Vec<Ticket
         return Ok(Vec::new());
     }
     mark(conn, void.refund_id, &picked).await?;
+    guests::give_back_tickets(conn, void.refund_id).await?;
     // Last, because everybody waits for the pools until this transaction commits.
     stock::give_back(conn, void.refund_id, void.order_id, &lines_of(&picked)).await?;
     let tickets = orders::tickets(conn, void.order_id).await?;

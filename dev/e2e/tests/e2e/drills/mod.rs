@@ -32,7 +32,7 @@ const SMALL_PART: usize = 200;
 const SMALLEST: usize = 6;
 
 /// So many where the promise says `full`; a part of them unless E2E_DRILLS is `full`.
-fn size(full: usize) -> usize {
+pub fn size(full: usize) -> usize {
     match std::env::var("E2E_DRILLS").as_deref() {
         Ok("full") => full,
         _ => (full / SMALL_PART).max(SMALLEST),

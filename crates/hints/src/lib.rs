@@ -1,0 +1,129 @@
+//! "Look now": hints over plain NATS, and the connection that they and the events share.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
+use base::Secret;
+use futures::StreamExt as _;
+use kit::Tasks;
+use tokio::sync::Notify;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const RECONNECT_MAX_DELAY: Duration = Duration::from_secs(2);
+/// A connection whose far end is gone without a word is given up after two of them.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
+/// A hint that cannot be sent at once is not sent.
+const SEND_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Subjects of hints.
+pub mod subject {
+    /// Something of the programme has changed; ticket-svc's list of changes says what.
+    pub const PROGRAMME_CHANGED: &str = "boxoffice.programme.changed";
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("NATS_URL is not a usable address")]
+pub struct UrlError;
+
+/// A connection that is made, and made again, in the background. Returns at once, connected or not.
+pub async fn connect(url: &Secret, name: &str) -> Result<Client, UrlError> {
+    let address: ServerAddr = url.expose().parse().map_err(|_| UrlError)?;
+    let mut options = ConnectOptions::new();
+    // The library takes no credentials from the address by itself.
+    if let (Some(user), Some(password)) = (address.username(), address.password()) {
+        options = options.user_and_password(user.to_owned(), password.to_owned());
+    }
+    options
+        .name(name)
+        .retry_on_initial_connect()
+        .connection_timeout(CONNECT_TIMEOUT)
+        .ping_interval(PING_INTERVAL)
+        .reconnect_delay_callback(|attempt| {
+            let exponent = u32::try_from(attempt.min(6)).unwrap_or(6);
+            (Duration::from_millis(50) * 2_u32.pow(exponent)).min(RECONNECT_MAX_DELAY)
+        })
+        .event_callback(|event| async move {
+            match event {
+                Event::Connected | Event::Disconnected => tracing::info!(%event, "NATS"),
+                // Each failed attempt is one.
+                _ => tracing::debug!(%event, "NATS"),
+            }
+        })
+        .connect(without_credentials(address)?)
+        .await
+        .map_err(|_| UrlError)
+}
+
+/// The library writes the whole address into its log; the credentials travel beside it.
+fn without_credentials(address: ServerAddr) -> Result<ServerAddr, UrlError> {
+    let mut url = address.into_inner();
+    let cleared = url.set_username("").and_then(|()| url.set_password(None));
+    cleared.map_err(|()| UrlError)?;
+    ServerAddr::from_url(url).map_err(|_| UrlError)
+}
+
+/// Sends and hears hints. It may be without a connection at any time; nobody waits for it.
+#[derive(Clone, Debug)]
+pub struct Hints(Client);
+
+impl Hints {
+    pub async fn connect(url: &Secret, name: &str) -> Result<Self, UrlError> {
+        Ok(Self(connect(url, name).await?))
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.0.connection_state() == State::Connected
+    }
+
+    /// Best effort. While NATS is away the hint is dropped: it would tell nothing new later.
+    pub async fn send(&self, subject: &'static str) {
+        if !self.is_connected() {
+            return;
+        }
+        let sent = self.0.publish(subject, Default::default());
+        if !matches!(tokio::time::timeout(SEND_PATIENCE, sent).await, Ok(Ok(()))) {
+            tracing::debug!(subject, "a hint was not sent");
+        }
+    }
+
+    /// Wakes `heard` on every hint until the tasks end, and whenever it begins to listen: what was
+    /// said before was missed.
+    pub fn listen(&self, tasks: &Tasks, subject: &'static str, heard: Arc<Notify>) {
+        let (client, shutdown) = (self.0.clone(), tasks.shutdown().clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = shutdown.begun() => {}
+                () = listen(&client, subject, &heard) => {}
+            }
+        });
+    }
+}
+
+async fn listen(client: &Client, subject: &'static str, heard: &Notify) {
+    loop {
+        match client.subscribe(subject).await {
+            Ok(mut hints) => {
+                heard.notify_one();
+                while hints.next().await.is_some() {
+                    heard.notify_one();
+                }
+            }
+            Err(error) => tracing::warn!(%error, subject, "cannot listen to hints"),
+        }
+        tokio::time::sleep(RESUBSCRIBE_DELAY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_that_is_logged_holds_no_password() {
+        let address: ServerAddr = "nats://box:canary@127.0.0.1:4222".parse().unwrap();
+        let bare = without_credentials(address).unwrap();
+        assert!(!format!("{bare:?}").contains("canary"), "{bare:?}");
+        assert_eq!((bare.host(), bare.port()), ("127.0.0.1", 4222));
+    }
+}

@@ -1,0 +1,182 @@
+//! Server-Sent Events about what is left.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use serde_json::Value;
+use testkit::eventually;
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    facts::EVENT,
+    harness::{Edge, edge, edge_with, header, refusal},
+    programme::{PATIENCE, entry, with_copy},
+};
+
+const STREAM: &str = "/api/v1/events/moonlight-sessions/availability/stream";
+
+/// Reads messages one by one.
+struct Reader {
+    response: Response,
+    text: String,
+}
+
+impl Reader {
+    async fn open(edge: &Edge) -> Self {
+        let response = edge.get(STREAM).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "content-type"), "text/event-stream");
+        assert_eq!(header(&response, "cache-control"), "no-cache");
+        Self {
+            response,
+            text: String::new(),
+        }
+    }
+
+    /// Name and data of the next event; none at the end.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((message, rest)) = self.text.split_once("\n\n") {
+                let (message, rest) = (message.to_owned(), rest.to_owned());
+                self.text = rest;
+                let field = |name: &str| {
+                    message
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::to_owned)
+                };
+                if let (Some(event), Some(data)) = (field("event: "), field("data: ")) {
+                    return Some((event, serde_json::from_str(&data).unwrap()));
+                }
+                continue;
+            }
+            let chunk = timeout(PATIENCE, self.response.chunk())
+                .await
+                .unwrap()
+                .unwrap()?;
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    async fn left(&mut self) -> i64 {
+        let (event, data) = self.next().await.unwrap();
+        assert_eq!(event, "availability", "{data}");
+        data["ticket_types"][0]["remaining"].as_i64().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_guest_sees_the_state_and_each_change_of_it() {
+    edge(async |edge| {
+        with_copy(edge, vec![entry()]).await;
+        let (mut one, mut two) = (Reader::open(edge).await, Reader::open(edge).await);
+        assert_eq!((one.left().await, two.left().await), (7, 7));
+        for remaining in [6, 3] {
+            let begun = Instant::now();
+            edge.stub.office.tell_left(remaining);
+            assert_eq!((one.left().await, two.left().await), (remaining, remaining));
+            let took = begun.elapsed();
+            assert!(took <= Duration::from_millis(200), "{took:?}");
+        }
+        // A burst is told as what became of it, at ten messages a second.
+        let begun = Instant::now();
+        let mut messages = 0;
+        for remaining in (10..=1_000).rev().step_by(10) {
+            edge.stub.office.tell_left(remaining);
+            // Sleeps: the burst lasts a while.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        while one.left().await != 10 {
+            messages += 1;
+        }
+        let most = begun.elapsed().as_millis() / 100 + 2;
+        assert!(messages <= most, "{messages} messages, {most} at most");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_ends_with_a_word_when_the_event_goes_and_when_the_gateway_stops() {
+    edge(async |edge| {
+        with_copy(edge, vec![entry()]).await;
+        let mut watching = Reader::open(edge).await;
+        assert!(watching.left().await > 0);
+        edge.stub.office.change(EVENT, None);
+        assert_eq!(watching.next().await.unwrap().0, "gone");
+        assert_eq!(watching.next().await, None);
+        edge.stub.office.change(EVENT, Some(entry()));
+        eventually("it is there again", PATIENCE, || async {
+            (edge.get(STREAM).send().await.unwrap().status() == 200).then_some(())
+        })
+        .await;
+        let mut watching = Reader::open(edge).await;
+        assert!(watching.left().await > 0);
+        let begun = Instant::now();
+        edge.begin_shutdown();
+        assert_eq!(watching.next().await.unwrap().0, "reconnect");
+        assert_eq!(watching.next().await, None);
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            begun.elapsed()
+        );
+        // The harness sees that no task is left.
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_says_when_it_is_not_sure_any_more() {
+    edge(async |edge| {
+        with_copy(edge, vec![entry()]).await;
+        let mut watching = Reader::open(edge).await;
+        assert!(watching.left().await > 0);
+        edge.stub.office.close();
+        let (event, data) = watching.next().await.unwrap();
+        assert_eq!(event, "unsure");
+        assert!(data["age_secs"].as_u64().unwrap() >= 3, "{data}");
+        edge.stub.office.reopen();
+        assert_eq!(watching.left().await, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn few_may_watch_and_who_leaves_makes_room() {
+    let limits = |config: &mut gateway::Config| {
+        (config.streams_max, config.streams_per_address_max) = (3, 2);
+    };
+    edge_with(limits, async |edge| {
+        with_copy(edge, vec![entry()]).await;
+        let _one = Reader::open(edge).await;
+        let two = Reader::open(edge).await;
+        let refused = refusal(edge.get(STREAM).timeout(PATIENCE)).await;
+        assert_eq!((refused.0, refused.1.as_str()), (429, "TOO_MANY_REQUESTS"));
+        drop(two);
+        eventually("there is room", PATIENCE, || async {
+            (edge.get(STREAM).send().await.unwrap().status() == 200).then_some(())
+        })
+        .await;
+    })
+    .await;
+    let limits = |config: &mut gateway::Config| {
+        (config.streams_max, config.streams_per_address_max) = (1, 0);
+    };
+    edge_with(limits, async |edge| {
+        with_copy(edge, vec![entry()]).await;
+        let _one = Reader::open(edge).await;
+        let refused = refusal(edge.get(STREAM).timeout(PATIENCE)).await;
+        assert_eq!((refused.0, refused.1.as_str()), (503, "OVERLOADED"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_copy_nobody_watches_and_what_is_absent_is_absent() {
+    edge(async |edge| {
+        assert_eq!(refusal(edge.get(STREAM).timeout(PATIENCE)).await.0, 503);
+        let absent = edge.get("/api/v1/events/nothing-here/availability/stream");
+        assert_eq!(refusal(absent).await.0, 404);
+    })
+    .await;
+}

@@ -1,0 +1,354 @@
+//! One batch: decide, ask the database, and decide anew what came out otherwise, until every wish has
+//! its answer.
+
+use std::collections::{HashMap, HashSet};
+
+use base::{EventId, HoldId, PoolId};
+use uuid::Uuid;
+
+use super::{
+    decide::{Because, Decision, Grant, decide},
+    lane::Lane,
+    memory::Memory,
+    sale,
+    sheet::pools,
+    store::{self, Outcome, Sheet},
+    wish::Wish,
+};
+use crate::{
+    domain::hold_state::HoldState,
+    error::Error,
+    store::holds::{self, Hold, RECLAIM_BATCH},
+};
+
+/// Counted up, it would revoke the secrets before.
+const FIRST_GENERATION: u32 = 1;
+/// Rounds without progress. Each of them means that another process was faster.
+const ROUNDS_MAX: u32 = 8;
+
+pub struct Batch<'a> {
+    lane: &'a Lane,
+    memory: &'a mut Memory,
+    wishes: &'a [&'a Wish],
+    answers: Vec<Option<Result<Hold, Error>>>,
+    /// Places of the wishes without an answer, in the order of arrival.
+    open: Vec<usize>,
+    /// Those whose hold is stored, to be read at the end.
+    stored: Vec<usize>,
+    /// The database was asked about all that is open, and memory is up to date.
+    checked: bool,
+    /// Sales that were read for this batch.
+    loaded: HashSet<EventId>,
+    /// Pools without a dead hold, as far as this batch had to know.
+    reclaimed: HashSet<PoolId>,
+    /// The next question waits for the pools' locks, and so for whoever is giving stock back.
+    must_lock: bool,
+}
+
+/// What is decided of the open wishes.
+struct Plan {
+    /// With their places.
+    grants: Vec<(usize, Grant)>,
+    refusals: Vec<(usize, Error, Because)>,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(lane: &'a Lane, memory: &'a mut Memory, wishes: &'a [&'a Wish]) -> Self {
+        Self {
+            lane,
+            memory,
+            wishes,
+            answers: wishes.iter().map(|_| None).collect(),
+            open: (0..wishes.len()).collect(),
+            stored: Vec::new(),
+            checked: false,
+            loaded: HashSet::new(),
+            reclaimed: HashSet::new(),
+            must_lock: false,
+        }
+    }
+
+    pub fn left(&self) -> usize {
+        self.open.len() + self.stored.len()
+    }
+
+    /// Answers every wish, or fails; then the rest has no answer yet.
+    pub async fn work(&mut self) -> Result<(), Error> {
+        let mut rounds = 0;
+        while !self.open.is_empty() {
+            rounds += 1;
+            if rounds > ROUNDS_MAX {
+                return Err(Error::Db(db::DbError::Busy));
+            }
+            self.load().await?;
+            let plan = self.plan();
+            let progress = if plan.grants.is_empty() && self.checked {
+                self.refuse(plan).await?
+            } else {
+                self.ask(plan).await?
+            };
+            if progress {
+                rounds = 0;
+            }
+        }
+        self.find_stored().await
+    }
+
+    /// One answer for all that is left.
+    pub fn fail(&mut self, error: Error) {
+        for place in self.open.drain(..).chain(self.stored.drain(..)) {
+            self.answers[place] = Some(Err(error.again()));
+        }
+        if let [Some(answer @ Err(_))] = self.answers.as_mut_slice() {
+            // Alone, it hears of it in full.
+            *answer = Err(error);
+        }
+    }
+
+    pub fn answers_so_far(self) -> Vec<Option<Result<Hold, Error>>> {
+        self.answers
+    }
+
+    pub fn answers(self) -> Vec<Result<Hold, Error>> {
+        let answers = self.answers.into_iter();
+        let answers = answers.map(|answer| answer.unwrap_or(Err(NO_ANSWER)));
+        answers.collect()
+    }
+
+    fn open_wishes(&self) -> Vec<&'a Wish> {
+        self.open.iter().map(|place| self.wishes[*place]).collect()
+    }
+
+    /// Reads the sales that memory has no picture of.
+    async fn load(&mut self) -> Result<(), Error> {
+        let unknown = self.open.iter().map(|place| self.wishes[*place].event_id);
+        let unknown: HashSet<EventId> = unknown
+            .filter(|id| !self.memory.sales.contains_key(id))
+            .collect();
+        if unknown.is_empty() || (self.checked && unknown.is_subset(&self.loaded)) {
+            return Ok(());
+        }
+        let ids: Vec<Uuid> = unknown.iter().map(|id| id.uuid()).collect();
+        let sales = self.lane.session.read(ids, |conn, ids| {
+            Box::pin(async move { sale::load(conn, ids).await })
+        });
+        for sale in sales.await? {
+            self.memory.keep(sale);
+        }
+        self.loaded.extend(unknown);
+        self.checked = false;
+        Ok(())
+    }
+
+    fn plan(&self) -> Plan {
+        let wishes = self.open_wishes();
+        let decisions = decide(&self.memory.facts(), wishes.into_iter());
+        let mut plan = Plan {
+            grants: Vec::new(),
+            refusals: Vec::new(),
+        };
+        for (place, decision) in self.open.iter().zip(decisions) {
+            match decision {
+                Decision::Grant(grant) => plan.grants.push((*place, grant)),
+                Decision::Refuse(refusal) => {
+                    plan.refusals.push((*place, refusal.error, refusal.because));
+                }
+            }
+        }
+        plan
+    }
+
+    /// Puts the plan to the database. True if anything was granted or found.
+    async fn ask(&mut self, plan: Plan) -> Result<bool, Error> {
+        let open = self.open_wishes();
+        let grants: Vec<(&Wish, Grant)> = plan
+            .grants
+            .into_iter()
+            .map(|(place, grant)| (self.wishes[place], grant))
+            .collect();
+        let sheet = Sheet::new(&self.lane.terms, &self.memory.sales, &open, &grants);
+        let outcome = if grants.is_empty() && !self.must_lock {
+            let read = self.lane.session.read(sheet, |conn, sheet| {
+                Box::pin(async move { store::look(conn, sheet).await })
+            });
+            read.await?
+        } else {
+            let made = self.lane.session.run_statement(sheet, |conn, sheet| {
+                Box::pin(async move { store::make(conn, sheet).await })
+            });
+            match made.await {
+                // Another process has just stored one of them: the next question finds it.
+                Err(error) if is_a_copy(&error) => return Ok(false),
+                outcome => outcome?,
+            }
+        };
+        Ok(self.absorb(&outcome, grants))
+    }
+
+    /// Takes up what the database said. True if a wish has its answer now, or its hold.
+    fn absorb(&mut self, outcome: &Outcome, grants: Vec<(&'a Wish, Grant)>) -> bool {
+        self.memory.saw(outcome.now, &outcome.pools);
+        let before = self.open.len();
+        let stored: HashSet<Uuid> = outcome.stored.iter().copied().collect();
+        let mut made = HashMap::new();
+        if outcome.granted {
+            for (wish, grant) in grants {
+                if stored.contains(&wish.hold_id.uuid()) {
+                    continue;
+                }
+                for need in &grant.needs {
+                    self.memory.took(need.pool_id, need.quantity);
+                }
+                made.insert(wish.hold_id, self.hold(wish, grant, outcome));
+            }
+        }
+        self.checked = !self.forget_outdated(outcome);
+        let open = std::mem::take(&mut self.open);
+        for place in open {
+            let id = self.wishes[place].hold_id;
+            if let Some(hold) = made.remove(&id) {
+                self.answers[place] = Some(Ok(hold));
+            } else if stored.contains(&id.uuid()) {
+                self.stored.push(place);
+            } else {
+                self.open.push(place);
+            }
+        }
+        self.open.len() < before
+    }
+
+    /// Drops the sales whose pools have another generation, or are gone. True if there was one.
+    fn forget_outdated(&mut self, outcome: &Outcome) -> bool {
+        let seen = outcome.pools.iter();
+        let seen: HashMap<PoolId, i64> = seen.map(|s| (s.pool_id, s.generation)).collect();
+        let open = self.open_wishes();
+        let outdated = open.iter().filter(|wish| {
+            let asked = pools(&self.memory.sales, &[*wish]);
+            asked
+                .iter()
+                .any(|(id, generation)| seen.get(id) != Some(generation))
+        });
+        let outdated: HashSet<EventId> = outdated.map(|wish| wish.event_id).collect();
+        for id in &outdated {
+            self.memory.sales.remove(id);
+        }
+        !outdated.is_empty()
+    }
+
+    fn hold(&self, wish: &Wish, grant: Grant, outcome: &Outcome) -> Hold {
+        Hold {
+            id: wish.hold_id,
+            event_id: wish.event_id,
+            state: HoldState::Active,
+            expires_at: outcome.expires_at,
+            order_id: None,
+            pay_by: None,
+            paying_until: None,
+            provider_kind: None,
+            body_hash: wish.body_hash.to_vec(),
+            secret_key_id: self.lane.terms.secret_key_id.clone(),
+            secret_generation: FIRST_GENERATION,
+            total: grant.total,
+            lines: grant.lines,
+            now: outcome.now,
+        }
+    }
+
+    /// Refuses what the database has confirmed; before, it takes back what dead holds have of it.
+    async fn refuse(&mut self, plan: Plan) -> Result<bool, Error> {
+        if self.reread_for_unknown_types(&plan) || self.reclaim(&plan).await? {
+            return Ok(true);
+        }
+        let held = plan
+            .refusals
+            .iter()
+            .filter_map(|(_, _, because)| held(because));
+        let held: HashSet<PoolId> = held.flatten().copied().collect();
+        self.memory
+            .look_into(held.intersection(&self.reclaimed).copied());
+        for (place, error, _) in plan.refusals {
+            self.answers[place] = Some(Err(error));
+        }
+        self.open.clear();
+        Ok(true)
+    }
+
+    /// A type that an old picture does not show may have been made since.
+    fn reread_for_unknown_types(&mut self, plan: &Plan) -> bool {
+        let unknown = plan.refusals.iter();
+        let unknown = unknown.filter(|(_, _, because)| *because == Because::UnknownType);
+        let outdated: HashSet<EventId> = unknown
+            .map(|(place, _, _)| self.wishes[*place].event_id)
+            .filter(|id| !self.loaded.contains(id))
+            .collect();
+        for id in &outdated {
+            self.memory.sales.remove(id);
+        }
+        self.checked &= outdated.is_empty();
+        !outdated.is_empty()
+    }
+
+    /// Ends dead holds that have what is missing, and has the pools locked afterwards. False where
+    /// that is done, or was done a moment ago.
+    async fn reclaim(&mut self, plan: &Plan) -> Result<bool, Error> {
+        let held = plan
+            .refusals
+            .iter()
+            .filter_map(|(_, _, because)| held(because));
+        let short: HashSet<PoolId> = held
+            .flatten()
+            .filter(|id| !self.reclaimed.contains(id) && !self.memory.looked_into(**id))
+            .copied()
+            .collect();
+        if short.is_empty() {
+            return Ok(false);
+        }
+        let pools: Vec<PoolId> = short.iter().copied().collect();
+        if holds::reclaim_of_pools(&self.lane.db, pools).await? < RECLAIM_BATCH {
+            self.reclaimed.extend(short);
+        }
+        self.must_lock = true;
+        self.checked = false;
+        Ok(true)
+    }
+
+    /// Answers the wishes whose hold is stored from its row.
+    async fn find_stored(&mut self) -> Result<(), Error> {
+        if self.stored.is_empty() {
+            return Ok(());
+        }
+        let ids = self.stored.iter().map(|place| self.wishes[*place].hold_id);
+        let ids: Vec<HoldId> = ids.collect();
+        let found = self.lane.session.read(ids, |conn, ids| {
+            Box::pin(async move { holds::find_all(conn, ids).await })
+        });
+        let mut found: HashMap<HoldId, Hold> = found
+            .await?
+            .into_iter()
+            .map(|hold| (hold.id, hold))
+            .collect();
+        for place in self.stored.drain(..) {
+            let wish = self.wishes[place];
+            let answer = match found.remove(&wish.hold_id) {
+                Some(hold) if hold.body_hash == wish.body_hash => Ok(hold),
+                Some(_) => Err(Error::IdempotencyKeyReused),
+                None => Err(Error::Fault("a hold is there and is not")),
+            };
+            self.answers[place] = Some(answer);
+        }
+        Ok(())
+    }
+}
+
+pub const NO_ANSWER: Error = Error::Fault("a wish was left without an answer");
+
+fn held(because: &Because) -> Option<&Vec<PoolId>> {
+    match because {
+        Because::Held(pools) => Some(pools),
+        _ => None,
+    }
+}
+
+fn is_a_copy(error: &Error) -> bool {
+    matches!(error, Error::Db(error) if error.constraint() == Some("holds_pkey"))
+}

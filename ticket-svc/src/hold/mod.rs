@@ -1,0 +1,140 @@
+//! The hot path: holds are made in batches. While one batch is being committed the next one gathers,
+//! so those who come at the same moment share a round trip, the locks and the flush.
+//!
+//! A batch is decided in memory, in the order of arrival, and made by one statement that locks the
+//! pools, checks everything the decision rests on against the locked rows, and is its own
+//! transaction. What memory got wrong is decided anew with what the statement saw. So memory is never
+//! trusted, and any number of processes may sell at once.
+
+mod batch;
+mod decide;
+mod lane;
+mod memory;
+mod sale;
+mod sheet;
+mod store;
+mod wish;
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    hash::{Hash as _, Hasher as _},
+    sync::{Arc, RwLock},
+};
+
+use ::batch::{Batcher, Limits, Refused};
+use base::EventId;
+use db::{Db, DbError};
+use kit::Tasks;
+
+use crate::{error::Error, store::holds::Hold};
+use lane::Lane;
+pub use sheet::Terms;
+pub use wish::{Wish, WishLine};
+
+/// Each has a session of its own and one batch at work. The holds of one event go through one lane,
+/// so they follow one another, and a rush on one event is not in the way of every other.
+const LANES: usize = 2;
+const LIMITS: Limits = Limits {
+    batch_max: 512,
+    // A few batches; who comes later is told to try again.
+    queue_max: 4_096,
+};
+
+/// A hot session knows a handful of statements. Their plans are made once, and by indexes alone,
+/// whatever the tables looked like at that moment.
+const SESSION: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+];
+
+type Guests = Batcher<Wish, Result<Hold, Error>>;
+
+/// Where wishes go. Clones share the lanes.
+#[derive(Clone, Debug, Default)]
+pub struct Lanes {
+    /// Empty before the service starts them and once it ends.
+    open: Arc<RwLock<Vec<Guests>>>,
+}
+
+impl Lanes {
+    /// Starts the lanes. With the service's tasks they take nothing more, work off what waits, and end.
+    pub fn start(tasks: &Tasks, db: &Db, terms: &Terms) -> Self {
+        let lanes = (0..LANES).map(|_| {
+            let session = db.kept_session(&SESSION);
+            let lane = Arc::new(Lane::new(db.clone(), session.clone(), terms.clone()));
+            let (guests, worker) = ::batch::batcher(LIMITS, move |wishes| {
+                let lane = lane.clone();
+                async move { lane.hold(wishes).await }
+            });
+            tasks.spawn(async move {
+                worker.await;
+                session.close().await;
+            });
+            guests
+        });
+        let lanes = Self {
+            open: Arc::new(RwLock::new(lanes.collect())),
+        };
+        let (closing, shutdown) = (lanes.clone(), tasks.shutdown().clone());
+        tasks.spawn(async move {
+            shutdown.begun().await;
+            closing.close();
+        });
+        lanes
+    }
+
+    /// The hold that was asked for, new or stored. Dropping the future takes a wish back whose turn
+    /// has not come.
+    pub async fn hold(&self, wish: Wish) -> Result<Hold, Error> {
+        let guests = self.lane(wish.event_id);
+        let guests = guests.ok_or(Error::Db(DbError::Busy))?;
+        guests.submit(wish).await.map_err(unanswered)?
+    }
+
+    fn lane(&self, event_id: EventId) -> Option<Guests> {
+        let mut hasher = DefaultHasher::new();
+        event_id.hash(&mut hasher);
+        let open = self
+            .open
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
+        let lanes = u64::try_from(open.len()).ok().filter(|lanes| *lanes > 0)?;
+        let lane = usize::try_from(hasher.finish() % lanes).ok()?;
+        open.get(lane).cloned()
+    }
+
+    fn close(&self) {
+        let open = self.open.write();
+        open.unwrap_or_else(|broken| broken.into_inner()).clear();
+    }
+}
+
+/// What a wish hears that was not worked on, or whose batch broke.
+fn unanswered(refused: Refused) -> Error {
+    Error::Db(match refused {
+        Refused::Full | Refused::Ended => DbError::Busy,
+        Refused::Lost => DbError::OutcomeUnknown,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kit::{Certainty, ErrorReason};
+
+    #[test]
+    fn who_finds_no_room_comes_back_and_whose_batch_broke_does_not_know() {
+        for refused in [Refused::Full, Refused::Ended] {
+            let failure = unanswered(refused).failure();
+            assert_eq!(failure.reason, ErrorReason::Overloaded);
+            assert_eq!(failure.certainty, Certainty::NotDone);
+            assert!(failure.retry_after.is_some());
+        }
+        let failure = unanswered(Refused::Lost).failure();
+        assert_eq!(failure.certainty, Certainty::Unknown);
+    }
+}

@@ -1,0 +1,119 @@
+//! From decisions to the columns of the statement.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base::{EventId, PoolId};
+use time::OffsetDateTime;
+
+use super::{
+    decide::Grant,
+    sale::Sale,
+    store::{Holds, Lines, Needs, Sheet},
+    wish::Wish,
+};
+
+/// What is the same for every hold of the service.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub secret_key_id: String,
+    pub ttl_secs: u32,
+}
+
+impl Sheet {
+    /// For these wishes, of which some shall be granted.
+    pub fn new(
+        terms: &Terms,
+        sales: &HashMap<EventId, Sale>,
+        wishes: &[&Wish],
+        grants: &[(&Wish, Grant)],
+    ) -> Self {
+        let mut sheet = Self {
+            ids: wishes.iter().map(|wish| wish.hold_id.uuid()).collect(),
+            secret_key_id: terms.secret_key_id.clone(),
+            ttl_secs: f64::from(terms.ttl_secs),
+            ..Self::default()
+        };
+        let pools = pools(sales, wishes);
+        for (pool_id, generation) in &pools {
+            // Its own id stands for no hold: none was derived from it.
+            let subject = pool_id.uuid();
+            sheet.needs.push((subject, 0), *pool_id, 0, *generation);
+        }
+        for (wish, grant) in grants {
+            sheet.holds.push(wish, grant);
+            sheet.lines.push(wish, grant);
+            for need in &grant.needs {
+                let generation = pools.get(&need.pool_id).copied().unwrap_or(0);
+                let of = (wish.hold_id.uuid(), need.line);
+                sheet
+                    .needs
+                    .push(of, need.pool_id, need.quantity, generation);
+            }
+            sheet.opens_at = sheet.opens_at.max(grant.opens_at);
+            sheet.closes_at = Some(earlier(sheet.closes_at, grant.closes_at));
+        }
+        sheet
+    }
+}
+
+fn earlier(one: Option<OffsetDateTime>, other: OffsetDateTime) -> OffsetDateTime {
+    one.map_or(other, |one| one.min(other))
+}
+
+/// Every pool that these wishes are about, as far as memory knows, with its generation.
+pub fn pools(sales: &HashMap<EventId, Sale>, wishes: &[&Wish]) -> BTreeMap<PoolId, i64> {
+    let mut pools = BTreeMap::new();
+    for wish in wishes {
+        let Some(sale) = sales.get(&wish.event_id) else {
+            continue;
+        };
+        let offers = wish.lines.iter();
+        let offers = offers.filter_map(|line| sale.offer(line.ticket_type_id));
+        for pool_id in offers.flat_map(|offer| &offer.pools) {
+            let generation = sale.generations.get(pool_id).copied().unwrap_or(0);
+            pools.insert(*pool_id, generation);
+        }
+    }
+    pools
+}
+
+impl Needs {
+    fn push(
+        &mut self,
+        (hold_id, line): (uuid::Uuid, i32),
+        pool_id: PoolId,
+        quantity: i64,
+        generation: i64,
+    ) {
+        self.hold_ids.push(hold_id);
+        self.pool_ids.push(pool_id.uuid());
+        self.lines.push(line);
+        self.quantities.push(quantity);
+        self.generations.push(generation);
+    }
+}
+
+impl Holds {
+    fn push(&mut self, wish: &Wish, grant: &Grant) {
+        self.ids.push(wish.hold_id.uuid());
+        self.event_ids.push(wish.event_id.uuid());
+        self.body_hashes.push(wish.body_hash.to_vec());
+        self.currencies.push(grant.total.currency.to_string());
+        self.totals.push(grant.total.amount_minor);
+    }
+}
+
+impl Lines {
+    fn push(&mut self, wish: &Wish, grant: &Grant) {
+        for line in &grant.lines {
+            self.hold_ids.push(wish.hold_id.uuid());
+            self.lines.push(line.line);
+            self.ticket_type_ids.push(line.ticket_type_id.uuid());
+            self.categories.push(line.category.clone());
+            self.quantities.push(line.quantity.cast_signed());
+            self.prices.push(line.unit_price_minor);
+            self.fees.push(line.unit_fee_minor);
+            self.tax_rates.push(line.tax_rate_ppm.cast_signed());
+        }
+    }
+}
