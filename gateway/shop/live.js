@@ -71,35 +71,54 @@ function followLeft(section) {
     say("");
   };
   const lost = "What is left may have changed. It will be shown as soon as it is known.";
-  const askNowAndThen = async () => {
+  /** @type {EventSource | undefined} */
+  let events;
+  let timer = 0;
+  let isGone = false;
+  const rest = () => {
+    events?.close();
+    events = undefined;
+    clearTimeout(timer);
+  };
+  const leave = () => {
+    isGone = true;
+    rest();
+    take.hidden = true;
+    say("This concert is not in the programme any more.");
+  };
+  const ask = async () => {
     try {
       const answer = await fetch(live, { headers: { accept: "application/json" } });
+      if (answer.status === 404) return leave();
       if (answer.ok) show(await answer.json());
-      if (answer.headers.has("age")) say(lost);
+      if (!answer.ok || answer.headers.has("age")) say(lost);
     } catch {
       say(lost);
     }
-    setTimeout(askNowAndThen, ASK_EVERY_MS * (1 + Math.random()));
   };
-  const connect = () => {
-    const events = new EventSource(`${live}/stream`);
-    events.addEventListener("availability", (event) => show(JSON.parse(event.data)));
-    events.addEventListener("unsure", () => say(lost));
-    events.addEventListener("gone", () => {
-      events.close();
-      take.hidden = true;
-      say("This concert is not in the programme any more.");
+  // Nobody looks at a hidden page, and a browser has few connections for all pages of a shop.
+  const follow = () => {
+    rest();
+    if (isGone || document.hidden) return;
+    const source = new EventSource(`${live}/stream`);
+    events = source;
+    source.addEventListener("availability", (event) => show(JSON.parse(event.data)));
+    source.addEventListener("unsure", () => say(lost));
+    source.addEventListener("gone", leave);
+    source.addEventListener("error", () => {
+      say(lost);
+      // The browser connects again by itself, unless it was refused: too many watch. Then it is asked now
+      // and then, and tried again.
+      if (source.readyState !== EventSource.CLOSED) return;
+      ask();
+      timer = setTimeout(follow, ASK_EVERY_MS * (1 + Math.random()));
     });
-    // The browser connects again by itself, unless it was refused: too many watch.
-    events.addEventListener("error", () => {
-      if (events.readyState === EventSource.CLOSED) askNowAndThen();
-    });
-    // A page that is left lets its connection go.
-    addEventListener("pagehide", () => events.close(), { once: true });
   };
-  connect();
+  follow();
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", rest);
   addEventListener("pageshow", (event) => {
-    if (event.persisted) connect();
+    if (event.persisted) follow();
   });
 }
 

@@ -44,6 +44,19 @@ pub(crate) struct Opened {
     pub(crate) number: u64,
 }
 
+/// A peer that left without a word, as a phone that sleeps does, acknowledges nothing. Whoever only
+/// listens sends nothing either, so the kernel has to find out.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+
+#[cfg(target_os = "linux")]
+fn give_up_on_the_silent(stream: &TcpStream) {
+    drop(socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX)));
+}
+
+/// Elsewhere there is no such option; the peer is found out by the kernel's own patience.
+#[cfg(not(target_os = "linux"))]
+fn give_up_on_the_silent(_: &TcpStream) {}
+
 /// Serves one connection until it ends, has used up its time, or is stopped.
 pub(crate) async fn run<S, B>(opened: Opened, service: S, rules: &Rules)
 where
@@ -60,6 +73,7 @@ where
     } = opened;
     // Without it small answers wait for the peer's acknowledgement. A socket that refuses is gone.
     drop(stream.set_nodelay(true));
+    give_up_on_the_silent(&stream);
     let limits = &rules.limits;
     let activity = Arc::new(Activity::new(limits.protocol));
     let io = TokioIo::new(Watched {

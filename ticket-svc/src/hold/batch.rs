@@ -1,7 +1,7 @@
 //! One batch: decide, ask the database, and decide anew what came out otherwise, until every wish has
 //! its answer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use base::{EventId, HoldId, PoolId};
 use uuid::Uuid;
@@ -33,9 +33,10 @@ pub struct Batch<'a> {
     answers: Vec<Option<Result<Hold, Error>>>,
     /// Places of the wishes without an answer, in the order of arrival.
     open: Vec<usize>,
-    /// Those whose hold is stored, to be read at the end.
+    /// Those whose hold is stored, to be read next.
     stored: Vec<usize>,
-    /// The database was asked about all that is open, and memory is up to date.
+    /// The database was looked at for all that is open, holds and pools at one moment, and memory is
+    /// up to date. What `make` tells is of two moments, before it waited and after.
     checked: bool,
     /// Sales that were read for this batch.
     loaded: HashSet<EventId>,
@@ -85,23 +86,32 @@ impl<'a> Batch<'a> {
             let progress = if plan.grants.is_empty() && self.checked {
                 self.refuse(plan).await?
             } else {
-                self.ask(plan).await?
+                let progress = self.ask(plan).await?;
+                self.find_stored().await?;
+                progress
             };
             if progress {
                 rounds = 0;
             }
         }
-        self.find_stored().await
+        Ok(())
     }
 
-    /// One answer for all that is left.
+    /// One answer for all that is left. Whose hold is stored must not hear that nothing was done.
     pub fn fail(&mut self, error: Error) {
-        for place in self.open.drain(..).chain(self.stored.drain(..)) {
+        if !self.stored.is_empty() {
+            tracing::warn!(%error, holds = self.stored.len(), "stored holds could not be read");
+        }
+        for place in self.stored.drain(..) {
+            self.answers[place] = Some(Err(Error::Db(db::DbError::OutcomeUnknown)));
+        }
+        let alone = self.wishes.len() == 1 && !self.open.is_empty();
+        for place in self.open.drain(..) {
             self.answers[place] = Some(Err(error.again()));
         }
-        if let [Some(answer @ Err(_))] = self.answers.as_mut_slice() {
-            // Alone, it hears of it in full.
-            *answer = Err(error);
+        if alone {
+            // It hears of it in full.
+            self.answers[0] = Some(Err(error));
         }
     }
 
@@ -153,6 +163,7 @@ impl<'a> Batch<'a> {
                 Decision::Refuse(refusal) => {
                     plan.refusals.push((*place, refusal.error, refusal.because));
                 }
+                Decision::Wait => {}
             }
         }
         plan
@@ -161,53 +172,80 @@ impl<'a> Batch<'a> {
     /// Puts the plan to the database. True if anything was granted or found.
     async fn ask(&mut self, plan: Plan) -> Result<bool, Error> {
         let open = self.open_wishes();
-        let grants: Vec<(&Wish, Grant)> = plan
-            .grants
-            .into_iter()
-            .map(|(place, grant)| (self.wishes[place], grant))
-            .collect();
-        let sheet = Sheet::new(&self.lane.terms, &self.memory.sales, &open, &grants);
-        let outcome = if grants.is_empty() && !self.must_lock {
-            let read = self.lane.session.read(sheet, |conn, sheet| {
-                Box::pin(async move { store::look(conn, sheet).await })
-            });
-            read.await?
+        let make = self.must_lock || !plan.grants.is_empty();
+        let asked = if make {
+            self.to_lock(&plan)
         } else {
+            pools(&self.memory.sales, &open)
+        };
+        let grants = plan.grants.iter();
+        let grants = grants.map(|(place, grant)| (self.wishes[*place], grant));
+        let sheet = Sheet::new(&self.lane.terms, &asked, &open, grants);
+        let outcome = if make {
             let made = self.lane.session.run_statement(sheet, |conn, sheet| {
                 Box::pin(async move { store::make(conn, sheet).await })
             });
             match made.await {
                 // Another process has just stored one of them: the next question finds it.
-                Err(error) if is_a_copy(&error) => return Ok(false),
+                Err(error) if store::is_a_copy(&error) => return Ok(false),
                 outcome => outcome?,
             }
+        } else {
+            let read = self.lane.session.read(sheet, |conn, sheet| {
+                Box::pin(async move { store::look(conn, sheet).await })
+            });
+            read.await?
         };
-        Ok(self.absorb(&outcome, grants))
+        self.must_lock = false;
+        let outdated = self.forget_outdated(&asked, &outcome);
+        self.checked = !make && !outdated;
+        Ok(self.absorb(&outcome, plan.grants))
+    }
+
+    /// The pools of what is to be granted. Of a refused wish only what it lacks, where somebody may be
+    /// giving that back.
+    fn to_lock(&self, plan: &Plan) -> BTreeMap<PoolId, i64> {
+        let granted = plan.grants.iter();
+        let granted: Vec<&Wish> = granted.map(|(place, _)| self.wishes[*place]).collect();
+        let mut to_lock = pools(&self.memory.sales, &granted);
+        if !self.must_lock {
+            return to_lock;
+        }
+        for (place, _, because) in &plan.refusals {
+            if let Some(short) = held(because) {
+                let of_wish = pools(&self.memory.sales, &[self.wishes[*place]]);
+                to_lock.extend(of_wish.into_iter().filter(|(id, _)| short.contains(id)));
+            }
+        }
+        to_lock
     }
 
     /// Takes up what the database said. True if a wish has its answer now, or its hold.
-    fn absorb(&mut self, outcome: &Outcome, grants: Vec<(&'a Wish, Grant)>) -> bool {
+    fn absorb(&mut self, outcome: &Outcome, grants: Vec<(usize, Grant)>) -> bool {
         self.memory.saw(outcome.now, &outcome.pools);
         let before = self.open.len();
         let stored: HashSet<Uuid> = outcome.stored.iter().copied().collect();
-        let mut made = HashMap::new();
-        if outcome.granted {
-            for (wish, grant) in grants {
-                if stored.contains(&wish.hold_id.uuid()) {
-                    continue;
-                }
-                for need in &grant.needs {
-                    self.memory.took(need.pool_id, need.quantity);
-                }
-                made.insert(wish.hold_id, self.hold(wish, grant, outcome));
+        let mut made = HashSet::new();
+        let grants = grants.into_iter().filter(|_| outcome.granted);
+        for (place, grant) in grants {
+            let wish = self.wishes[place];
+            if stored.contains(&wish.hold_id.uuid()) {
+                continue;
             }
+            for need in &grant.needs {
+                self.memory.took(need.pool_id, need.quantity);
+            }
+            made.insert(wish.hold_id);
+            self.answers[place] = Some(Ok(self.hold(wish, grant, outcome)));
         }
-        self.checked = !self.forget_outdated(outcome);
-        let open = std::mem::take(&mut self.open);
-        for place in open {
+        for place in std::mem::take(&mut self.open) {
             let id = self.wishes[place].hold_id;
-            if let Some(hold) = made.remove(&id) {
-                self.answers[place] = Some(Ok(hold));
+            if self.answers[place].is_some() {
+                continue;
+            }
+            if made.contains(&id) {
+                // With another body.
+                self.answers[place] = Some(Err(Error::IdempotencyKeyReused));
             } else if stored.contains(&id.uuid()) {
                 self.stored.push(place);
             } else {
@@ -217,16 +255,20 @@ impl<'a> Batch<'a> {
         self.open.len() < before
     }
 
-    /// Drops the sales whose pools have another generation, or are gone. True if there was one.
-    fn forget_outdated(&mut self, outcome: &Outcome) -> bool {
+    /// Drops the sales whose pools, as far as they were asked about, have another generation, or are
+    /// gone. True if there was one.
+    fn forget_outdated(&mut self, asked: &BTreeMap<PoolId, i64>, outcome: &Outcome) -> bool {
         let seen = outcome.pools.iter();
         let seen: HashMap<PoolId, i64> = seen.map(|s| (s.pool_id, s.generation)).collect();
+        let mut changed = asked.clone();
+        changed.retain(|id, generation| seen.get(id) != Some(generation));
+        if changed.is_empty() {
+            return false;
+        }
         let open = self.open_wishes();
         let outdated = open.iter().filter(|wish| {
-            let asked = pools(&self.memory.sales, &[*wish]);
-            asked
-                .iter()
-                .any(|(id, generation)| seen.get(id) != Some(generation))
+            let of_wish = pools(&self.memory.sales, &[*wish]);
+            of_wish.keys().any(|id| changed.contains_key(id))
         });
         let outdated: HashSet<EventId> = outdated.map(|wish| wish.event_id).collect();
         for id in &outdated {
@@ -322,15 +364,15 @@ impl<'a> Batch<'a> {
         let found = self.lane.session.read(ids, |conn, ids| {
             Box::pin(async move { holds::find_all(conn, ids).await })
         });
-        let mut found: HashMap<HoldId, Hold> = found
+        let found: HashMap<HoldId, Hold> = found
             .await?
             .into_iter()
             .map(|hold| (hold.id, hold))
             .collect();
         for place in self.stored.drain(..) {
             let wish = self.wishes[place];
-            let answer = match found.remove(&wish.hold_id) {
-                Some(hold) if hold.body_hash == wish.body_hash => Ok(hold),
+            let answer = match found.get(&wish.hold_id) {
+                Some(hold) if hold.body_hash == wish.body_hash => Ok(hold.clone()),
                 Some(_) => Err(Error::IdempotencyKeyReused),
                 None => Err(Error::Fault("a hold is there and is not")),
             };
@@ -347,8 +389,4 @@ fn held(because: &Because) -> Option<&Vec<PoolId>> {
         Because::Held(pools) => Some(pools),
         _ => None,
     }
-}
-
-fn is_a_copy(error: &Error) -> bool {
-    matches!(error, Error::Db(error) if error.constraint() == Some("holds_pkey"))
 }

@@ -1,7 +1,7 @@
 //! Who gets what: in the order of arrival, all lines or none. One who does not fit is refused, and the
 //! next one may fit. No I/O; whether it comes true is decided by the statement.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use base::{EventId, Money, PoolId, TicketTypeId};
 use time::OffsetDateTime;
@@ -48,6 +48,9 @@ impl Level {
 pub enum Decision {
     Grant(Grant),
     Refuse(Refusal),
+    /// One before it, with the same key and another body, is granted. If that comes true this one is
+    /// wrong.
+    Wait,
 }
 
 /// A hold to be made.
@@ -89,10 +92,18 @@ impl From<Error> for Refusal {
 
 /// A decision for each wish, in their order.
 pub fn decide<'a>(facts: &Facts<'_>, wishes: impl Iterator<Item = &'a Wish>) -> Vec<Decision> {
-    let mut taken = HashMap::new();
-    let decisions = wishes.map(|wish| match one(facts, &mut taken, wish) {
-        Ok(grant) => Decision::Grant(grant),
-        Err(refusal) => Decision::Refuse(refusal),
+    let (mut taken, mut granted) = (HashMap::new(), HashSet::new());
+    let decisions = wishes.map(|wish| {
+        if granted.contains(&wish.hold_id) {
+            return Decision::Wait;
+        }
+        match one(facts, &mut taken, wish) {
+            Ok(grant) => {
+                granted.insert(wish.hold_id);
+                Decision::Grant(grant)
+            }
+            Err(refusal) => Decision::Refuse(refusal),
+        }
     });
     decisions.collect()
 }
@@ -100,6 +111,9 @@ pub fn decide<'a>(facts: &Facts<'_>, wishes: impl Iterator<Item = &'a Wish>) -> 
 fn one(facts: &Facts<'_>, taken: &mut HashMap<PoolId, i64>, wish: &Wish) -> Result<Grant, Refusal> {
     let sale = facts.sales.get(&wish.event_id);
     let sale = sale.ok_or(Error::NotFound("event"))?;
+    // First of all: a picture that does not know a type is older than the type, and so may be its
+    // status. No pool of the type tells so.
+    let offers = offers(sale, wish)?;
     if sale.event.status() != EventStatus::Active {
         return Err(Error::EventNotActive.into());
     }
@@ -110,14 +124,7 @@ fn one(facts: &Facts<'_>, taken: &mut HashMap<PoolId, i64>, wish: &Wish) -> Resu
         opens_at: None,
         closes_at: sale.event.date_time,
     };
-    for (index, line) in (0_i32..).zip(&wish.lines) {
-        let offer = sale.offer(line.ticket_type_id).ok_or_else(|| Refusal {
-            error: Error::field(
-                format!("lines[{index}].ticket_type_id"),
-                "must be a ticket type of this event",
-            ),
-            because: Because::UnknownType,
-        })?;
+    for ((index, line), offer) in (0_i32..).zip(&wish.lines).zip(offers) {
         grant.add(facts, sale, (index, line), offer)?;
     }
     let amounts = grant.lines.iter();
@@ -126,6 +133,21 @@ fn one(facts: &Facts<'_>, taken: &mut HashMap<PoolId, i64>, wish: &Wish) -> Resu
         .map_err(|_| Error::Fault("a hold's total is beyond the limits of its lines"))?;
     take(facts, taken, &grant)?;
     Ok(grant)
+}
+
+/// What is offered for each line.
+fn offers<'a>(sale: &'a Sale, wish: &Wish) -> Result<Vec<&'a Offer>, Refusal> {
+    let lines = wish.lines.iter().enumerate();
+    let offers = lines.map(|(index, line)| {
+        sale.offer(line.ticket_type_id).ok_or_else(|| Refusal {
+            error: Error::field(
+                format!("lines[{index}].ticket_type_id"),
+                "must be a ticket type of this event",
+            ),
+            because: Because::UnknownType,
+        })
+    });
+    offers.collect()
 }
 
 impl Grant {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use base::HoldId;
 use db::{Db, DbError};
 use tokio::sync::Mutex;
 
@@ -36,15 +37,16 @@ impl Lane {
         }
     }
 
-    /// An answer to each wish, in their order. Equal ids are one wish: whoever repeats it in the same
-    /// batch hears what the first one hears, with another body that the key is taken.
+    /// An answer to each wish, in their order. Equal ids with equal bodies are one wish: whoever repeats
+    /// it in the same batch hears what the first one hears. With another body it is a wish of its own,
+    /// of which one at most comes true.
     pub async fn hold(&self, wishes: Vec<Wish>) -> Vec<Answer> {
         let mut memory = self.memory.lock().await;
         memory.make_room();
         let mut firsts: Vec<&Wish> = Vec::with_capacity(wishes.len());
         let mut place = HashMap::with_capacity(wishes.len());
         for wish in &wishes {
-            place.entry(wish.hold_id).or_insert_with(|| {
+            place.entry(key(wish)).or_insert_with(|| {
                 firsts.push(wish);
                 firsts.len() - 1
             });
@@ -53,9 +55,9 @@ impl Lane {
         let echoes: Vec<Option<Answer>> = wishes
             .iter()
             .map(|wish| {
-                let place = place.get(&wish.hold_id)?;
+                let place = place.get(&key(wish))?;
                 let (first, answer) = (firsts.get(*place)?, answers.get(*place)?);
-                (!std::ptr::eq(*first, wish)).then(|| echo(first, wish, answer))
+                (!std::ptr::eq(*first, wish)).then(|| echo(answer))
             })
             .collect();
         // The rest are the first ones, in their order.
@@ -116,11 +118,12 @@ fn is_of_the_database(error: &Error) -> bool {
     )
 }
 
+fn key(wish: &Wish) -> (HoldId, [u8; 32]) {
+    (wish.hold_id, wish.body_hash)
+}
+
 /// What a copy of a wish hears.
-fn echo(first: &Wish, copy: &Wish, answer: &Answer) -> Answer {
-    if first.body_hash != copy.body_hash {
-        return Err(Error::IdempotencyKeyReused);
-    }
+fn echo(answer: &Answer) -> Answer {
     match answer {
         Ok(hold) => Ok(hold.clone()),
         Err(error) => Err(error.again()),

@@ -20,12 +20,13 @@ pub struct Terms {
 }
 
 impl Sheet {
-    /// For these wishes, of which some shall be granted.
-    pub fn new(
+    /// For these wishes, of which some shall be granted. The pools are told in any case, those of the
+    /// grants among them.
+    pub fn new<'a>(
         terms: &Terms,
-        sales: &HashMap<EventId, Sale>,
+        pools: &BTreeMap<PoolId, i64>,
         wishes: &[&Wish],
-        grants: &[(&Wish, Grant)],
+        grants: impl Iterator<Item = (&'a Wish, &'a Grant)>,
     ) -> Self {
         let mut sheet = Self {
             ids: wishes.iter().map(|wish| wish.hold_id.uuid()).collect(),
@@ -33,8 +34,7 @@ impl Sheet {
             ttl_secs: f64::from(terms.ttl_secs),
             ..Self::default()
         };
-        let pools = pools(sales, wishes);
-        for (pool_id, generation) in &pools {
+        for (pool_id, generation) in pools {
             // Its own id stands for no hold: none was derived from it.
             let subject = pool_id.uuid();
             sheet.needs.push((subject, 0), *pool_id, 0, *generation);

@@ -23,8 +23,8 @@ pub struct Sheet {
     pub closes_at: Option<OffsetDateTime>,
 }
 
-/// Units per hold, pool and line. Each pool of the batch has a row without units besides, so that it
-/// is locked and told in any case.
+/// Units per hold, pool and line. Each pool that is asked about has a row without units besides, so
+/// that it is told, and by `make` locked, in any case.
 #[derive(Debug, Default)]
 pub struct Needs {
     pub hold_ids: Vec<Uuid>,
@@ -64,7 +64,7 @@ pub struct Outcome {
     pub expires_at: OffsetDateTime,
     /// Wishes whose hold was there before.
     pub stored: Vec<Uuid>,
-    /// The pools of the batch as they were found.
+    /// The pools that were asked about, as they were found.
     pub pools: Vec<Seen>,
 }
 
@@ -81,7 +81,8 @@ pub struct Seen {
 /// nothing. In both cases it tells what it found.
 ///
 /// It is a transaction of its own. A copy of a hold that another transaction makes at this moment
-/// fails it by `holds_pkey`. Counters are those of the locked rows, which are the newest: an UPDATE
+/// fails it by a key of the hold, its lines or its ledger. What is stored it tells from before it
+/// waited for the pools, what they have from after. Counters are those of the locked rows, which are the newest: an UPDATE
 /// tries its constraints first on the version from before the wait.
 pub async fn make(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Error> {
     let (needs, holds, lines) = (&sheet.needs, &sheet.holds, &sheet.lines);
@@ -166,6 +167,24 @@ pub async fn look(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Err
         stored: row.stored,
         pools: pools.seen(),
     })
+}
+
+/// Which of a hold's rows is the first to meet its copy is PostgreSQL's choice: of several inserts in
+/// one statement the last one is made first.
+const OF_ONE_HOLD: [&str; 4] = [
+    "holds_pkey",
+    "hold_lines_pkey",
+    "hold_lines_type_once",
+    "inventory_ledger_pkey",
+];
+
+/// Whether another transaction has just stored a hold that was to be made.
+pub fn is_a_copy(error: &Error) -> bool {
+    let Error::Db(error) = error else {
+        return false;
+    };
+    let constraint = error.constraint();
+    constraint.is_some_and(|name| OF_ONE_HOLD.contains(&name))
 }
 
 struct Columns {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use base::PoolId;
-use db::Db;
+use db::{Db, DbError};
 use kit::Tasks;
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, Notify};
@@ -80,9 +80,7 @@ impl Auditor {
         let (new, in_turn): (Vec<Due>, Vec<Due>) =
             self.due().await?.into_iter().partition(|due| due.is_new);
         for &pool_id in &look.suspects {
-            if self.recount(pool_id).await == Some(true) {
-                tracing::warn!(%pool_id, "the checkpoint of a pool was wrong, its counters are right");
-            }
+            self.recount_suspect(pool_id).await;
             if begun.elapsed() > AT_ONCE_BUDGET {
                 break;
             }
@@ -91,7 +89,7 @@ impl Auditor {
             if begun.elapsed() > AT_ONCE_BUDGET {
                 break;
             }
-            self.recount(due.pool_id).await;
+            self.told_recount(due.pool_id).await;
         }
         let in_turn = in_turn.iter().map(|due| due.pool_id);
         self.recount_in_turn(look.overlong.into_iter().chain(in_turn).collect())
@@ -135,7 +133,7 @@ impl Auditor {
             if self.skipped.contains(&pool_id) {
                 continue;
             }
-            if self.recount(pool_id).await.is_none() {
+            if self.told_recount(pool_id).await.is_none() {
                 self.skipped.insert(pool_id);
             }
             let took = begun.elapsed();
@@ -146,17 +144,43 @@ impl Auditor {
         }
     }
 
+    /// What cannot be recounted in time is halted on suspicion: better no ticket than one too many.
+    async fn recount_suspect(&self, pool_id: PoolId) {
+        match self.recount(pool_id).await {
+            Ok(true) => {
+                tracing::warn!(%pool_id, "the checkpoint of a pool was wrong, its counters are right");
+            }
+            Ok(false) => {}
+            Err(Error::Db(DbError::Timeout)) => {
+                let halted = self.db.run(pool_id, |conn, pool_id| {
+                    Box::pin(audit::halt_suspect(conn, *pool_id))
+                });
+                match halted.await {
+                    Ok(halted) => {
+                        tracing::warn!(%pool_id, halted, "a suspect pool took too long to recount");
+                    }
+                    Err(error) => not_recounted(pool_id, &error),
+                }
+            }
+            Err(error) => not_recounted(pool_id, &error),
+        }
+    }
+
     /// Whether counters and ledger agree; none if that could not be told, which keeps no other pool
     /// from being audited.
-    async fn recount(&self, pool_id: PoolId) -> Option<bool> {
+    async fn told_recount(&self, pool_id: PoolId) -> Option<bool> {
+        let agrees = self.recount(pool_id).await;
+        agrees
+            .inspect_err(|error| not_recounted(pool_id, error))
+            .ok()
+    }
+
+    async fn recount(&self, pool_id: PoolId) -> Result<bool, Error> {
         let input = (pool_id, self.times.settled_at);
         let agrees = self.db.run(input, |conn, (pool_id, settled_at)| {
             Box::pin(audit::recount(conn, *pool_id, *settled_at))
         });
-        let agrees: Result<bool, Error> = agrees.await;
-        agrees
-            .inspect_err(|error| tracing::warn!(%pool_id, %error, "a pool could not be recounted"))
-            .ok()
+        agrees.await
     }
 
     /// Halts are told from what is stored, so each replica tells of each, and tells again after it
@@ -178,6 +202,10 @@ impl Auditor {
         self.told = known;
         Ok(())
     }
+}
+
+fn not_recounted(pool_id: PoolId, error: &Error) {
+    tracing::warn!(%pool_id, %error, "a pool could not be recounted");
 }
 
 fn key(pool: &Halted) -> (PoolId, OffsetDateTime) {

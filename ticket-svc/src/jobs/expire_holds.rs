@@ -1,44 +1,95 @@
 //! Ends the holds whose deadline passed and frees their stock: exactly those that no guard of an
 //! operation lets through any more.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use base::PoolId;
 use db::Db;
 use kit::Tasks;
 use sqlx::PgConnection;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use uuid::Uuid;
 
 use crate::{
     error::Error,
-    store::holds::{self, DEAD_BATCH},
+    store::{
+        holds::{self, Batch, DEAD_BATCH},
+        stock::Stuck,
+    },
 };
 
 const EVERY: Duration = Duration::from_secs(1);
+/// A hold that cannot end is tried again after this; meanwhile it takes no other's place in a batch.
+const ASIDE: Duration = Duration::from_secs(10);
 
 /// Starts the sweeper; it ends with the service's tasks.
 pub fn start(tasks: &Tasks, db: Db) {
+    let sweeper = Arc::new(Mutex::new(Sweeper {
+        db,
+        aside: HashMap::new(),
+    }));
     tasks.job("expire_holds", EVERY, Arc::new(Notify::new()), move || {
-        let db = db.clone();
-        async move {
-            let ended = db.run((), |conn, ()| Box::pin(sweep(conn))).await?;
-            Ok(ended == DEAD_BATCH)
-        }
+        let sweeper = sweeper.clone();
+        async move { Ok(sweeper.lock().await.round().await?) }
     });
 }
 
+struct Sweeper {
+    db: Db,
+    /// Holds that cannot end, with the time when they are tried again. Their pools were tampered with;
+    /// an admin puts them right (`ResumePool`).
+    aside: HashMap<Uuid, Instant>,
+}
+
+impl Sweeper {
+    /// Whether there is more to do.
+    async fn round(&mut self) -> Result<bool, Error> {
+        let now = Instant::now();
+        self.aside.retain(|_, until| now < *until);
+        let aside: Vec<Uuid> = self.aside.keys().copied().collect();
+        let batch = self
+            .db
+            .run(aside, |conn, aside| Box::pin(sweep(conn, aside)))
+            .await?;
+        self.put_aside(&batch.stuck, now + ASIDE);
+        Ok(batch.found == DEAD_BATCH)
+    }
+
+    fn put_aside(&mut self, stuck: &[Stuck], until: Instant) {
+        let mut pools: HashMap<PoolId, u64> = HashMap::new();
+        for one in stuck {
+            self.aside.insert(one.hold, until);
+            *pools.entry(one.pool_id).or_default() += 1;
+        }
+        for (pool_id, holds) in pools {
+            metrics::counter!("holds_stuck_total").increment(holds);
+            tracing::warn!(
+                %pool_id,
+                holds,
+                "dead holds cannot give their stock back: the counters or the ledger of their pool are wrong"
+            );
+        }
+    }
+}
+
 /// Ends up to a batch of dead holds; those that somebody else is about to end are left to them.
-async fn sweep(conn: &mut PgConnection) -> Result<usize, Error> {
+async fn sweep(conn: &mut PgConnection, aside: &[Uuid]) -> Result<Batch, Error> {
     let dead = sqlx::query_scalar!(
         r#"
-        SELECT id FROM holds
-        WHERE (status = 'active' AND expires_at <= (SELECT clock_timestamp()))
-           OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp()))
-        LIMIT $1 FOR UPDATE SKIP LOCKED
+        SELECT h.id FROM holds h
+        WHERE ((h.status = 'active' AND h.expires_at <= (SELECT clock_timestamp()))
+            OR (h.status = 'paying' AND h.paying_until <= (SELECT clock_timestamp())))
+          AND NOT EXISTS (SELECT 1 FROM UNNEST($2::uuid[]) AS a (id) WHERE a.id = h.id)
+        LIMIT $1 FOR UPDATE OF h SKIP LOCKED
         "#,
         DEAD_BATCH as i64,
+        aside,
     )
     .fetch_all(&mut *conn)
     .await?;
-    holds::expire(conn, &dead).await?;
-    Ok(dead.len())
+    holds::expire(conn, &dead).await
 }

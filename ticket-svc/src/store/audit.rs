@@ -21,6 +21,7 @@
 //! no more: only `recount`, which adds up the whole ledger in one statement, halts a pool.
 
 use base::PoolId;
+use db::DbError;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -253,8 +254,9 @@ pub async fn due(conn: &mut PgConnection, every_secs: f64) -> Result<Vec<Due>, E
 }
 
 /// Adds up the whole ledger of a pool. Where its counters differ, the pool is halted; a difference
-/// within one snapshot cannot be a sale under way. Draws the checkpoint anew, if there is a settled
-/// time. Answers whether counters and ledger agree.
+/// within one snapshot cannot be a sale under way, and an admin who has put the pool right meanwhile
+/// has changed its generation. Draws the checkpoint anew, if there is a settled time. Answers whether
+/// counters and ledger agree; `DbError::Timeout` where the ledger is too long to tell.
 ///
 /// Not durable at once: what a crash forgets is found again.
 pub async fn recount(
@@ -273,7 +275,7 @@ pub async fn recount(
     let agrees = sqlx::query_scalar!(
         r#"
         WITH truth AS MATERIALIZED (
-            SELECT p.held, p.sold, p.blocked,
+            SELECT p.held, p.sold, p.blocked, p.generation,
                    l.held AS all_held, l.sold AS all_sold, l.blocked AS all_blocked,
                    l.settled_held, l.settled_sold, l.settled_blocked,
                    (p.held, p.sold, p.blocked) = (l.held, l.sold, l.blocked) AS agrees,
@@ -296,7 +298,8 @@ pub async fn recount(
                 halt_reason = format('held %s, sold %s, blocked %s; the ledger says %s, %s and %s',
                                      t.held, t.sold, t.blocked, t.all_held, t.all_sold, t.all_blocked)
             FROM truth t
-            WHERE p.id = $1 AND p.halted_at IS NULL AND t.is_selling AND NOT t.agrees
+            WHERE p.id = $1 AND p.halted_at IS NULL AND p.generation = t.generation
+              AND t.is_selling AND NOT t.agrees
         ), noted AS (
             INSERT INTO pool_audits (pool_id, up_to, held, sold, blocked)
             SELECT $1, $2, settled_held, settled_sold, settled_blocked
@@ -311,8 +314,50 @@ pub async fn recount(
         settled_at,
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(agrees.unwrap_or(true))
+    .await;
+    match agrees {
+        Ok(agrees) => Ok(agrees.unwrap_or(true)),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANCELLED) => {
+            Err(DbError::Timeout.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a statement ends with that ran into its time limit.
+const CANCELLED: &str = "57014";
+
+/// Halts a pool whose counters differ from its checkpoint and newer rows, and whose ledger is too long
+/// for `recount`. Answers whether it did: the difference may be gone by now.
+pub async fn halt_suspect(conn: &mut PgConnection, pool_id: PoolId) -> Result<bool, Error> {
+    let halted = sqlx::query!(
+        r#"
+        WITH suspect AS MATERIALIZED (
+            SELECT p.generation, p.held, p.sold, p.blocked,
+                   a.held + n.held AS all_held, a.sold + n.sold AS all_sold,
+                   a.blocked + n.blocked AS all_blocked
+            FROM pools p
+            JOIN pool_audits a ON a.pool_id = p.id
+            CROSS JOIN LATERAL (
+                SELECT COALESCE(SUM(held_delta), 0)::bigint AS held,
+                       COALESCE(SUM(sold_delta), 0)::bigint AS sold,
+                       COALESCE(SUM(blocked_delta), 0)::bigint AS blocked
+                FROM inventory_ledger WHERE pool_id = p.id AND at > a.up_to
+            ) n
+            WHERE p.id = $1
+        )
+        UPDATE pools p
+        SET halted_at = clock_timestamp(),
+            halt_reason = format('suspected, for a recount took too long: held %s, sold %s, blocked %s; '
+                                 'checkpoint and newer rows say %s, %s and %s',
+                                 s.held, s.sold, s.blocked, s.all_held, s.all_sold, s.all_blocked)
+        FROM suspect s
+        WHERE p.id = $1 AND p.halted_at IS NULL AND p.generation = s.generation
+          AND (s.held, s.sold, s.blocked) <> (s.all_held, s.all_sold, s.all_blocked)
+        "#,
+        pool_id.uuid(),
+    );
+    Ok(halted.execute(conn).await?.rows_affected() == 1)
 }
 
 /// A pool of which nothing is sold.

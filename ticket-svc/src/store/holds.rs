@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use base::{EventId, HoldId, Money, OrderId, PoolId, TicketTypeId};
 use db::Db;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     guests, known,
-    stock::{self, Need, Settle},
+    stock::{self, Need, Settle, Stuck},
 };
 use crate::{domain::hold_state::HoldState, error::Error};
 
@@ -185,33 +185,64 @@ pub async fn end(conn: &mut PgConnection, hold: &Hold, state: HoldState) -> Resu
 /// through with a few of them.
 pub const DEAD_BATCH: usize = 5_000;
 
-/// Ends every dead hold of one event and frees its stock. Unlike the sweeper it waits for holds that
-/// somebody else is about to end, so that afterwards no dead hold has stock.
+/// What became of a batch of holds.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub found: usize,
+    pub ended: usize,
+    /// They stay as they are, so that the others can end.
+    pub stuck: Vec<Stuck>,
+    /// Where the next batch begins, if the holds are looked for by id.
+    last: Uuid,
+}
+
+/// Ends every dead hold of one event that can end, and frees its stock. Unlike the sweeper it waits for
+/// holds that somebody else is about to end, so that afterwards no such hold has stock.
 pub async fn reclaim(db: &Db, event_id: EventId) -> Result<(), Error> {
+    let mut after = Uuid::nil();
     loop {
-        let ended = db.run(event_id, |conn, event_id| {
-            Box::pin(reclaim_batch(conn, *event_id))
+        let batch = db.run((event_id, after), |conn, (event_id, after)| {
+            Box::pin(reclaim_batch(conn, *event_id, *after))
         });
-        if ended.await? < DEAD_BATCH {
+        let batch = batch.await?;
+        if batch.found < DEAD_BATCH {
             return Ok(());
         }
+        after = batch.last;
     }
 }
 
 /// Dead holds that are ended while guests wait.
 pub const RECLAIM_BATCH: usize = 500;
+/// After so many batches of which none could end, guests wait no longer.
+const STUCK_BATCHES: usize = 10;
 
-/// Ends dead holds that have stock of these pools, up to a batch of them. Like `reclaim` it waits for
-/// holds that somebody else is about to end.
+/// Ends dead holds that have stock of these pools, about a batch of them; with less than a batch there
+/// is no other that can end. Like `reclaim` it waits for holds that somebody else is about to end.
 pub async fn reclaim_of_pools(db: &Db, pools: Vec<PoolId>) -> Result<usize, Error> {
     let pools: Vec<Uuid> = pools.into_iter().map(PoolId::uuid).collect();
-    db.run(pools, |conn, pools| {
-        Box::pin(reclaim_pools_batch(conn, pools))
-    })
-    .await
+    let mut after = Uuid::nil();
+    for _ in 0..STUCK_BATCHES {
+        let batch = db.run((pools.clone(), after), |conn, (pools, after)| {
+            Box::pin(reclaim_pools_batch(conn, pools, *after))
+        });
+        let batch = batch.await?;
+        if batch.found < RECLAIM_BATCH {
+            return Ok(batch.ended);
+        }
+        if batch.ended > 0 {
+            return Ok(RECLAIM_BATCH);
+        }
+        after = batch.last;
+    }
+    Ok(0)
 }
 
-async fn reclaim_pools_batch(conn: &mut PgConnection, pools: &[Uuid]) -> Result<usize, Error> {
+async fn reclaim_pools_batch(
+    conn: &mut PgConnection,
+    pools: &[Uuid],
+    after: Uuid,
+) -> Result<Batch, Error> {
     let dead = sqlx::query_scalar!(
         r#"
         SELECT h.id FROM holds h
@@ -220,33 +251,39 @@ async fn reclaim_pools_batch(conn: &mut PgConnection, pools: &[Uuid]) -> Result<
           AND EXISTS (
               SELECT 1 FROM inventory_ledger l
               WHERE l.subject_id = h.id AND l.pool_id = ANY($1) AND l.transition = 'hold')
+          AND h.id > $3
         ORDER BY h.id LIMIT $2 FOR UPDATE OF h
         "#,
         pools,
         RECLAIM_BATCH as i64,
+        after,
     )
     .fetch_all(&mut *conn)
     .await?;
-    expire(conn, &dead).await?;
-    Ok(dead.len())
+    expire(conn, &dead).await
 }
 
-async fn reclaim_batch(conn: &mut PgConnection, event_id: EventId) -> Result<usize, Error> {
+async fn reclaim_batch(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    after: Uuid,
+) -> Result<Batch, Error> {
     let dead = sqlx::query_scalar!(
         r#"
         SELECT id FROM holds
         WHERE event_id = $1
           AND ((status = 'active' AND expires_at <= (SELECT clock_timestamp()))
             OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp())))
+          AND id > $3
         ORDER BY id LIMIT $2 FOR UPDATE
         "#,
         event_id.uuid(),
         DEAD_BATCH as i64,
+        after,
     )
     .fetch_all(&mut *conn)
     .await?;
-    expire(conn, &dead).await?;
-    Ok(dead.len())
+    expire(conn, &dead).await
 }
 
 /// Batches of active holds that one call frees, so that it ends in time; what is left of them has
@@ -256,47 +293,62 @@ const FREE_BATCHES: usize = 20;
 /// Gives the stock of the active holds of a cancelled event back. Holds that somebody else is about
 /// to end, or to bind, are left to them.
 pub async fn free_active(db: &Db, event_id: EventId) -> Result<(), Error> {
+    let mut after = Uuid::nil();
     for _ in 0..FREE_BATCHES {
-        let freed = db.run(event_id, |conn, event_id| {
-            Box::pin(free_batch(conn, *event_id))
+        let batch = db.run((event_id, after), |conn, (event_id, after)| {
+            Box::pin(free_batch(conn, *event_id, *after))
         });
-        if freed.await? < DEAD_BATCH {
-            break;
+        match batch.await? {
+            batch if batch.found < DEAD_BATCH => break,
+            batch => after = batch.last,
         }
     }
     Ok(())
 }
 
-async fn free_batch(conn: &mut PgConnection, event_id: EventId) -> Result<usize, Error> {
+async fn free_batch(
+    conn: &mut PgConnection,
+    event_id: EventId,
+    after: Uuid,
+) -> Result<Batch, Error> {
     let active = sqlx::query_scalar!(
         r#"
-        SELECT id FROM holds WHERE event_id = $1 AND status = 'active'
+        SELECT id FROM holds WHERE event_id = $1 AND status = 'active' AND id > $3
         ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
         "#,
         event_id.uuid(),
         DEAD_BATCH as i64,
+        after,
     )
     .fetch_all(&mut *conn)
     .await?;
-    end_all(conn, &active, HoldState::Released).await?;
-    Ok(active.len())
+    end_all(conn, &active, HoldState::Released).await
 }
 
 /// Marks locked holds that are past their deadline, and frees their stock.
-pub async fn expire(conn: &mut PgConnection, dead: &[Uuid]) -> Result<(), Error> {
+pub async fn expire(conn: &mut PgConnection, dead: &[Uuid]) -> Result<Batch, Error> {
     end_all(conn, dead, HoldState::Expired).await
 }
 
-async fn end_all(conn: &mut PgConnection, ids: &[Uuid], state: HoldState) -> Result<(), Error> {
-    if ids.is_empty() {
-        return Ok(());
-    }
+/// Ends what can end: one pool that was tampered with would fail the batch for all.
+async fn end_all(
+    conn: &mut PgConnection,
+    found: &[Uuid],
+    state: HoldState,
+) -> Result<Batch, Error> {
+    let Some(last) = found.last() else {
+        return Ok(Batch::default());
+    };
+    let stuck = stock::stuck(conn, found).await?;
+    let stay: HashSet<Uuid> = stuck.iter().map(|one| one.hold).collect();
+    let ids = found.iter().filter(|id| !stay.contains(id));
+    let ids: Vec<Uuid> = ids.copied().collect();
     let ended = sqlx::query!(
         r#"
         UPDATE holds SET status = $2, ended_at = clock_timestamp() WHERE id = ANY($1)
         RETURNING id, guest_key IS NOT NULL AS "counted!"
         "#,
-        ids,
+        &ids,
         state.word(),
     )
     .fetch_all(&mut *conn)
@@ -307,8 +359,15 @@ async fn end_all(conn: &mut PgConnection, ids: &[Uuid], state: HoldState) -> Res
     if !counted.is_empty() {
         guests::give_back(conn, &counted).await?;
     }
-    let ids: Vec<HoldId> = ids.iter().copied().map(HoldId::from).collect();
-    stock::settle(conn, &ids, Settle::Freed).await
+    let batch = Batch {
+        found: found.len(),
+        ended: ids.len(),
+        stuck,
+        last: *last,
+    };
+    let ids: Vec<HoldId> = ids.into_iter().map(HoldId::from).collect();
+    stock::settle(conn, &ids, Settle::Freed).await?;
+    Ok(batch)
 }
 
 /// What each line takes from each pool that its type draws from.

@@ -150,6 +150,41 @@ pub async fn settle(
     Ok(())
 }
 
+/// A hold whose stock cannot be given back: the counter of a pool is lower than what is held of it, or
+/// the ledger says that it was settled. Neither happens but by tampering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    pub hold: Uuid,
+    pub pool_id: PoolId,
+}
+
+/// Those among these locked holds that `settle` would fail of, with each pool that is why. What a
+/// counter suffices for is counted in the order of the holds.
+pub async fn stuck(conn: &mut PgConnection, holds: &[Uuid]) -> Result<Vec<Stuck>, Error> {
+    let stuck = sqlx::query_as!(
+        Stuck,
+        r#"
+        WITH entry AS (
+            SELECT subject_id, pool_id, line,
+                   SUM(held_delta) FILTER (WHERE transition = 'hold') AS units,
+                   BOOL_OR(transition <> 'hold') AS is_settled
+            FROM inventory_ledger
+            WHERE subject_id = ANY($1) AND transition IN ('hold', 'free', 'sell')
+            GROUP BY subject_id, pool_id, line
+        ), running AS (
+            SELECT e.subject_id, e.pool_id, e.is_settled, p.held,
+                   SUM(e.units) OVER (PARTITION BY e.pool_id ORDER BY e.subject_id, e.line) AS units
+            FROM entry e JOIN pools p ON p.id = e.pool_id
+            WHERE e.units IS NOT NULL
+        )
+        SELECT DISTINCT subject_id AS "hold!", pool_id AS "pool_id!"
+        FROM running WHERE is_settled OR units > held
+        "#,
+        holds,
+    );
+    Ok(stuck.fetch_all(conn).await?)
+}
+
 /// Frees what an order was sold, so many units of each line: in every pool that the sale took them
 /// from. The caller has locked the order and made the tickets void.
 pub async fn give_back(

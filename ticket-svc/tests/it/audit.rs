@@ -307,6 +307,87 @@ async fn a_wrong_checkpoint_halts_nothing_and_is_drawn_anew() {
     shop.close().await;
 }
 
+const SLOW_RECOUNTS: &str = concat!(
+    "CREATE FUNCTION slow_recount() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ",
+    // Sleeps: a recount draws the checkpoint anew, and takes as long as that.
+    "PERFORM pg_sleep(9);",
+    " RETURN NEW; END $$;
+     CREATE TRIGGER slow_recounts BEFORE INSERT OR UPDATE OF audited_at ON pool_audits
+     FOR EACH ROW EXECUTE FUNCTION slow_recount()",
+);
+const RECOUNTS_AS_EVER: &str = "DROP TRIGGER slow_recounts ON pool_audits";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_that_takes_too_long_to_recount_is_halted() {
+    let shop = Shop::open().await;
+    let (event, stalls) = shop.on_sale(10).await;
+    let pool = shop.pool(stalls).await;
+    shop.hold_of(event, &[stalls]).await.unwrap();
+    shop.audited(pool).await;
+    sqlx::raw_sql(SLOW_RECOUNTS)
+        .execute(&shop.db)
+        .await
+        .unwrap();
+    shop.tamper(ONE_MORE_HELD, pool).await;
+    let reason = eventually("the pool is halted", PATIENCE, || async {
+        sqlx::query_scalar::<_, String>(
+            "SELECT NULLIF(halt_reason, '') FROM pools WHERE id = $1 AND halted_at IS NOT NULL",
+        )
+        .bind(pool)
+        .fetch_optional(&shop.db)
+        .await
+        .unwrap()
+    })
+    .await;
+    assert_eq!(
+        reason,
+        "suspected, for a recount took too long: held 2, sold 0, blocked 0; \
+         checkpoint and newer rows say 1, 0 and 0"
+    );
+    shop.tamper(RECOUNTS_AS_EVER, pool).await;
+    shop.resume(pool, Witness::Ledger).await;
+    shop.hold_of(event, &[stalls]).await.unwrap();
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recount_of_before_a_decision_halts_nothing() {
+    let shop = Shop::open().await;
+    let (event, stalls) = shop.on_sale(10).await;
+    let pool = shop.pool(stalls).await;
+    shop.hold_of(event, &[stalls]).await.unwrap();
+    shop.audited(pool).await;
+    // The recount has seen the difference, and waits for the row while it is put right.
+    let mut decision = shop.db.begin().await.unwrap();
+    sqlx::query("SELECT id FROM pools WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(pool)
+        .execute(&mut *decision)
+        .await
+        .unwrap();
+    shop.tamper(
+        "UPDATE inventory_ledger SET held_delta = 2 WHERE pool_id = $1",
+        pool,
+    )
+    .await;
+    shop.make_recounts_due().await;
+    shop.waiting(1).await;
+    for sql in [
+        "UPDATE inventory_ledger SET held_delta = 1 WHERE pool_id = $1",
+        // As `ResumePool` does.
+        "UPDATE pools SET generation = generation + 1 WHERE id = $1",
+    ] {
+        sqlx::query(sql)
+            .bind(pool)
+            .execute(&mut *decision)
+            .await
+            .unwrap();
+    }
+    decision.commit().await.unwrap();
+    shop.audited_since_now().await;
+    assert_eq!(shop.halted_count().await, 0);
+    shop.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_payment_waits_for_the_decision() {
     let shop = Shop::open().await;
@@ -524,11 +605,14 @@ async fn a_busy_sale_on_two_replicas_raises_no_alarm() {
         assert_eq!(wrong_checkpoints(&shop).await, [""; 0]);
         assert_eq!(shop.halted_count().await, 0);
     }
+    eventually("a sale that is worth the name", PATIENCE, || async {
+        (bought.load(Ordering::SeqCst) > 100).then_some(())
+    })
+    .await;
     over.store(true, Ordering::SeqCst);
     for one in busy {
         one.await.unwrap();
     }
-    assert!(bought.load(Ordering::SeqCst) > 100, "{bought:?}");
 
     // Both see what is really wrong, and it is halted once.
     let pool = shop.pool(types[1]).await;

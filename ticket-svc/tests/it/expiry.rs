@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use kit::ErrorReason;
-use proto::ticket::{HoldStatus, OrderAnswer};
+use proto::ticket::{HoldStatus, OrderAnswer, ResumePoolRequest, Witness};
 use testkit::keys;
 
-use crate::shop::{Shop, refused};
+use crate::shop::{Shop, by, refused, refused_field};
 
 /// Waits until the sweeper has been here.
 async fn swept(shop: &Shop, hold: &crate::shop::Held) {
     testkit::eventually(
         "the sweeper ends the hold",
-        Duration::from_secs(10),
+        Duration::from_secs(20),
         || async {
             let status: String = sqlx::query_scalar("SELECT status FROM holds WHERE id = $1")
                 .bind(hold.uuid())
@@ -106,6 +106,124 @@ async fn a_replay_of_a_dead_hold_shows_it_dead() {
     shop.age(&held.clone().into()).await;
     let replay = shop.try_hold(event, &lines, &key).await.unwrap();
     assert_eq!(replay.hold.unwrap().status(), HoldStatus::Expired);
+    shop.close().await;
+}
+
+/// Makes the counter of a type's own pool say that nothing is held.
+async fn forget_held(shop: &Shop, ticket_type: base::TicketTypeId) -> uuid::Uuid {
+    sqlx::query_scalar(
+        "UPDATE pools SET held = 0 FROM ticket_types t
+         WHERE t.id = $1 AND pools.id = t.pool_id RETURNING pools.id",
+    )
+    .bind(ticket_type.uuid())
+    .fetch_one(&shop.db)
+    .await
+    .unwrap()
+}
+
+fn resume(shop: &Shop, pool: uuid::Uuid, believe: Witness) -> tonic::Request<ResumePoolRequest> {
+    let request = ResumePoolRequest {
+        pool_id: pool.to_string(),
+        believe: believe.into(),
+        note: "Looked into it.".to_owned(),
+    };
+    by(&format!("superadmin:{}", shop.owner), request)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_with_too_low_a_counter_keeps_no_other_hold_alive() {
+    let shop = Shop::open().await;
+    let (event, stalls) = shop.on_sale(10).await;
+    let (other_event, other) = shop.on_sale(10).await;
+    let stuck = shop.hold(event, stalls, 2).await;
+    let held = shop.hold(other_event, other, 3).await;
+    let paying = shop.paying(other_event, other, 1).await.1;
+    let pool = forget_held(&shop, stalls).await;
+    for hold in [&stuck, &held, &paying] {
+        shop.age(hold).await;
+    }
+    swept(&shop, &held).await;
+    swept(&shop, &paying).await;
+    assert_eq!(shop.counters(other).await, (0, 0));
+    testkit::eventually("the pool is halted", Duration::from_secs(10), || async {
+        let halted: bool =
+            sqlx::query_scalar("SELECT halted_at IS NOT NULL FROM pools WHERE id = $1")
+                .bind(pool)
+                .fetch_one(&shop.db)
+                .await
+                .unwrap();
+        halted.then_some(())
+    })
+    .await;
+    // Those that die while it is halted, too.
+    let later = shop.hold(other_event, other, 1).await;
+    shop.age(&later).await;
+    swept(&shop, &later).await;
+    let mut audit = shop.audit.clone();
+    let counters = audit.resume_pool(resume(&shop, pool, Witness::Counters));
+    refused_field(counters.await, "believe");
+    let ledger = audit.resume_pool(resume(&shop, pool, Witness::Ledger));
+    ledger.await.unwrap();
+    testkit::eventually("it is swept as well", Duration::from_secs(20), || async {
+        (shop.counters(stalls).await == (0, 0)).then_some(())
+    })
+    .await;
+    swept(&shop, &stuck).await;
+    shop.close().await;
+}
+
+/// The auditor may have been quick enough to halt what a test has put right again.
+async fn unhalt(shop: &Shop) {
+    sqlx::query("UPDATE pools SET halted_at = NULL, halt_reason = '' WHERE halted_at IS NOT NULL")
+        .execute(&shop.db)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_frees_what_it_can() {
+    let shop = Shop::open().await;
+    let (event, stalls) = shop.on_sale(10).await;
+    let balcony = shop.ticket_type(event, Some(10)).await;
+    let stuck = shop.hold(event, stalls, 2).await;
+    shop.hold(event, balcony, 3).await;
+    let pool = forget_held(&shop, stalls).await;
+    shop.cancel_event(event, "rain").await;
+    assert_eq!(shop.counters(balcony).await, (0, 0));
+    sqlx::query("UPDATE pools SET held = 2 WHERE id = $1")
+        .bind(pool)
+        .execute(&shop.db)
+        .await
+        .unwrap();
+    shop.age(&stuck).await;
+    swept(&shop, &stuck).await;
+    unhalt(&shop).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_dead_holds_does_not_fail_of_one_that_cannot_end() {
+    let shop = Shop::open().await;
+    let (event, stalls) = shop.on_sale(10).await;
+    let balcony = shop.ticket_type(event, Some(1)).await;
+    let stuck = shop.hold(event, stalls, 2).await;
+    let (late, _) = shop.paying(event, balcony, 1).await;
+    shop.release_order(late).await;
+    let blocking = shop.hold(event, balcony, 1).await;
+    forget_held(&shop, stalls).await;
+    shop.age(&stuck).await;
+    shop.age(&blocking).await;
+    // The late payment ends the dead holds of the event.
+    assert_eq!(shop.commit(late).await.answer(), OrderAnswer::Committed);
+    sqlx::query(
+        "UPDATE pools SET held = 2 FROM ticket_types t WHERE t.id = $1 AND pools.id = t.pool_id",
+    )
+    .bind(stalls.uuid())
+    .execute(&shop.db)
+    .await
+    .unwrap();
+    swept(&shop, &stuck).await;
+    unhalt(&shop).await;
     shop.close().await;
 }
 

@@ -11,8 +11,9 @@ use sqlx::{Connection as _, PgConnection};
 use testkit::{Direction, eventually, keys};
 use tokio::task::JoinHandle;
 use tonic::Status;
+use uuid::Uuid;
 
-use crate::shop::{Held, Shop, euro, refused};
+use crate::shop::{Held, Replica, Shop, euro, refused};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -23,13 +24,22 @@ struct Jam(PgConnection);
 
 impl Jam {
     async fn of(shop: &Shop, event: EventId) -> Self {
+        let pools = "SELECT id FROM pools WHERE event_id = $1 FOR UPDATE";
+        Self::by(shop, pools, event.uuid()).await
+    }
+
+    /// Keeps a type's own pool alone.
+    async fn of_type(shop: &Shop, ticket_type: TicketTypeId) -> Self {
+        let pool = "SELECT id FROM pools
+                    WHERE id = (SELECT pool_id FROM ticket_types WHERE id = $1) FOR UPDATE";
+        Self::by(shop, pool, ticket_type.uuid()).await
+    }
+
+    async fn by(shop: &Shop, lock: &'static str, of: Uuid) -> Self {
         let mut session = PgConnection::connect(&shop.database_url).await.unwrap();
         sqlx::raw_sql("BEGIN").execute(&mut session).await.unwrap();
-        sqlx::query("SELECT id FROM pools WHERE event_id = $1 FOR UPDATE")
-            .bind(event.uuid())
-            .fetch_all(&mut session)
-            .await
-            .unwrap();
+        let locked = sqlx::query(lock).bind(of).fetch_all(&mut session).await;
+        assert!(!locked.unwrap().is_empty());
         Self(session)
     }
 
@@ -51,6 +61,38 @@ fn spawn_hold(
     tokio::spawn(async move { shop.try_hold(event, &[line], &key).await })
 }
 
+fn spawn_at_replica(
+    replica: &Arc<Replica>,
+    event: EventId,
+    line: (TicketTypeId, u32),
+    key: &str,
+) -> JoinHandle<Answer> {
+    let (replica, key) = (replica.clone(), key.to_owned());
+    tokio::spawn(async move { replica.try_hold(event, &[line], &key).await })
+}
+
+/// Stops the sale from a type's own pool, or takes that back.
+async fn halt(shop: &Shop, ticket_type: TicketTypeId, halted: bool) {
+    let halt = sqlx::query(
+        "UPDATE pools SET halted_at = CASE WHEN $2 THEN clock_timestamp() END,
+                          halt_reason = CASE WHEN $2 THEN 'a test' ELSE '' END
+         WHERE id = (SELECT pool_id FROM ticket_types WHERE id = $1)",
+    );
+    let halt = halt.bind(ticket_type.uuid()).bind(halted);
+    halt.execute(&shop.db).await.unwrap();
+}
+
+/// On the same connections, so whoever hears an answer to it knows that the calls have arrived.
+async fn all_arrived(shop: &Shop, event: EventId) {
+    for _ in 0..20 {
+        shop.own_event(event).await;
+    }
+}
+
+fn hold_id(answer: &Answer) -> String {
+    answer.as_ref().unwrap().hold.as_ref().unwrap().id.clone()
+}
+
 /// Lets these calls meet in one batch: behind a hold that waits for a jammed pool.
 async fn in_one_batch(
     shop: &Arc<Shop>,
@@ -64,10 +106,7 @@ async fn in_one_batch(
         .into_iter()
         .map(|(line, key)| spawn_hold(shop, event, line, key))
         .collect();
-    // On the same connections, so whoever hears an answer to it knows that the calls have arrived.
-    for _ in 0..20 {
-        shop.own_event(event).await;
-    }
+    all_arrived(shop, event).await;
     jam.end().await;
     first.await.unwrap().unwrap();
     let answers = join_all(calls).await;
@@ -135,17 +174,17 @@ async fn two_services_sell_what_one_would() {
             let (key, lines) = (keys::idempotency_key(), [(ticket_type, 1)]);
             // Some ask both, as one whose first answer is late.
             match number % 4 {
-                0 => shop.try_hold(event, &lines, &key).await,
-                1 => replica.try_hold(event, &lines, &key).await,
+                0 => vec![shop.try_hold(event, &lines, &key).await],
+                1 => vec![replica.try_hold(event, &lines, &key).await],
                 _ => {
                     let (one, two) = tokio::join!(
                         shop.try_hold(event, &lines, &key),
                         replica.try_hold(event, &lines, &key)
                     );
-                    if let (Ok(one), Ok(two)) = (&one, &two) {
-                        assert_eq!(one.hold.as_ref().unwrap().id, two.hold.as_ref().unwrap().id);
+                    if one.is_ok() && two.is_ok() {
+                        assert_eq!(hold_id(&one), hold_id(&two));
                     }
-                    one.or(two)
+                    vec![one, two]
                 }
             }
         })
@@ -153,12 +192,99 @@ async fn two_services_sell_what_one_would() {
     let guests: Vec<_> = guests.collect();
     let mut held = 0;
     for guest in guests {
-        held += i64::from(reason(&guest.await.unwrap()).is_none());
+        let reasons: Vec<_> = guest.await.unwrap().iter().map(reason).collect();
+        for refusal in reasons.iter().flatten() {
+            assert_eq!(*refusal, ErrorReason::HeldByOthers);
+        }
+        held += i64::from(reasons.contains(&None));
     }
     // Whoever asked twice may have been refused first and served then.
     assert_eq!(held, 150);
     assert_eq!(shop.counters(ticket_type).await, (150, 0));
     assert_eq!(count(&shop, "SELECT COUNT(*) FROM holds").await, 150);
+    Arc::into_inner(replica).unwrap().close().await;
+    close(shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn equal_keys_at_two_services_at_once_are_one_hold() {
+    let shop = Arc::new(Shop::open().await);
+    let replica = Arc::new(shop.replica().await);
+    let (event, ticket_type) = shop.on_sale(100).await;
+    let (line, jam) = ((ticket_type, 1), Jam::of(&shop, event).await);
+    // Alone in its batch at both.
+    let key = keys::idempotency_key();
+    let here = spawn_hold(&shop, event, line, key.clone());
+    shop.waiting(1).await;
+    let there = spawn_at_replica(&replica, event, line, &key);
+    shop.waiting(2).await;
+    // And these together with others.
+    let pairs = (0..30).map(|_| {
+        let key = keys::idempotency_key();
+        let there = spawn_at_replica(&replica, event, line, &key);
+        (spawn_hold(&shop, event, line, key), there)
+    });
+    let mut pairs: Vec<_> = pairs.collect();
+    all_arrived(&shop, event).await;
+    jam.end().await;
+    pairs.push((here, there));
+    for (here, there) in pairs {
+        let (here, there) = (here.await.unwrap(), there.await.unwrap());
+        assert_eq!(hold_id(&here), hold_id(&there));
+    }
+    assert_eq!(shop.counters(ticket_type).await, (31, 0));
+    let batches = count(&shop, "SELECT COUNT(DISTINCT xmin::text) FROM holds").await;
+    assert!(batches < 10, "{batches} transactions made 31 holds");
+    Arc::into_inner(replica).unwrap().close().await;
+    close(shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_key_for_two_events_at_two_services_at_once_is_one_hold_and_a_refusal() {
+    let shop = Arc::new(Shop::open().await);
+    let replica = Arc::new(shop.replica().await);
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let (other_event, other_type) = shop.on_sale(10).await;
+    let (jam, other_jam) = (
+        Jam::of(&shop, event).await,
+        Jam::of(&shop, other_event).await,
+    );
+    let key = keys::idempotency_key();
+    let here = spawn_hold(&shop, event, (ticket_type, 1), key.clone());
+    let there = spawn_at_replica(&replica, other_event, (other_type, 1), &key);
+    shop.waiting(2).await;
+    jam.end().await;
+    here.await.unwrap().unwrap();
+    other_jam.end().await;
+    refused(there.await.unwrap(), ErrorReason::IdempotencyKeyReused);
+    assert_eq!(shop.counters(other_type).await, (0, 0));
+    Arc::into_inner(replica).unwrap().close().await;
+    close(shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_key_stored_while_a_batch_waits_is_not_refused() {
+    let shop = Arc::new(Shop::open().await);
+    let replica = Arc::new(shop.replica().await);
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let (line, key) = ((ticket_type, 1), keys::idempotency_key());
+    let jam = Jam::of(&shop, event).await;
+    let there = spawn_at_replica(&replica, event, line, &key);
+    shop.waiting(1).await;
+    // Who waits for a row gets it in turn: the hold is stored, the pool is halted, and then the
+    // other batch has it.
+    let halted = tokio::spawn({
+        let shop = shop.clone();
+        async move { halt(&shop, ticket_type, true).await }
+    });
+    shop.waiting(2).await;
+    let here = spawn_hold(&shop, event, line, key);
+    shop.waiting(3).await;
+    jam.end().await;
+    let (here, there) = (here.await.unwrap(), there.await.unwrap());
+    assert_eq!(hold_id(&here), hold_id(&there));
+    halted.await.unwrap();
+    halt(&shop, ticket_type, false).await;
     Arc::into_inner(replica).unwrap().close().await;
     close(shop).await;
 }
@@ -171,10 +297,7 @@ async fn equal_keys_of_one_batch_are_one_hold() {
     let call = |quantity, key: &str| ((ticket_type, quantity), key.to_owned());
     let calls = vec![call(1, &key), call(1, &key), call(2, &other), call(1, &key)];
     let answers = in_one_batch(&shop, event, calls).await;
-    let ids: Vec<_> = answers
-        .iter()
-        .map(|answer| answer.as_ref().unwrap().hold.as_ref().unwrap().id.clone())
-        .collect();
+    let ids: Vec<_> = answers.iter().map(hold_id).collect();
     assert!(
         ids[0] == ids[1] && ids[1] == ids[3] && ids[0] != ids[2],
         "{ids:?}"
@@ -194,6 +317,54 @@ async fn one_key_with_two_bodies_in_one_batch_is_one_hold_and_a_refusal() {
     let reasons: Vec<_> = answers.iter().filter_map(reason).collect();
     assert_eq!(reasons, [ErrorReason::IdempotencyKeyReused]);
     assert_eq!(count(&shop, "SELECT COUNT(*) FROM holds").await, 2);
+    close(shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_repeated_call_finds_its_hold_behind_a_wrong_one_with_its_key() {
+    let shop = Arc::new(Shop::open().await);
+    let (event, ticket_type) = shop.on_sale(100).await;
+    let key = keys::idempotency_key();
+    let stored = shop.try_hold(event, &[(ticket_type, 2)], &key).await;
+    let calls = [1, 2, 3, 2].map(|quantity| ((ticket_type, quantity), key.clone()));
+    let answers = in_one_batch(&shop, event, calls.to_vec()).await;
+    let reused = Some(ErrorReason::IdempotencyKeyReused);
+    let reasons: Vec<_> = answers.iter().map(reason).collect();
+    assert_eq!(reasons, [reused, None, reused, None]);
+    for answer in [&answers[1], &answers[3]] {
+        assert_eq!(hold_id(answer), hold_id(&stored));
+    }
+    assert_eq!(shop.counters(ticket_type).await, (3, 0));
+    close(shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_waits_for_the_pool_of_a_wish_that_is_refused() {
+    let shop = Arc::new(Shop::open().await);
+    let (event, stalls) = shop.on_sale(10).await;
+    let balcony = shop.ticket_type(event, Some(10)).await;
+    halt(&shop, balcony, true).await;
+    let key = keys::idempotency_key;
+    let halted = ErrorReason::SalesHalted;
+    refused(shop.try_hold(event, &[(balcony, 1)], &key()).await, halted);
+    let jam = Jam::of_type(&shop, stalls).await;
+    // Who looks into a halted pool keeps it.
+    let auditor = Jam::of_type(&shop, balcony).await;
+    let first = spawn_hold(&shop, event, (stalls, 1), key());
+    shop.waiting(1).await;
+    let of_stalls = spawn_hold(&shop, event, (stalls, 1), key());
+    let of_balcony = spawn_hold(&shop, event, (balcony, 1), key());
+    all_arrived(&shop, event).await;
+    jam.end().await;
+    first.await.unwrap().unwrap();
+    let both = futures::future::join(of_stalls, of_balcony);
+    let (of_stalls, of_balcony) = tokio::time::timeout(Duration::from_secs(1), both)
+        .await
+        .expect("they wait for the halted pool");
+    of_stalls.unwrap().unwrap();
+    refused(of_balcony.unwrap(), halted);
+    auditor.end().await;
+    halt(&shop, balcony, false).await;
     close(shop).await;
 }
 
@@ -266,6 +437,24 @@ async fn a_stored_key_is_answered_from_its_row_whatever_memory_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_stored_hold_that_cannot_be_read_nobody_hears_that_it_was_not_made() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(1).await;
+    let (key, lines) = (keys::idempotency_key(), [(ticket_type, 1)]);
+    let stored = shop.try_hold(event, &lines, &key).await;
+    let rename = async |sql: &'static str| sqlx::raw_sql(sql).execute(&shop.db).await.unwrap();
+    // Nothing is left, so it is looked for, and found.
+    rename("ALTER TABLE hold_lines RENAME TO lines_elsewhere").await;
+    let unread = shop.try_hold(event, &lines, &key).await.unwrap_err();
+    let failure = Failure::from_status(&unread);
+    assert_eq!(failure.certainty, Certainty::Unknown, "{unread:?}");
+    rename("ALTER TABLE lines_elsewhere RENAME TO hold_lines").await;
+    let again = shop.try_hold(event, &lines, &key).await;
+    assert_eq!(hold_id(&again), hold_id(&stored));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_another_service_changed_is_true_here_at_once() {
     let shop = Shop::open().await;
     let replica = shop.replica().await;
@@ -301,29 +490,36 @@ async fn what_another_service_changed_is_true_here_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_type_made_while_the_event_was_paused_is_sold_once_it_is_active() {
+    let shop = Shop::open().await;
+    let (event, stalls) = shop.on_sale(3).await;
+    let hold = async |ticket_type| {
+        let key = keys::idempotency_key();
+        shop.try_hold(event, &[(ticket_type, 1)], &key).await
+    };
+    shop.set_event_status(event, "inactive").await;
+    // From here on memory shows an inactive event with one type.
+    refused(hold(stalls).await, ErrorReason::EventNotActive);
+    let balcony = shop.ticket_type(event, Some(3)).await;
+    refused(hold(balcony).await, ErrorReason::EventNotActive);
+    let circle = shop.ticket_type(event, Some(3)).await;
+    shop.set_event_status(event, "active").await;
+    hold(circle).await.unwrap();
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_halted_pool_is_not_held_from() {
     let shop = Shop::open().await;
     let (event, ticket_type) = shop.on_sale(3).await;
     shop.hold(event, ticket_type, 1).await;
-    let halt = async |halted: bool| {
-        sqlx::query(
-            "UPDATE pools SET halted_at = CASE WHEN $2 THEN clock_timestamp() END,
-                              halt_reason = CASE WHEN $2 THEN 'a test' ELSE '' END
-             WHERE event_id = $1",
-        )
-        .bind(event.uuid())
-        .bind(halted)
-        .execute(&shop.db)
-        .await
-        .unwrap();
-    };
     let hold = async || {
         let key = keys::idempotency_key();
         shop.try_hold(event, &[(ticket_type, 1)], &key).await
     };
-    halt(true).await;
+    halt(&shop, ticket_type, true).await;
     refused(hold().await, ErrorReason::SalesHalted);
-    halt(false).await;
+    halt(&shop, ticket_type, false).await;
     hold().await.unwrap();
     shop.close().await;
 }
@@ -371,9 +567,7 @@ async fn a_service_that_ends_serves_who_waits() {
     let others =
         (0..30).map(|_| spawn_hold(&shop, event, (ticket_type, 1), keys::idempotency_key()));
     let others: Vec<_> = others.collect();
-    for _ in 0..20 {
-        shop.own_event(event).await;
-    }
+    all_arrived(&shop, event).await;
     shop.begin_shutdown();
     jam.end().await;
     first.await.unwrap().unwrap();

@@ -109,7 +109,7 @@ async fn find_or_resume(
     if !pool.is_halted {
         return Ok(answer(resume.pool_id, pool.counters, pool.capacity));
     }
-    let ledger = ledger(conn, resume.pool_id).await?;
+    let (ledger, live) = ledger(conn, resume.pool_id).await?;
     let counters = match resume.believe {
         Believe::Ledger => ledger,
         Believe::Counters => pool.counters,
@@ -119,6 +119,10 @@ async fn find_or_resume(
         .any(|units| *units < 0)
     {
         let rule = "must be the counters: the ledger adds up to less than nothing";
+        return Err(Error::field("believe", rule));
+    }
+    if resume.believe == Believe::Counters && counters.held < live {
+        let rule = "must be the ledger: the counters say that less is held than the holds have";
         return Err(Error::field("believe", rule));
     }
     if counters != ledger {
@@ -188,23 +192,33 @@ async fn lock(conn: &mut PgConnection, id: PoolId) -> Result<Pool, Error> {
     })
 }
 
+/// What the ledger adds up to, and how much of it holds have set aside that are neither ended nor sold:
+/// that stock comes back yet, so no counter may be below it.
+///
 /// A statement of its own: it sees what was committed before the lock was there, and while the lock
 /// is held nothing is added.
-async fn ledger(conn: &mut PgConnection, id: PoolId) -> Result<Units, Error> {
+async fn ledger(conn: &mut PgConnection, id: PoolId) -> Result<(Units, i64), Error> {
     sqlx::query!("SELECT set_config('statement_timeout', '7s', true) AS timeout")
         .fetch_one(&mut *conn)
         .await?;
-    let units = sqlx::query_as!(
-        Units,
+    let row = sqlx::query!(
         r#"
         SELECT COALESCE(SUM(held_delta), 0)::bigint AS "held!",
                COALESCE(SUM(sold_delta), 0)::bigint AS "sold!",
-               COALESCE(SUM(blocked_delta), 0)::bigint AS "blocked!"
+               COALESCE(SUM(blocked_delta), 0)::bigint AS "blocked!",
+               COALESCE(SUM(held_delta) FILTER (WHERE transition IN ('hold', 'free', 'sell')), 0)::bigint
+                   AS "live!"
         FROM inventory_ledger WHERE pool_id = $1
         "#,
         id.uuid(),
     );
-    Ok(units.fetch_one(conn).await?)
+    let row = row.fetch_one(conn).await?;
+    let units = Units {
+        held: row.held,
+        sold: row.sold,
+        blocked: row.blocked,
+    };
+    Ok((units, row.live))
 }
 
 /// The ledger is never edited: a row of its own makes up the difference.
@@ -229,12 +243,14 @@ async fn correct(
     Ok(())
 }
 
-/// The auditor begins anew with a recount from the first row.
+/// The auditor begins anew with a recount from the first row; one that began before is too old to halt
+/// the pool again, which shows by the generation.
 async fn go_on(conn: &mut PgConnection, id: PoolId, counters: Units) -> Result<(), Error> {
     sqlx::query!(
         r#"
         WITH forgotten AS (DELETE FROM pool_audits WHERE pool_id = $1)
-        UPDATE pools SET held = $2, sold = $3, blocked = $4, halted_at = NULL, halt_reason = ''
+        UPDATE pools SET held = $2, sold = $3, blocked = $4, halted_at = NULL, halt_reason = '',
+                         generation = generation + 1
         WHERE id = $1
         "#,
         id.uuid(),

@@ -28,6 +28,8 @@ struct Wanted {
 struct Read {
     seq: i64,
     as_of: OffsetDateTime,
+    /// Set if there is more: where the next page begins.
+    next_after: Option<Uuid>,
     events: Vec<Event>,
     types: Vec<TicketType>,
 }
@@ -37,15 +39,10 @@ pub async fn read_programme(
     request: &ReadProgrammeRequest,
 ) -> Result<ReadProgrammeResponse, Error> {
     let wanted = wanted(request)?;
-    let size = wanted.size as usize;
-    let mut read = app
+    let read = app
         .db
         .read(wanted, |conn, wanted| Box::pin(read(conn, wanted)))
         .await?;
-    let is_more = read.events.len() > size;
-    read.events.truncate(size);
-    let last = read.events.last().filter(|_| is_more);
-    let next_after_id = last.map_or_else(String::new, |event| event.id().to_string());
     let entry = |event: &Event| {
         let own = |one: &&TicketType| one.event_id == event.id;
         let types: Vec<TicketType> = read.types.iter().filter(own).cloned().collect();
@@ -56,7 +53,9 @@ pub async fn read_programme(
     };
     Ok(ReadProgrammeResponse {
         entries: read.events.iter().map(entry).collect(),
-        next_after_id,
+        next_after_id: read
+            .next_after
+            .map_or_else(String::new, |id| id.to_string()),
         seq: read.seq,
         as_of: Some(proto::timestamp(read.as_of)),
     })
@@ -95,7 +94,7 @@ async fn read(conn: &mut PgConnection, wanted: &Wanted) -> Result<Read, Error> {
         sqlx::query!(r#"SELECT last_seq, clock_timestamp() AS "as_of!" FROM event_change_seq"#)
             .fetch_one(&mut *conn)
             .await?;
-    let ids = sqlx::query_scalar!(
+    let mut ids = sqlx::query_scalar!(
         r#"
         SELECT id FROM events
         WHERE status = 'active' AND id > $1 AND (CARDINALITY($2::uuid[]) = 0 OR id = ANY ($2))
@@ -107,6 +106,11 @@ async fn read(conn: &mut PgConnection, wanted: &Wanted) -> Result<Read, Error> {
     )
     .fetch_all(&mut *conn)
     .await?;
+    // Of the ids: an event that leaves the programme before the next statement ends no page.
+    let size = wanted.size as usize;
+    let is_more = ids.len() > size;
+    ids.truncate(size);
+    let next_after = ids.last().copied().filter(|_| is_more);
     let events = catalog::events(conn, &ids).await?;
     // One that was paused since the statement before is not the programme's any more.
     let events = events.into_iter();
@@ -114,6 +118,7 @@ async fn read(conn: &mut PgConnection, wanted: &Wanted) -> Result<Read, Error> {
     Ok(Read {
         seq: began.last_seq,
         as_of: began.as_of,
+        next_after,
         events: events.collect(),
         types: catalog::ticket_types(conn, &ids).await?,
     })
