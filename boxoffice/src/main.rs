@@ -3,6 +3,10 @@ use std::process::ExitCode;
 use boxoffice::{Command, Config, doctor::doctor, reset, run};
 use kit::{Shutdown, config::parse_or_exit};
 
+/// Half of what a request allocates is gone before the next one comes; glibc's allocator is slow at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let config: Config = parse_or_exit();

@@ -18,7 +18,8 @@ use proto::{
     ticket::{
         catalog_admin_service_client::CatalogAdminServiceClient,
         catalog_service_client::CatalogServiceClient, change_service_client::ChangeServiceClient,
-        hold_service_client::HoldServiceClient, pool_audit_service_client::PoolAuditServiceClient,
+        hold_batch_service_client::HoldBatchServiceClient, hold_service_client::HoldServiceClient,
+        pool_audit_service_client::PoolAuditServiceClient,
     },
     user::{
         key_service_client::KeyServiceClient, session_service_client::SessionServiceClient,
@@ -30,6 +31,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::{
     Config,
     config::PublicUrl,
+    holds::Holds,
     programme::{Programme, Streams},
     providers::Providers,
     retries::{Budget, Upstream},
@@ -50,6 +52,7 @@ pub struct App {
     /// Begins with the process's own shutdown, before connections are drained.
     pub closing: Shutdown,
     pub upstreams: Upstreams,
+    pub holds: Holds,
     /// What guests look at most.
     pub programme: Programme,
     /// Who watches what is left.
@@ -63,14 +66,16 @@ pub struct App {
 
 impl App {
     pub fn new(config: &Config, sources: Sources) -> anyhow::Result<Self> {
+        let (tasks, upstreams) = (Tasks::new(), Upstreams::connect(config, sources.clone())?);
         Ok(Self {
             public_url: config.public_url.clone(),
             handler_timeout: config.handler_timeout(),
             webhook_body_limit_bytes: config.webhook_body_limit_bytes,
-            tasks: Tasks::new(),
             admission: Admission::new(config.requests_max as usize),
             closing: Shutdown::new(),
-            upstreams: Upstreams::connect(config, sources.clone())?,
+            holds: Holds::start(&tasks, &upstreams.hold_batches()),
+            tasks,
+            upstreams,
             programme: Programme::new(config.programme_stale_max()),
             streams: Streams::new(
                 config.streams_max as usize,
@@ -141,6 +146,10 @@ impl Upstreams {
 
     pub fn holds(&self) -> HoldServiceClient<Upstream> {
         HoldServiceClient::new(self.ticket.clone())
+    }
+
+    pub fn hold_batches(&self) -> HoldBatchServiceClient<Upstream> {
+        HoldBatchServiceClient::new(self.ticket.clone())
     }
 
     pub fn pool_audit(&self) -> PoolAuditServiceClient<Upstream> {

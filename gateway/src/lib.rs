@@ -15,6 +15,7 @@ mod cookies;
 mod edge;
 mod error_pages;
 mod extract;
+mod holds;
 mod observe;
 mod problem;
 mod programme;

@@ -5,6 +5,10 @@ use base::Sources;
 use gateway::Config;
 use kit::{Bind, Shutdown};
 
+/// Half of what a request allocates is gone before the next one comes; glibc's allocator is slow at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = kit::config::parse_or_exit();

@@ -14,7 +14,11 @@ use tokio::sync::Notify;
 
 use crate::{
     config::{PublicUrl, SellerSettings},
+    jobs::{self, Finished},
+    lane::Lane,
     provider::Providers,
+    rpc::{self, NewEvent},
+    saga::{self, Fulfilment, Payment},
     store::OrderRow,
 };
 
@@ -38,6 +42,7 @@ pub(crate) struct App {
     pub seller: SellerSettings,
     pub tasks: Tasks,
     pub nudges: Nudges,
+    pub lanes: Lanes,
 }
 
 /// Wake jobs right after the commit that gave them work; they also look by themselves.
@@ -47,6 +52,42 @@ pub(crate) struct Nudges {
     pub refunds: Arc<Notify>,
     pub provider_events: Arc<Notify>,
     pub outbox: Arc<Notify>,
+}
+
+/// Where each paid order goes by: what comes at the same moment is stored together.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    /// Webhooks as they come in. True: it is new.
+    pub provider_events: Lane<NewEvent, bool>,
+    /// Money that arrived as it was asked for. False: it takes the long way.
+    pub payments: Lane<Payment, bool>,
+    /// Webhooks that have been applied.
+    pub finished: Lane<Finished, ()>,
+    /// Orders that have their tickets.
+    pub fulfilments: Lane<Fulfilment, ()>,
+}
+
+impl Lanes {
+    pub fn open(&self, tasks: &Tasks, db: &Db) {
+        let Self {
+            provider_events,
+            payments,
+            finished,
+            fulfilments,
+        } = self;
+        provider_events.open(tasks, db, |session, events| {
+            Box::pin(rpc::store_events(session, events))
+        });
+        payments.open(tasks, db, |session, all| {
+            Box::pin(saga::pay_all(session, all))
+        });
+        finished.open(tasks, db, |session, all| {
+            Box::pin(jobs::finish_all(session, all))
+        });
+        fulfilments.open(tasks, db, |session, all| {
+            Box::pin(saga::fulfil_all(session, all))
+        });
+    }
 }
 
 impl App {

@@ -1,5 +1,7 @@
 //! The statements about tries to pay.
 
+use std::collections::HashMap;
+
 use base::{AttemptId, OrderId};
 use db::DbError;
 use sqlx::PgConnection;
@@ -84,6 +86,54 @@ pub(crate) async fn find_attempt(
         id,
     );
     Ok(found.fetch_optional(conn).await?)
+}
+
+/// Of each pair of a provider and its own name for the payment, or for the money that it brought.
+pub(crate) async fn find_attempts_by_references(
+    conn: &mut PgConnection,
+    providers: &[String],
+    references: &[String],
+) -> Result<Vec<Option<AttemptRow>>, DbError> {
+    let named = sqlx::query!(
+        r#"SELECT (SELECT a.id FROM payment_attempts a
+                   WHERE a.provider = n.provider
+                     AND (a.provider_ref = n.reference OR a.capture_ref = n.reference)
+                   ORDER BY a.provider_ref = n.reference DESC NULLS LAST LIMIT 1) AS id
+           FROM UNNEST($1::text[], $2::text[]) WITH ORDINALITY AS n (provider, reference, place)
+           ORDER BY n.place"#,
+        providers,
+        references,
+    );
+    let named = named.fetch_all(&mut *conn).await?;
+    let ids: Vec<Uuid> = named.iter().filter_map(|one| one.id).collect();
+    let found = sqlx::query_as!(
+        AttemptRow,
+        "SELECT id, order_id, provider, provider_key, amount_minor, currency, status,
+             provider_ref, checkout_url, deadline, checks, captured_minor, captured_currency,
+             capture_ref, refunded_minor
+         FROM payment_attempts WHERE id = ANY($1)",
+        &ids,
+    );
+    let found = found.fetch_all(conn).await?.into_iter();
+    let found: HashMap<Uuid, AttemptRow> = found.map(|attempt| (attempt.id, attempt)).collect();
+    let of = |id: Option<Uuid>| found.get(&id?).cloned();
+    Ok(named.into_iter().map(|one| of(one.id)).collect())
+}
+
+/// The newest attempt of each of these orders.
+pub(crate) async fn newest_attempts(
+    conn: &mut PgConnection,
+    orders: &[Uuid],
+) -> Result<Vec<AttemptRow>, DbError> {
+    let found = sqlx::query_as!(
+        AttemptRow,
+        "SELECT DISTINCT ON (order_id) id, order_id, provider, provider_key, amount_minor, currency,
+             status, provider_ref, checkout_url, deadline, checks, captured_minor, captured_currency,
+             capture_ref, refunded_minor
+         FROM payment_attempts WHERE order_id = ANY($1) ORDER BY order_id, number DESC",
+        orders,
+    );
+    Ok(found.fetch_all(conn).await?)
 }
 
 /// By a provider's own name for the payment, or for the money that it brought.

@@ -8,6 +8,7 @@ mod config;
 mod domain;
 mod error;
 mod jobs;
+mod lane;
 mod provider;
 mod refunds;
 mod rpc;
@@ -39,7 +40,7 @@ use proto::{
 };
 use provider::{Providers, sandbox};
 
-use app::{App, Nudges};
+use app::{App, Lanes, Nudges};
 pub use config::{Command, Config, ProviderName, PublicUrl, WebhookFaults};
 use domain::order_state::OrderStatus;
 pub use provider::WebhookSecrets;
@@ -99,7 +100,9 @@ pub async fn build_with_verifier(
         sources,
         tasks: tasks.clone(),
         nudges,
+        lanes: Lanes::default(),
     });
+    app.lanes.open(&app.tasks, &app.db);
     jobs::start(&app);
 
     let database = app.db.answers();

@@ -1,5 +1,7 @@
 //! The statements that several operations use. Every transition of an order goes through `advance`.
 
+use std::collections::HashMap;
+
 use base::OrderId;
 use db::DbError;
 use kit::{ErrorReason, TraceId};
@@ -11,11 +13,12 @@ use crate::{
     app::App,
     domain::order_state::OrderStatus,
     error::{Error, Refusal},
+    view::{self, LineRow},
 };
 pub(crate) use crate::{
     attempts::{
         AttemptRow, advance_attempt, attempts, find_attempt, find_attempt_by_reference,
-        newest_attempt,
+        find_attempts_by_references, newest_attempt, newest_attempts,
     },
     attention::{
         SWITCHED_OFF, ask_for_attention, attention_is_over, clear_attention, note_difference,
@@ -105,6 +108,11 @@ pub(crate) async fn find_order(
     conn: &mut PgConnection,
     id: OrderId,
 ) -> Result<Option<OrderRow>, DbError> {
+    Ok(find_orders(conn, &[id.uuid()]).await?.pop())
+}
+
+/// In any order; absent ones are left out.
+async fn find_orders(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<OrderRow>, DbError> {
     let found = sqlx::query_as!(
         OrderRow,
         r#"SELECT id, number, hold_id, body_hash, secret_key_id, secret_generation, email,
@@ -119,10 +127,50 @@ pub(crate) async fn find_order(
                paid_at, stock_released_at IS NOT NULL AS "stock_released!", needs_attention,
                extract(epoch FROM clock_timestamp() - created_at)::float8 AS "age_secs!",
                created_at
-           FROM orders WHERE id = $1"#,
-        id.uuid(),
+           FROM orders WHERE id = ANY($1)"#,
+        ids,
     );
-    Ok(found.fetch_optional(conn).await?)
+    Ok(found.fetch_all(conn).await?)
+}
+
+/// What the saga reads of an order before a step.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub order: OrderRow,
+    pub newest: Option<AttemptRow>,
+    /// Of an order that is paid: the receipt is made of them.
+    pub lines: Option<Vec<LineRow>>,
+}
+
+/// These orders by id, read together; absent ones are left out.
+pub(crate) async fn load_all(app: &App, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Loaded>, Error> {
+    let read = app.db.read(ids, |conn, ids| {
+        Box::pin(async move {
+            let orders = find_orders(conn, ids).await?;
+            let newest = newest_attempts(conn, ids).await?.into_iter();
+            let mut newest: HashMap<Uuid, AttemptRow> =
+                newest.map(|attempt| (attempt.order_id, attempt)).collect();
+            let paid = orders
+                .iter()
+                .filter(|order| order.status == OrderStatus::Paid.word());
+            let paid: Vec<Uuid> = paid.map(|order| order.id).collect();
+            let mut lines = match paid.as_slice() {
+                [] => HashMap::new(),
+                paid => view::lines_of(conn, paid).await?,
+            };
+            let loaded = orders.into_iter().map(|order| {
+                let (newest, lines) = (newest.remove(&order.id), lines.remove(&order.id));
+                let loaded = Loaded {
+                    order,
+                    newest,
+                    lines,
+                };
+                (loaded.order.id, loaded)
+            });
+            Ok::<_, Error>(loaded.collect())
+        })
+    });
+    read.await
 }
 
 /// An order and its newest attempt, read together.

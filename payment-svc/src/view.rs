@@ -1,6 +1,9 @@
 //! An order as its guest sees it.
 
+use std::collections::HashMap;
+
 use base::OrderId;
+use db::DbError;
 use proto::{
     common::{Money, Seller},
     payment::{
@@ -193,6 +196,34 @@ async fn read(conn: &mut PgConnection, id: OrderId) -> Result<Everything, Error>
         refunds,
         events: events.fetch_all(conn).await?,
     })
+}
+
+/// The lines of several orders, by order.
+pub(crate) async fn lines_of(
+    conn: &mut PgConnection,
+    orders: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<LineRow>>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT order_id, ticket_type_id, category, quantity, unit_price_minor, line_total_minor,
+             unit_fee_minor, tax_rate_ppm, tax_minor, refunded_quantity
+         FROM order_lines WHERE order_id = ANY($1) ORDER BY order_id, position",
+        orders,
+    );
+    let mut lines: HashMap<Uuid, Vec<LineRow>> = HashMap::with_capacity(orders.len());
+    for row in rows.fetch_all(conn).await? {
+        lines.entry(row.order_id).or_default().push(LineRow {
+            ticket_type_id: row.ticket_type_id,
+            category: row.category,
+            quantity: row.quantity,
+            unit_price_minor: row.unit_price_minor,
+            line_total_minor: row.line_total_minor,
+            unit_fee_minor: row.unit_fee_minor,
+            tax_rate_ppm: row.tax_rate_ppm,
+            tax_minor: row.tax_minor,
+            refunded_quantity: row.refunded_quantity,
+        });
+    }
+    Ok(lines)
 }
 
 async fn read_lines(conn: &mut PgConnection, id: OrderId) -> Result<Vec<LineRow>, Error> {

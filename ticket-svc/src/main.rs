@@ -1,6 +1,10 @@
 use anyhow::Context as _;
 use ticket_svc::{Command, Config, MIGRATOR, build};
 
+/// Half of what a request allocates is gone before the next one comes; glibc's allocator is slow at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = kit::config::parse_or_exit();

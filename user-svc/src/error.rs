@@ -57,8 +57,8 @@ impl Error {
             ),
             Self::Overloaded(Overloaded) => {
                 let mut failure = Failure::refused(
-                    Code::Unavailable,
-                    Reason::Overloaded,
+                    Code::ResourceExhausted,
+                    Reason::TooManyRequests,
                     "Too many people are signing in. Please try again in a moment.",
                 );
                 failure.retry_after = Some(Duration::from_secs(2));

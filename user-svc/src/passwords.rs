@@ -1,20 +1,25 @@
 //! Hashing of passwords, as slow as it must be and never wider than the machine allows.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
+    mpsc,
 };
 
 use aws_lc_rs::hmac;
 use base::{KeyRing, UserId};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 const PEPPER_PURPOSE: &str = "password-pepper";
-/// Callers that wait per hash under way. At the default cost the last of them is served within the
-/// time that a call has.
-const WAITING_PER_PERMIT: usize = 16;
+/// Callers that wait per hash under way; everybody else is told at once to come back. The last of them is
+/// served within the time that a call has, also while guests leave little of the machine.
+const WAITING_PER_PERMIT: usize = 2;
+/// Of the threads that hash: a tenth of what a thread that sells tickets gets where both want a core, and all
+/// of it where nobody else does.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
 
 /// What a row keeps of a password.
 #[derive(Clone, Debug)]
@@ -37,12 +42,21 @@ pub struct Passwords {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     running: Arc<AtomicUsize>,
+    hashers: mpsc::Sender<Job>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A place among those that hash or wait for it.
+#[derive(Debug)]
+pub struct Place {
+    _place: OwnedSemaphorePermit,
 }
 
 /// Counts as running until dropped.
 struct Running {
     count: Arc<AtomicUsize>,
-    _turn: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    _turn: (OwnedSemaphorePermit, Place),
 }
 
 impl Passwords {
@@ -56,6 +70,19 @@ impl Passwords {
             permits: Arc::new(Semaphore::new(permits)),
             queue: Arc::new(Semaphore::new(permits * (1 + WAITING_PER_PERMIT))),
             running: Arc::default(),
+            hashers: start_hashers(permits),
+        }
+    }
+
+    /// A place for one hash; whoever drops it gives it up.
+    ///
+    /// # Errors
+    /// [`Overloaded`] at once when too many wait already.
+    pub fn place(&self) -> Result<Place, Overloaded> {
+        let place = self.queue.clone().try_acquire_owned();
+        match place {
+            Ok(place) => Ok(Place { _place: place }),
+            Err(_) => Err(Overloaded),
         }
     }
 
@@ -79,7 +106,10 @@ impl Passwords {
             .prehash(&pepper_key_id, user_id, password)
             .expect("the current key is in the ring");
         let cost = self.cost;
-        let hash = self.compute(move || bcrypt::non_truncating_hash_with_salt(prehash, cost, salt));
+        let place = self.place()?;
+        let hash = self.compute(place, move || {
+            bcrypt::non_truncating_hash_with_salt(prehash, cost, salt)
+        });
         let hash = hash
             .await?
             .expect("the cost is in range and a prehash has 44 bytes");
@@ -100,6 +130,16 @@ impl Passwords {
         stored: Option<StoredPassword>,
         password: &str,
     ) -> Result<bool, Overloaded> {
+        self.verify_at(self.place()?, stored, password).await
+    }
+
+    /// The same, for whoever has taken a place before they looked for what is stored.
+    pub async fn verify_at(
+        &self,
+        place: Place,
+        stored: Option<StoredPassword>,
+        password: &str,
+    ) -> Result<bool, Overloaded> {
         let prehashed = stored.and_then(|stored| {
             let prehash = self.prehash(&stored.pepper_key_id, stored.user_id, password);
             if prehash.is_none() {
@@ -113,7 +153,7 @@ impl Passwords {
         let known = prehashed.is_some();
         let (prehash, hash) = prehashed.unwrap_or_else(|| self.dummy(password));
         let verified = self
-            .compute(move || bcrypt::non_truncating_verify(prehash, &hash))
+            .compute(place, move || bcrypt::non_truncating_verify(prehash, &hash))
             .await?;
         Ok(known
             & verified.unwrap_or_else(|error| {
@@ -145,17 +185,14 @@ impl Passwords {
     /// leaves later does not stop the hash, so the hash itself holds the permits.
     async fn compute<T: Send + 'static>(
         &self,
+        place: Place,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
-        let place = self
-            .queue
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Overloaded)?;
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let count = self.running.clone();
-        let hashing = tokio::task::spawn_blocking(move || {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move || {
             count.fetch_add(1, Ordering::SeqCst);
             let running = Running {
                 count,
@@ -163,10 +200,47 @@ impl Passwords {
             };
             let result = work();
             drop(running);
-            result
+            // Whoever left misses only their own answer.
+            drop(answer.send(result));
         });
-        // Only a runtime that is ending, or a panic in the library, leaves this without a result.
-        hashing.await.map_err(|_| Overloaded)
+        self.hashers.send(job).map_err(|_| Overloaded)?;
+        // Only a panic in the library leaves this without a result.
+        answered.await.map_err(|_| Overloaded)
+    }
+}
+
+/// Threads of their own: the priority of a thread of the runtime could not be raised again. They end with the
+/// sender.
+fn start_hashers(count: usize) -> mpsc::Sender<Job> {
+    let (jobs, waiting) = mpsc::channel::<Job>();
+    let waiting = Arc::new(Mutex::new(waiting));
+    for number in 0..count {
+        let waiting = waiting.clone();
+        let thread = std::thread::Builder::new().name(format!("hasher-{number}"));
+        let started = thread.spawn(move || {
+            give_way();
+            while let Some(job) = next(&waiting) {
+                // A panic ends its hash, not the thread.
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            }
+        });
+        if let Err(error) = started {
+            tracing::error!(%error, "a thread for passwords could not be started");
+        }
+    }
+    jobs
+}
+
+fn next(waiting: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
+    let waiting = waiting.lock().unwrap_or_else(|broken| broken.into_inner());
+    waiting.recv().ok()
+}
+
+/// On Linux a priority is a thread's.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::warn!(%error, "passwords are checked at the priority of sales");
     }
 }
 

@@ -1,12 +1,18 @@
 //! Natural batching of concurrent requests. See the README for what it promises.
 
-use std::{future::Future, panic::AssertUnwindSafe};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
-use futures::FutureExt as _;
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
+use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use tokio::{
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
+    time::Instant,
 };
+
+/// However slow they are, no more batches are at work.
+const AT_WORK_MAX: usize = 16;
 
 /// Bounds of one queue.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +21,8 @@ pub struct Limits {
     pub batch_max: usize,
     /// Requests that may wait while a batch is at work.
     pub queue_max: usize,
+    /// A batch that takes longer no longer holds up the next one. None: one after the other.
+    pub overtake_after: Option<Duration>,
 }
 
 /// Why a request has no answer.
@@ -63,7 +71,7 @@ where
     F: Future<Output = Vec<R>> + Send,
 {
     let (queue, waiting) = mpsc::channel(limits.queue_max.max(1));
-    let worker = empty(waiting, limits.batch_max.max(1), work);
+    let worker = empty(waiting, limits, work);
     (Batcher { queue }, worker)
 }
 
@@ -84,44 +92,67 @@ impl<T, R> Batcher<T, R> {
     }
 }
 
-async fn empty<T, R, W, F>(mut queue: mpsc::Receiver<Waiting<T, R>>, batch_max: usize, work: W)
+async fn empty<T, R, W, F>(mut queue: mpsc::Receiver<Waiting<T, R>>, limits: Limits, work: W)
 where
     W: Fn(Vec<T>) -> F,
     F: Future<Output = Vec<R>>,
 {
+    let batch_max = limits.batch_max.max(1);
     let mut arrived = Vec::with_capacity(batch_max);
-    while queue.recv_many(&mut arrived, batch_max).await > 0 {
-        let (items, callers): (Vec<T>, Vec<oneshot::Sender<R>>) = arrived
-            .drain(..)
-            .filter(|one| !one.answer.is_closed())
-            .map(|one| (one.item, one.answer))
-            .unzip();
-        if items.is_empty() {
-            continue;
+    let mut at_work = FuturesUnordered::new();
+    // When the youngest batch counts as late.
+    let mut late_at = Instant::now();
+    loop {
+        let idle = at_work.is_empty();
+        let late = limits.overtake_after.is_some() && Instant::now() >= late_at;
+        let may_begin = idle || (late && at_work.len() < AT_WORK_MAX);
+        let may_get_late = !may_begin && limits.overtake_after.is_some();
+        tokio::select! {
+            biased;
+            Some(()) = at_work.next() => {}
+            count = queue.recv_many(&mut arrived, batch_max), if may_begin => {
+                if count == 0 {
+                    break;
+                }
+                late_at = Instant::now() + limits.overtake_after.unwrap_or_default();
+                let batch = std::mem::replace(&mut arrived, Vec::with_capacity(batch_max));
+                at_work.push(answer(batch, &work));
+            }
+            () = tokio::time::sleep_until(late_at), if may_get_late && !late => {}
         }
-        // A panic ends this batch, not the queue: its callers hear `Lost`, and so does the log by the panic hook.
-        let Ok(answers) = AssertUnwindSafe(work(items)).catch_unwind().await else {
-            tracing::error!(lost = callers.len(), "a batch panicked");
-            continue;
-        };
-        if answers.len() != callers.len() {
-            let (asked, answered) = (callers.len(), answers.len());
-            tracing::error!(asked, answered, "a batch was not answered one by one");
-            continue;
-        }
-        for (caller, answer) in callers.into_iter().zip(answers) {
-            // Whoever left meanwhile misses only their own answer.
-            drop(caller.send(answer));
-        }
+    }
+    while at_work.next().await.is_some() {}
+}
+
+async fn answer<T, R, F>(arrived: Vec<Waiting<T, R>>, work: impl Fn(Vec<T>) -> F)
+where
+    F: Future<Output = Vec<R>>,
+{
+    let stay = arrived.into_iter().filter(|one| !one.answer.is_closed());
+    let (items, callers): (Vec<T>, Vec<oneshot::Sender<R>>) =
+        stay.map(|one| (one.item, one.answer)).unzip();
+    if items.is_empty() {
+        return;
+    }
+    // A panic ends this batch, not the queue: its callers hear `Lost`, and so does the log by the panic hook.
+    let Ok(answers) = AssertUnwindSafe(work(items)).catch_unwind().await else {
+        tracing::error!(lost = callers.len(), "a batch panicked");
+        return;
+    };
+    if answers.len() != callers.len() {
+        let (asked, answered) = (callers.len(), answers.len());
+        tracing::error!(asked, answered, "a batch was not answered one by one");
+        return;
+    }
+    for (caller, answer) in callers.into_iter().zip(answers) {
+        // Whoever left meanwhile misses only their own answer.
+        drop(caller.send(answer));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::{Arc, Mutex},
-        time::Duration,
-    };
+    use std::sync::{Arc, Mutex};
 
     use futures::future::join_all;
     use proptest::prelude::*;
@@ -132,6 +163,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         batch_max: 4,
         queue_max: 8,
+        overtake_after: None,
     };
 
     /// Doubles numbers once it is let; the batches it saw are written down.
@@ -142,14 +174,18 @@ mod tests {
         worker: tokio::task::JoinHandle<()>,
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
     fn doubler() -> Doubler {
+        doubler_of(LIMITS)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
+    fn doubler_of(limits: Limits) -> Doubler {
         let (gate, seen) = (
             Arc::new(Semaphore::new(0)),
             Arc::new(Mutex::new(Vec::new())),
         );
         let (door, book) = (gate.clone(), seen.clone());
-        let (batcher, worker) = batcher(LIMITS, move |items: Vec<u32>| {
+        let (batcher, worker) = batcher(limits, move |items: Vec<u32>| {
             let (door, book) = (door.clone(), book.clone());
             async move {
                 door.acquire().await.unwrap().forget();
@@ -237,6 +273,32 @@ mod tests {
         doubler.gate.add_permits(2);
         assert_eq!(stays.await.unwrap(), Ok(4));
         assert_eq!(*doubler.seen.lock().unwrap(), [vec![1], vec![2]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_is_late_no_longer_holds_up_the_next_one() {
+        let patience = Duration::from_millis(50);
+        let doubler = doubler_of(Limits {
+            overtake_after: Some(patience),
+            ..LIMITS
+        });
+        let begun = Instant::now();
+        let mut asked = vec![submit(&doubler, 1)];
+        idle().await;
+        asked.extend([2, 3].map(|item| submit(&doubler, item)));
+        idle().await;
+        assert_eq!(doubler.batcher.waiting(), 2, "the first one is in time");
+        while doubler.batcher.waiting() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(begun.elapsed() >= patience);
+        // Both are at work; the door lets in whoever came first.
+        doubler.gate.add_permits(2);
+        for one in asked {
+            assert!(soon(one).await.unwrap().is_ok());
+        }
+        let seen = doubler.seen.lock().unwrap().clone();
+        assert_eq!(seen, [vec![1], vec![2, 3]]);
     }
 
     #[tokio::test]
@@ -330,7 +392,7 @@ mod tests {
         fn everyone_gets_their_own(count in 1_usize..200, batch_max in 1_usize..40) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(async move {
-                let limits = Limits { batch_max, queue_max: 200 };
+                let limits = Limits { batch_max, queue_max: 200, overtake_after: None };
                 let (batcher, worker) = batcher(limits, |items: Vec<usize>| async move {
                     tokio::task::yield_now().await;
                     items.into_iter().map(|item| item + 1).collect()

@@ -6,6 +6,7 @@ use prost::Message as _;
 use proto::event::{Envelope, envelope::Payload};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// Writes an outbox row in the caller's transaction. A repeated id is the same message.
 pub async fn enqueue(
@@ -14,26 +15,46 @@ pub async fn enqueue(
     occurred_at: OffsetDateTime,
     payload: Payload,
 ) -> Result<(), DbError> {
-    let kind = kind(&payload);
-    let envelope = Envelope {
-        message_id: id.to_string(),
-        generation: 0,
-        occurred_at: Some(proto::timestamp(occurred_at)),
-        traceparent: kit::current()
-            .trace
-            .map(|trace| trace.traceparent())
-            .unwrap_or_default(),
-        payload: Some(payload),
-    };
+    let message = Message::new(id, occurred_at, payload);
     sqlx::query(
         "INSERT INTO outbox (id, kind, envelope) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
     )
-    .bind(id.uuid())
-    .bind(kind)
-    .bind(envelope.encode_to_vec())
+    .bind(message.id)
+    .bind(message.kind)
+    .bind(message.envelope)
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// The columns of an outbox row, for a statement that writes several with what they announce.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub id: Uuid,
+    pub kind: &'static str,
+    pub envelope: Vec<u8>,
+}
+
+impl Message {
+    /// In the trace of the call in hand.
+    pub fn new(id: MessageId, occurred_at: OffsetDateTime, payload: Payload) -> Self {
+        let kind = kind(&payload);
+        let envelope = Envelope {
+            message_id: id.to_string(),
+            generation: 0,
+            occurred_at: Some(proto::timestamp(occurred_at)),
+            traceparent: kit::current()
+                .trace
+                .map(|trace| trace.traceparent())
+                .unwrap_or_default(),
+            payload: Some(payload),
+        };
+        Self {
+            id: id.uuid(),
+            kind,
+            envelope: envelope.encode_to_vec(),
+        }
+    }
 }
 
 /// The last part of the subject.

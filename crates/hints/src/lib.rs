@@ -87,8 +87,8 @@ impl Hints {
         }
     }
 
-    /// Wakes `heard` on every hint until the tasks end, and whenever it begins to listen: what was
-    /// said before was missed.
+    /// Wakes `heard` on every hint until the tasks end, and when it begins to listen: what was said
+    /// before was missed. What is said while the connection is lost is missed without a word.
     pub fn listen(&self, tasks: &Tasks, subject: &'static str, heard: Arc<Notify>) {
         let (client, shutdown) = (self.0.clone(), tasks.shutdown().clone());
         tasks.spawn(async move {

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, error::Error, time::Duration};
 
-use proto::common::{Certainty, ErrorReason};
+use proto::common::{self, Certainty, ErrorReason};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -99,15 +99,65 @@ impl Failure {
         self
     }
 
+    /// A fault of ours is logged once: where it becomes an answer.
+    fn log(&self) {
+        if let Some(source) = &self.source {
+            tracing::error!(error = %chain(source.as_ref()), reason = self.reason.word(), "call failed");
+        }
+    }
+
+    /// What travels inside an answer to many requests. A fault of ours is logged here, once.
+    pub fn into_message(self) -> common::Failure {
+        self.log();
+        let fields = self.fields.into_iter().map(|problem| common::FieldProblem {
+            field: problem.field,
+            rule: problem.rule,
+        });
+        let facts = self.facts.into_iter();
+        let millis = self.retry_after.map_or(0, |after| after.as_millis());
+        common::Failure {
+            code: self.code.into(),
+            reason: self.reason.into(),
+            certainty: self.certainty.into(),
+            detail: self.detail,
+            fields: fields.collect(),
+            retry_after_ms: u64::try_from(millis).unwrap_or(u64::MAX),
+            facts: facts
+                .map(|(name, value)| common::Fact { name, value })
+                .collect(),
+        }
+    }
+
+    /// Reverses [`Self::into_message`]; the source stays where it was logged.
+    pub fn from_message(message: common::Failure) -> Self {
+        let (reason, certainty) = (message.reason(), message.certainty());
+        let fields = message.fields.into_iter();
+        let facts = message.facts.into_iter();
+        let millis = Some(message.retry_after_ms).filter(|millis| *millis > 0);
+        Self {
+            code: Code::from_i32(message.code),
+            reason,
+            certainty,
+            detail: message.detail,
+            fields: fields
+                .map(|problem| FieldProblem {
+                    field: problem.field,
+                    rule: problem.rule,
+                })
+                .collect(),
+            retry_after: millis.map(Duration::from_millis),
+            facts: facts.map(|fact| (fact.name, fact.value)).collect(),
+            source: None,
+        }
+    }
+
     /// The status to answer. A fault of ours is logged here, once.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that makes a status"
     )]
     pub fn into_status(self) -> Status {
-        if let Some(source) = &self.source {
-            tracing::error!(error = %chain(source.as_ref()), reason = self.reason.word(), "call failed");
-        }
+        self.log();
         let mut facts: HashMap<String, String> = self.facts.into_iter().collect();
         facts.insert(CERTAINTY_KEY.to_owned(), self.certainty.word().to_owned());
         let mut details = ErrorDetails::with_error_info(self.reason.word(), ERROR_DOMAIN, facts);
@@ -223,6 +273,21 @@ mod tests {
         assert_eq!(back.code, Code::InvalidArgument);
         assert_eq!(back.reason, ErrorReason::InvalidRequest);
         assert_eq!(back.certainty, Certainty::NotDone);
+        assert_eq!(back.fields, [FieldProblem::new("email", "must have one @")]);
+        assert_eq!(back.facts, [("ticket_type_id".to_owned(), "t1".to_owned())]);
+        assert_eq!(back.retry_after, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_failure_survives_as_part_of_an_answer() {
+        let mut failure = fields(vec![FieldProblem::new("email", "must have one @")])
+            .with_fact("ticket_type_id", "t1");
+        failure.retry_after = Some(Duration::from_secs(2));
+        let back = Failure::from_message(failure.into_message());
+        assert_eq!(back.code, Code::InvalidArgument);
+        assert_eq!(back.reason, ErrorReason::InvalidRequest);
+        assert_eq!(back.certainty, Certainty::NotDone);
+        assert_eq!(back.detail, "email must have one @");
         assert_eq!(back.fields, [FieldProblem::new("email", "must have one @")]);
         assert_eq!(back.facts, [("ticket_type_id".to_owned(), "t1".to_owned())]);
         assert_eq!(back.retry_after, Some(Duration::from_secs(2)));

@@ -148,3 +148,40 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use http_body_util::Full;
+    use socket2::SockRef;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_acknowledges_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let peer = TcpStream::connect(address).await.unwrap();
+        let (stream, remote) = listener.accept().await.unwrap();
+        let stream = stream.into_std().unwrap();
+        let same_socket = stream.try_clone().unwrap();
+        let rules = Rules {
+            limits: Limits::edge(),
+            drain: CancellationToken::new(),
+            hard_stop: CancellationToken::new(),
+        };
+        let opened = Opened {
+            stream: TcpStream::from_std(stream).unwrap(),
+            remote: RemoteAddr(remote),
+            number: 0,
+        };
+        let service = tower::service_fn(async |_: Request<RequestBody>| {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+        });
+        // It ends as soon as the peer has left.
+        drop(peer);
+        run(opened, service, &rules).await;
+        let patience = SockRef::from(&same_socket).tcp_user_timeout().unwrap();
+        assert_eq!(patience, Some(Duration::from_secs(30)));
+    }
+}

@@ -74,7 +74,7 @@ impl Book {
         let text = format!("{} {} {}", event.title, event.location, event.description);
         let cell = match old {
             Some(old) => {
-                old.row.cell.0.send_replace(face);
+                old.row.cell.show(face);
                 old.row.cell.clone()
             }
             None => Arc::new(Cell(watch::Sender::new(face))),
@@ -148,16 +148,7 @@ impl Book {
             return;
         };
         match self.face(id, &kept.entry, kept.as_of) {
-            Ok(face) => {
-                let show = |shown: &mut Arc<Face>| {
-                    let is_new = shown.event.tag != face.event.tag;
-                    if is_new {
-                        *shown = Arc::new(face);
-                    }
-                    is_new
-                };
-                kept.row.cell.0.send_if_modified(show);
-            }
+            Ok(face) => kept.row.cell.show(Arc::new(face)),
             Err(failure) => {
                 let reason = failure.reason.word();
                 tracing::error!(reason, "what is left of an event is not usable");

@@ -25,6 +25,7 @@ const WHOLE_EVERY: Duration = Duration::from_secs(300);
 const ROUND_PATIENCE: Duration = Duration::from_secs(30);
 /// A look at what orders can be paid with; it is remembered for longer.
 const PROVIDERS_EVERY: Duration = Duration::from_secs(5);
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 const CHANGES_MAX: u32 = 1_000;
 /// Entries of one answer, so that the longest descriptions fit into a message.
 const PAGE: u32 = 50;
@@ -37,6 +38,7 @@ pub fn start(app: &Shared, hints: Option<Hints>) {
     until_shutdown(app, keep(app.clone()));
     until_shutdown(app, follow::follow(app.clone()));
     until_shutdown(app, keep_providers(app.clone()));
+    until_shutdown(app, measure(app.clone()));
 }
 
 fn until_shutdown(app: &Shared, work: impl Future<Output = ()> + Send + 'static) {
@@ -172,5 +174,15 @@ async fn keep_providers(app: Shared) {
             let providers = app.providers.of_event(&app, &[]).await;
             app.programme.write(|book| book.set_providers(providers));
         }
+    }
+}
+
+/// For operators: how old the copy is, and how many watch.
+async fn measure(app: Shared) {
+    loop {
+        metrics::gauge!("programme_age_seconds").set(app.programme.seconds_behind());
+        let open = u32::try_from(app.streams.count()).unwrap_or(u32::MAX);
+        metrics::gauge!("availability_streams_open").set(f64::from(open));
+        tokio::time::sleep(MEASURE_EVERY).await;
     }
 }

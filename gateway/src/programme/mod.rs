@@ -83,6 +83,18 @@ impl Cell {
     fn face(&self) -> Arc<Face> {
         self.0.borrow().clone()
     }
+
+    /// Whoever watches hears of it only if it says something new: all of the programme is read again
+    /// now and then.
+    fn show(&self, face: Arc<Face>) {
+        self.0.send_if_modified(|shown| {
+            let is_new = shown.event.tag != face.event.tag;
+            if is_new {
+                *shown = face;
+            }
+            is_new
+        });
+    }
 }
 
 /// When the copy was last known to be right.
@@ -141,6 +153,16 @@ impl Programme {
         let age = self.age()?;
         let shown = self.shown.borrow().clone();
         Some((list::find(&shown.rows, search), age))
+    }
+
+    /// The age of what guests are shown, as far as that is known. Before the copy is whole it is
+    /// the gateway's own.
+    fn seconds_behind(&self) -> f64 {
+        let never = || self.seen.start.elapsed();
+        let programme = self.seen.age(&self.seen.programme);
+        let counts = self.seen.age(&self.seen.counts);
+        let age = programme.unwrap_or_else(never);
+        age.max(counts.unwrap_or_else(never)).as_secs_f64()
     }
 
     /// How old the copy may be; none where it is too old to be shown, or not yet whole.

@@ -62,6 +62,11 @@ impl Streams {
         Ok(Place { streams, address })
     }
 
+    /// How many watch now.
+    pub fn count(&self) -> usize {
+        self.open().all
+    }
+
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,7 +120,7 @@ mod tests {
         drop((first, third));
         drop(enter("2001:db8:0:3::").unwrap());
         drop(second);
-        assert_eq!(streams.open().all, 0);
+        assert_eq!(streams.count(), 0);
         assert!(streams.open().by_address.is_empty());
     }
 }

@@ -38,10 +38,9 @@ pub async fn choose(
         lines,
         idempotency_key: form.text("key").to_owned(),
     };
-    let made = match app.upstreams.holds().hold_tickets(request).await {
-        Ok(made) => made.into_inner(),
-        Err(status) => {
-            let problem = Problem::from(status);
+    let made = match app.holds.hold_tickets(request).await {
+        Ok(made) => made,
+        Err(problem) => {
             if !can_choose_again(problem.reason()) {
                 return Err(problem);
             }

@@ -40,12 +40,7 @@ impl Pages {
                 .add_template(name, source)
                 .with_context(|| format!("template {name}"))?;
         }
-        let assets = base::digest(
-            [assets::STYLE, assets::SCRIPT, assets::LIVE]
-                .concat()
-                .as_bytes(),
-        );
-        environment.add_global("assets_version", base::hex(&assets[..4]));
+        environment.add_global("assets_version", assets::VERSION.as_str());
         Ok(Self(environment))
     }
 

@@ -24,7 +24,8 @@ use proto::{
     ticket::{
         catalog_admin_service_server::CatalogAdminServiceServer,
         catalog_service_server::CatalogServiceServer, change_service_server::ChangeServiceServer,
-        hold_service_server::HoldServiceServer, pool_audit_service_server::PoolAuditServiceServer,
+        hold_batch_service_server::HoldBatchServiceServer, hold_service_server::HoldServiceServer,
+        pool_audit_service_server::PoolAuditServiceServer,
     },
     user::{
         key_service_server::KeyServiceServer, session_service_server::SessionServiceServer,
@@ -219,6 +220,7 @@ async fn upstream(stub: Arc<Stub>, mesh_key: MeshKey) -> kit::Server {
         .add_service(CatalogAdminServiceServer::from_arc(stub.clone()))
         .add_service(ChangeServiceServer::from_arc(stub.clone()))
         .add_service(HoldServiceServer::from_arc(stub.clone()))
+        .add_service(HoldBatchServiceServer::from_arc(stub.clone()))
         .add_service(PoolAuditServiceServer::from_arc(stub.clone()))
         .add_service(OrderServiceServer::from_arc(stub.clone()))
         .add_service(OrderAdminServiceServer::from_arc(stub.clone()))

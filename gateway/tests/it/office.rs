@@ -30,6 +30,8 @@ pub struct Office {
     told: watch::Sender<Option<Vec<EventAvailability>>>,
     /// Reads, looks and streams that were asked for.
     pub asked: AtomicUsize,
+    /// Reads of entries alone.
+    pub read: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -82,6 +84,7 @@ impl Office {
 
     pub fn read(&self, request: &ReadProgrammeRequest) -> Reply<ReadProgrammeResponse> {
         let state = self.asked()?;
+        self.read.fetch_add(1, Ordering::SeqCst);
         let is_wanted = |entry: &&ProgrammeEntry| {
             let id = id_of(entry);
             let asked = request.event_ids.is_empty() || request.event_ids.iter().any(|x| x == id);

@@ -153,6 +153,32 @@ async fn every_operation_says_what_it_does_and_how_it_refuses() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_an_event_names_its_conflicts() {
+    edge(async |edge| {
+        let document = document(edge).await;
+        let operations = operations(&document);
+        for (name, reasons) in [
+            (
+                "PATCH /api/v1/admin/events/{id}",
+                &["EVENT_NOT_ACTIVE", "EVENT_ARCHIVED"][..],
+            ),
+            ("POST /api/v1/admin/events/{id}/cancel", &["EVENT_ARCHIVED"]),
+            (
+                "POST /api/v1/admin/events/{id}/postpone",
+                &["EVENT_NOT_ACTIVE", "EVENT_ARCHIVED"],
+            ),
+        ] {
+            let found = operations.iter().find(|(one, _)| one == name);
+            let conflict = &found.unwrap().1["responses"]["409"]["description"];
+            let conflict = conflict.as_str().unwrap_or_default();
+            let all_named = reasons.iter().all(|reason| conflict.contains(reason));
+            assert!(all_named, "{name}: {conflict}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn every_reference_leads_somewhere() {
     edge(async |edge| {
         let document = document(edge).await;

@@ -745,6 +745,30 @@ async fn errors_of_pages_are_pages() {
     .await;
 }
 
+#[tokio::test]
+async fn only_the_version_that_was_asked_for_is_kept_for_long() {
+    edge(async |edge| {
+        let page = edge.page("/").await;
+        let names = page.split('"').filter(|part| part.starts_with("/shop/"));
+        let names: Vec<&str> = names.collect();
+        assert!(names.len() >= 3, "{names:?}");
+        for name in names {
+            let (path, version) = name.split_once("?v=").expect("a version");
+            for (query, caching) in [
+                (format!("?v={version}"), "public, max-age=86400"),
+                ("?v=00000000".to_owned(), "no-cache"),
+                (format!("?v={version}0"), "no-cache"),
+                (String::new(), "no-cache"),
+            ] {
+                let asset = edge.get(&format!("{path}{query}")).send().await.unwrap();
+                assert_eq!(asset.status(), 200);
+                assert_eq!(header(&asset, "cache-control"), caching, "{path}{query}");
+            }
+        }
+    })
+    .await;
+}
+
 #[test]
 fn the_scripts_are_small() {
     for script in [

@@ -1,6 +1,6 @@
 //! Server-Sent Events about what is left.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use reqwest::Response;
 use serde_json::Value;
@@ -91,6 +91,28 @@ async fn a_guest_sees_the_state_and_each_change_of_it() {
         }
         let most = begun.elapsed().as_millis() / 100 + 2;
         assert!(messages <= most, "{messages} messages, {most} at most");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_told_where_an_event_is_read_again_and_is_the_same() {
+    edge(async |edge| {
+        with_copy(edge, vec![entry()]).await;
+        let mut watching = Reader::open(edge).await;
+        assert_eq!(watching.left().await, 7);
+        let times_read = || edge.stub.office.read.load(Ordering::SeqCst);
+        let read_before = times_read();
+        edge.stub.office.change(EVENT, Some(entry()));
+        eventually("it is read again", PATIENCE, || async {
+            (times_read() > read_before).then_some(())
+        })
+        .await;
+        // A while in which it would be told.
+        let told = timeout(Duration::from_millis(500), watching.next()).await;
+        assert!(told.is_err(), "{told:?}");
+        edge.stub.office.tell_left(5);
+        assert_eq!(watching.left().await, 5);
     })
     .await;
 }

@@ -194,6 +194,34 @@ impl ticket::change_service_server::ChangeService for Stub {
 }
 
 #[async_trait]
+impl ticket::hold_batch_service_server::HoldBatchService for Stub {
+    /// Each by itself, so that a test sees what was asked for one request.
+    async fn hold_tickets_batch(
+        &self,
+        request: Request<ticket::HoldTicketsBatchRequest>,
+    ) -> Reply<ticket::HoldTicketsBatchResponse> {
+        use ticket::{hold_service_server::HoldService as _, hold_tickets_batch_answer::Outcome};
+        let metadata = request.metadata().clone();
+        let items = request.into_inner().items;
+        let sole = items.len() == 1;
+        let mut answers = Vec::new();
+        for item in items {
+            let mut request = Request::new(item.request.unwrap_or_default());
+            *request.metadata_mut() = metadata.clone();
+            let outcome = match self.hold_tickets(request).await {
+                Ok(held) => Outcome::Held(held.into_inner()),
+                // The call itself fails where the whole service is away.
+                Err(status) if sole && status.code() == Code::Unavailable => return Err(status),
+                Err(status) => Outcome::Refused(Failure::from_status(&status).into_message()),
+            };
+            let outcome = Some(outcome);
+            answers.push(ticket::HoldTicketsBatchAnswer { outcome });
+        }
+        Ok(Response::new(ticket::HoldTicketsBatchResponse { answers }))
+    }
+}
+
+#[async_trait]
 impl ticket::hold_service_server::HoldService for Stub {
     async fn hold_tickets(
         &self,

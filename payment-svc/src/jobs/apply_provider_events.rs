@@ -3,6 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use db::Db;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::room::{Room, count};
@@ -36,10 +38,11 @@ pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool
     let places = room.places().await?;
     let due = claim(&app, count(&places)).await?;
     let more = due.len() == places.len();
-    for (event, place) in due.into_iter().zip(places) {
+    let attempts = find_attempts(&app, &due).await?;
+    for ((event, attempt), place) in due.into_iter().zip(attempts).zip(places) {
         let shared = app.clone();
         app.tasks.spawn(async move {
-            let work = apply_or_retry(&shared, &event);
+            let work = apply_or_retry(&shared, &event, attempt);
             let traceparent = event.traceparent.as_deref();
             if let Err(error) = super::resume("apply provider event", traceparent, work).await {
                 // Its lease runs out, and somebody takes it up.
@@ -52,7 +55,7 @@ pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool
 }
 
 async fn claim(app: &App, rows: i64) -> Result<Vec<EventRow>, Error> {
-    let claim = app.db.run(rows, |tx, rows| {
+    let claim = app.db.run_statement(rows, |tx, rows| {
         Box::pin(async move {
             let due = sqlx::query_as!(
                 EventRow,
@@ -76,9 +79,30 @@ async fn claim(app: &App, rows: i64) -> Result<Vec<EventRow>, Error> {
     claim.await
 }
 
+/// The attempt that each of these events is about, where there is one yet.
+async fn find_attempts(app: &App, due: &[EventRow]) -> Result<Vec<Option<AttemptRow>>, Error> {
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = due
+        .iter()
+        .map(|event| (event.provider.clone(), event.reference.clone()));
+    let names: (Vec<String>, Vec<String>) = names.unzip();
+    let find = app.db.read(names, |conn, (providers, references)| {
+        Box::pin(store::find_attempts_by_references(
+            conn, providers, references,
+        ))
+    });
+    Ok(find.await?)
+}
+
 /// Fails only if the database does.
-async fn apply_or_retry(app: &App, event: &EventRow) -> Result<(), Error> {
-    match apply(app, event).await {
+async fn apply_or_retry(
+    app: &App,
+    event: &EventRow,
+    attempt: Option<AttemptRow>,
+) -> Result<(), Error> {
+    match apply(app, event, attempt).await {
         Ok(Some(outcome)) => {
             kit::failpoint!("payment.event_applied");
             finish(app, event.id, "applied", outcome).await
@@ -100,12 +124,12 @@ async fn apply_or_retry(app: &App, event: &EventRow) -> Result<(), Error> {
 }
 
 /// None: no attempt has the reference, or not yet.
-async fn apply(app: &App, event: &EventRow) -> Result<Option<&'static str>, Error> {
-    let input = (event.provider.clone(), event.reference.clone());
-    let find = app.db.read(input, |conn, (provider, reference)| {
-        Box::pin(store::find_attempt_by_reference(conn, provider, reference))
-    });
-    let Some(attempt) = find.await? else {
+async fn apply(
+    app: &App,
+    event: &EventRow,
+    attempt: Option<AttemptRow>,
+) -> Result<Option<&'static str>, Error> {
+    let Some(attempt) = attempt else {
         return Ok(None);
     };
     let by = By::now(&event.provider);
@@ -137,30 +161,54 @@ impl EventRow {
     }
 }
 
+/// An event that needs no more work, and what it came to.
+#[derive(Clone)]
+pub(crate) struct Finished {
+    id: Uuid,
+    state: &'static str,
+    outcome: &'static str,
+}
+
 async fn finish(
     app: &App,
     id: Uuid,
     state: &'static str,
     outcome: &'static str,
 ) -> Result<(), Error> {
-    let finish = app
-        .db
-        .run((id, state, outcome), |tx, (id, state, outcome)| {
-            Box::pin(async move {
-                sqlx::query!(
-                    "UPDATE provider_events
-                 SET state = $2, outcome = $3, settled_at = clock_timestamp()
-                 WHERE id = $1 AND state = 'received'",
-                    id,
-                    *state,
-                    *outcome,
-                )
-                .execute(tx)
-                .await?;
-                Ok::<_, Error>(())
-            })
-        });
-    finish.await
+    let finished = Finished { id, state, outcome };
+    app.lanes.finished.submit(finished).await
+}
+
+/// Those that came together.
+pub(crate) async fn finish_all(session: Db, all: Arc<[Finished]>) -> Result<Vec<()>, Error> {
+    let count = all.len();
+    let record = session.run_statement(all, |conn, all| Box::pin(record(conn, all)));
+    record.await?;
+    Ok(vec![(); count])
+}
+
+async fn record(conn: &mut PgConnection, all: &Arc<[Finished]>) -> Result<(), Error> {
+    let ids: Vec<Uuid> = all.iter().map(|one| one.id).collect();
+    let states: Vec<String> = all.iter().map(|one| one.state.to_owned()).collect();
+    let outcomes: Vec<String> = all.iter().map(|one| one.outcome.to_owned()).collect();
+    sqlx::query!(
+        "WITH wish AS (
+             SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[]) AS w (id, state, outcome)
+         ), locked AS MATERIALIZED (
+             SELECT id FROM provider_events WHERE id = ANY($1) AND state = 'received'
+             ORDER BY id FOR UPDATE
+         )
+         UPDATE provider_events e
+         SET state = w.state, outcome = w.outcome, settled_at = clock_timestamp()
+         FROM wish w JOIN locked l ON l.id = w.id
+         WHERE e.id = l.id",
+        &ids,
+        &states,
+        &outcomes,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 async fn retry(app: &App, event: &EventRow, after: Duration) -> Result<(), Error> {

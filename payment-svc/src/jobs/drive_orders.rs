@@ -15,7 +15,7 @@ use crate::{
     domain::{order_state::OrderStatus, schedule},
     error::{Error, Refusal},
     saga::{self, Bound, Ending},
-    store::{self, AttemptRow, By, OrderRow, Step},
+    store::{self, AttemptRow, By, Loaded, OrderRow, Step},
 };
 
 /// An order whose driver crashed comes again after this long.
@@ -41,6 +41,8 @@ struct Claim {
 
 /// When to look at the order again.
 enum Next {
+    /// A transition has said so, in its own statement.
+    Said,
     /// As its new status says, or never.
     Settled,
     After(Duration),
@@ -56,10 +58,16 @@ pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool
     let places = room.places().await?;
     let due = claim(&app, count(&places)).await?;
     let more = due.len() == places.len();
+    if due.is_empty() {
+        return Ok(false);
+    }
+    let ids = due.iter().map(|claim| claim.id).collect();
+    // Where this fails, each tries alone, and says when it is tried again.
+    let mut loaded = store::load_all(&app, ids).await.unwrap_or_default();
     for (claim, place) in due.into_iter().zip(places) {
-        let shared = app.clone();
+        let (shared, loaded) = (app.clone(), loaded.remove(&claim.id));
         app.tasks.spawn(async move {
-            let step = drive_or_retry(&shared, &claim);
+            let step = drive_or_retry(&shared, &claim, loaded);
             let traceparent = claim.traceparent.as_deref();
             if let Err(error) = super::resume("drive order", traceparent, step).await {
                 // Its lease runs out, and somebody takes it up.
@@ -72,7 +80,7 @@ pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool
 }
 
 async fn claim(app: &App, rows: i64) -> Result<Vec<Claim>, Error> {
-    let claim = app.db.run(rows, |tx, rows| {
+    let claim = app.db.run_statement(rows, |tx, rows| {
         Box::pin(async move {
             let due = sqlx::query_as!(
                 Claim,
@@ -93,8 +101,9 @@ async fn claim(app: &App, rows: i64) -> Result<Vec<Claim>, Error> {
 }
 
 /// Fails only if the database does.
-async fn drive_or_retry(app: &App, claim: &Claim) -> Result<(), Error> {
-    match drive(app, claim.id.into()).await {
+async fn drive_or_retry(app: &App, claim: &Claim, loaded: Option<Loaded>) -> Result<(), Error> {
+    match drive(app, claim.id.into(), loaded).await {
+        Ok(Next::Said) => Ok(()),
         Ok(next) => schedule_next(app, claim, next, 0).await,
         // Asking again changes nothing: a person has to.
         Err(Error::ProviderNotEnabled) => {
@@ -113,9 +122,16 @@ async fn drive_or_retry(app: &App, claim: &Claim) -> Result<(), Error> {
     }
 }
 
-async fn drive(app: &App, id: OrderId) -> Result<Next, Error> {
-    let (order, attempt) = store::load(app, id).await?;
-    let open = attempt.filter(|attempt| attempt.is_open());
+async fn drive(app: &App, id: OrderId, loaded: Option<Loaded>) -> Result<Next, Error> {
+    let loaded = match loaded {
+        Some(loaded) => loaded,
+        None => store::load_all(app, vec![id.uuid()])
+            .await?
+            .remove(&id.uuid())
+            .ok_or(Error::OrderNotFound)?,
+    };
+    let (order, lines) = (loaded.order, loaded.lines);
+    let open = loaded.newest.filter(|attempt| attempt.is_open());
     let status = order.status()?;
     let is_over = order.overdue || order.event_cancelled;
     let next = match (status, open) {
@@ -126,8 +142,8 @@ async fn drive(app: &App, id: OrderId) -> Result<Next, Error> {
             pay_by: order.pay_by,
         }),
         (OrderStatus::Paid, _) => {
-            saga::fulfil(app, &order, By::now(ACTOR)).await?;
-            Ok(Next::Settled)
+            saga::fulfil(app, &order, lines, By::now(ACTOR)).await?;
+            Ok(Next::Said)
         }
         (OrderStatus::Expired | OrderStatus::Cancelled, _) if !order.stock_released => {
             saga::release(app, id).await?;
@@ -257,7 +273,7 @@ async fn take_back(app: &App, order: OrderId, why: &'static str) -> Result<(), E
 /// Only while the lease is ours: a transition or a new attempt has set a time of its own.
 async fn schedule_next(app: &App, claim: &Claim, next: Next, failures: i32) -> Result<(), Error> {
     let (after_secs, pay_by) = match next {
-        Next::Settled => (None, None),
+        Next::Settled | Next::Said => (None, None),
         Next::After(after) => (Some(after.as_secs_f64()), None),
         Next::Check { after, pay_by } => (Some(after.as_secs_f64()), pay_by),
     };

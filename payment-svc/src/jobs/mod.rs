@@ -15,6 +15,7 @@ use kit::telemetry::Kind;
 use proto::Peer;
 
 use crate::app::App;
+pub(crate) use apply_provider_events::{Finished, finish_all};
 use reconcile_refunds::Cursors;
 use room::Room;
 

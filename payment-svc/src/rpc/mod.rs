@@ -15,6 +15,8 @@ use tonic::{Request, Response, Status, async_trait};
 
 use crate::{app::App, provider::sandbox::Sandbox};
 
+pub(crate) use internal::receive_event::{NewEvent, store_events};
+
 pub(crate) struct Orders(pub Arc<App>);
 pub(crate) struct OrdersAdmin(pub Arc<App>);
 pub(crate) struct RefundsAdmin(pub Arc<App>);

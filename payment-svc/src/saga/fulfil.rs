@@ -1,9 +1,12 @@
 //! `paid → fulfilled | unfulfillable`, by the one final answer of ticket-svc.
 
+use std::sync::Arc;
+
 use base::{MessageId, OrderId, RefundId};
-use kit::CallContext;
+use db::Db;
+use events::Message;
 use proto::{
-    event::{OrderPaid, envelope::Payload},
+    event::envelope::Payload,
     ticket::{CommitOrderRequest, CommitOrderResponse, EventFacts, OrderAnswer},
 };
 use sqlx::PgConnection;
@@ -21,10 +24,16 @@ use crate::{
     domain::{order_state::OrderStatus, refund_state::RefundReason},
     error::Error,
     store::{self, By, OrderRow, Step},
-    view,
+    view::{self, LineRow},
 };
 
-pub(crate) async fn fulfil(app: &App, order: &OrderRow, by: By) -> Result<(), Error> {
+/// `lines` where the caller has read them already.
+pub(crate) async fn fulfil(
+    app: &App,
+    order: &OrderRow,
+    lines: Option<Vec<LineRow>>,
+    by: By,
+) -> Result<(), Error> {
     let request = CommitOrderRequest {
         order_id: order.id.to_string(),
     };
@@ -36,21 +45,22 @@ pub(crate) async fn fulfil(app: &App, order: &OrderRow, by: By) -> Result<(), Er
         .into_inner();
     kit::failpoint!("payment.tickets_committed");
     match answer.answer() {
-        OrderAnswer::Committed => committed(app, order, answer, by).await,
+        OrderAnswer::Committed => committed(app, (order, lines), answer, by).await,
         OrderAnswer::Refused => refused(app, order.order_id(), answer.refusal_reason, by).await,
         OrderAnswer::Unspecified => Err(Error::Broken("ticket-svc gave no answer for an order")),
     }
 }
 
-struct Fulfilment {
-    step: Step,
+/// An order that has its tickets, and the message about it. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Fulfilment(Arc<Fulfilled>);
+
+struct Fulfilled {
+    order: OrderId,
+    by: By,
     /// Where the event is now, if it moved since the hold was bound.
     event: Option<Moved>,
-    message: MessageId,
-    at: OffsetDateTime,
-    facts: OrderPaid,
-    /// Database work has no call in hand, and the message carries on its trace.
-    context: CallContext,
+    message: Message,
 }
 
 struct Moved {
@@ -63,7 +73,7 @@ struct Moved {
 /// The receipt's message is a row of the same transaction: there is none without the other.
 async fn committed(
     app: &App,
-    order: &OrderRow,
+    (order, lines): (&OrderRow, Option<Vec<LineRow>>),
     answer: CommitOrderResponse,
     by: By,
 ) -> Result<(), Error> {
@@ -75,45 +85,90 @@ async fn committed(
         order.event_date_time = Some(event.date_time);
         order.event_timezone = Some(event.timezone.clone());
     }
-    let lines = view::lines(app, order.order_id()).await?;
-    let fulfilment = Fulfilment {
-        step: step(order.order_id(), OrderStatus::Fulfilled, by, "committed"),
-        event,
-        message: MessageId::new(&app.sources),
-        at: occurred_at(&order),
-        facts: order_paid(app, &order, &lines, &answer.tickets),
-        context: kit::current(),
+    let lines = match lines {
+        Some(lines) => lines,
+        None => view::lines(app, order.order_id()).await?,
     };
-    let record = app.db.run(fulfilment, |tx, fulfilment| {
-        Box::pin(record(tx, fulfilment))
-    });
-    record.await?;
+    let facts = order_paid(app, &order, &lines, &answer.tickets);
+    let payload = Payload::OrderPaid(facts);
+    let fulfilled = Fulfilled {
+        order: order.order_id(),
+        by,
+        event,
+        message: Message::new(MessageId::new(&app.sources), occurred_at(&order), payload),
+    };
+    let fulfilment = Fulfilment(Arc::new(fulfilled));
+    app.lanes.fulfilments.submit(fulfilment).await?;
     kit::failpoint!("payment.order_fulfilled");
     app.nudges.outbox.notify_one();
     Ok(())
 }
 
-async fn record(tx: &mut PgConnection, fulfilment: &Fulfilment) -> Result<(), Error> {
-    if !store::advance(tx, &fulfilment.step).await? {
-        return Ok(());
-    }
-    if let Some(event) = &fulfilment.event {
-        sqlx::query!(
-            "UPDATE orders
-             SET event_title = $2, event_location = $3, event_date_time = $4, event_timezone = $5
-             WHERE id = $1",
-            fulfilment.step.order.uuid(),
-            event.title,
-            event.location,
-            event.date_time,
-            event.timezone,
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
-    let payload = Payload::OrderPaid(fulfilment.facts.clone());
-    let enqueue = events::enqueue(tx, fulfilment.message, fulfilment.at, payload);
-    kit::with_context(fulfilment.context.clone(), enqueue).await?;
+/// Those that came together. One that is not `paid` any more was recorded by somebody else.
+pub(crate) async fn fulfil_all(session: Db, all: Arc<[Fulfilment]>) -> Result<Vec<()>, Error> {
+    let count = all.len();
+    let record = session.run_statement(all, |conn, all| Box::pin(record(conn, all)));
+    record.await?;
+    Ok(vec![(); count])
+}
+
+async fn record(conn: &mut PgConnection, all: &Arc<[Fulfilment]>) -> Result<(), Error> {
+    let all = || all.iter().map(|one| one.0.as_ref());
+    let moved = || all().map(|one| one.event.as_ref());
+    let orders: Vec<Uuid> = all().map(|one| one.order.uuid()).collect();
+    let actors: Vec<String> = all().map(|one| one.by.actor.clone()).collect();
+    let traces: Vec<Option<String>> = all().map(|one| one.by.trace_id()).collect();
+    let messages: Vec<Uuid> = all().map(|one| one.message.id).collect();
+    let kinds: Vec<String> = all().map(|one| one.message.kind.to_owned()).collect();
+    let envelopes: Vec<Vec<u8>> = all().map(|one| one.message.envelope.clone()).collect();
+    let titles: Vec<Option<String>> = moved().map(|to| Some(to?.title.clone())).collect();
+    let places: Vec<Option<String>> = moved().map(|to| Some(to?.location.clone())).collect();
+    let times: Vec<Option<OffsetDateTime>> = moved().map(|to| Some(to?.date_time)).collect();
+    let zones: Vec<Option<String>> = moved().map(|to| Some(to?.timezone.clone())).collect();
+    sqlx::query!(
+        r#"WITH wish AS (
+               SELECT DISTINCT ON (order_id) *
+               FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[],
+                   $7::text[], $8::text[], $9::timestamptz[], $10::text[])
+                 AS w (order_id, actor, trace_id, message_id, kind, envelope, title, location,
+                   date_time, timezone)
+           ), locked AS MATERIALIZED (
+               SELECT id, trace_id FROM orders WHERE id = ANY($1) AND status = 'paid'
+               ORDER BY id FOR UPDATE
+           ), moved AS (
+               UPDATE orders o
+               SET status = 'fulfilled', updated_at = clock_timestamp(), step_failures = 0,
+                   -- A guest could still pay by another attempt.
+                   next_step_at = (SELECT clock_timestamp() + interval '5 s' FROM payment_attempts a
+                       WHERE a.order_id = o.id AND a.status IN ('created', 'requires_action', 'processing')
+                       LIMIT 1),
+                   event_title = coalesce(w.title, o.event_title),
+                   event_location = coalesce(w.location, o.event_location),
+                   event_date_time = coalesce(w.date_time, o.event_date_time),
+                   event_timezone = coalesce(w.timezone, o.event_timezone)
+               FROM wish w JOIN locked l ON l.id = w.order_id
+               WHERE o.id = l.id
+               RETURNING o.id, w.actor, coalesce(w.trace_id, l.trace_id) AS trace_id, w.message_id,
+                   w.kind, w.envelope
+           ), told AS (
+               INSERT INTO order_events (order_id, actor, from_status, to_status, reason, trace_id)
+               SELECT id, actor, 'paid', 'fulfilled', 'committed', trace_id FROM moved
+           )
+           INSERT INTO outbox (id, kind, envelope)
+           SELECT message_id, kind, envelope FROM moved"#,
+        &orders,
+        &actors,
+        &traces as &[Option<String>],
+        &messages,
+        &kinds,
+        &envelopes,
+        &titles as &[Option<String>],
+        &places as &[Option<String>],
+        &times as &[Option<OffsetDateTime>],
+        &zones as &[Option<String>],
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -141,8 +196,15 @@ struct Refusal {
 /// The money goes back, by rows of the same transaction: there is no such end without them. They tell
 /// the guest; where nothing was paid, this does.
 async fn refused(app: &App, order: OrderId, why: String, by: By) -> Result<(), Error> {
+    let step = Step {
+        order,
+        from: OrderStatus::Paid,
+        to: OrderStatus::Unfulfillable,
+        by,
+        reason: why,
+    };
     let refusal = Refusal {
-        step: step(order, OrderStatus::Unfulfillable, by, &why),
+        step,
         names: refund_names(app, order).await?,
         announcement: Announcement::of(app, order).await?,
     };
@@ -167,14 +229,4 @@ async fn record_refusal(tx: &mut PgConnection, refusal: &Refusal) -> Result<(), 
         announcement.of_a_free_refusal(tx, &step.reason).await?;
     }
     Ok(())
-}
-
-fn step(order: OrderId, to: OrderStatus, by: By, reason: &str) -> Step {
-    Step {
-        order,
-        from: OrderStatus::Paid,
-        to,
-        by,
-        reason: reason.to_owned(),
-    }
 }

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 
 use super::{
     capture::{Arrival, differs, pay},
+    pay_all::Payment,
     send_back::order_status,
 };
 use crate::{
@@ -62,6 +63,17 @@ pub(crate) async fn settle(
     report: Report,
     by: By,
 ) -> Result<OrderStatus, Error> {
+    if let Report::Paid(arrival) = &report
+        && app
+            .lanes
+            .payments
+            .submit(Payment::new(attempt, arrival, &by))
+            .await?
+    {
+        kit::failpoint!("payment.order_paid");
+        app.nudges.orders.notify_one();
+        return Ok(OrderStatus::Paid);
+    }
     let settling = Settling {
         attempt: attempt.clone(),
         refund: RefundId::new(&app.sources),

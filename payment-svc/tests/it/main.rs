@@ -35,5 +35,6 @@ mod stripe_events;
 mod stripe_refunds;
 mod switched_off;
 mod till;
+mod together;
 mod webhooks;
 mod world;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// An order with its second attempt open, after the first was declined and closed.
-async fn with_two_attempts(world: &World) -> (Placed, Placed) {
+pub async fn with_two_attempts(world: &World) -> (Placed, Placed) {
     let first = world.placed().await;
     world.decline(&first.order).await;
     let answer = world.start_payment(&first, &keys::idempotency_key()).await;

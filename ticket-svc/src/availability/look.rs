@@ -28,6 +28,8 @@ pub struct Sight {
 #[derive(Debug, Default)]
 pub struct Found {
     pub sight: Sight,
+    /// It was looked at everything.
+    pub is_whole: bool,
     pub events: Vec<(Uuid, EventAvailability)>,
     /// Events that guests do not see any more.
     pub gone: Vec<Uuid>,
@@ -35,18 +37,20 @@ pub struct Found {
 
 pub async fn look(conn: &mut PgConnection, before: &Sight) -> Result<Found, Error> {
     let now = changed(conn, before).await?;
+    let is_whole = before.as_of.is_none();
     let mut sight = Sight {
         horizon: Some(now.horizon),
         seq: now.seq,
         as_of: Some(now.as_of),
         next_turn_of_clock: before.next_turn_of_clock,
     };
-    let mut ids = match before.as_of {
-        Some(_) => now.events,
-        None => every_active(conn).await?,
+    let mut ids = if is_whole {
+        every_active(conn).await?
+    } else {
+        now.events
     };
     let is_due = before.next_turn_of_clock.is_some_and(|at| at <= now.as_of);
-    if is_due || before.as_of.is_none() || now.seq != before.seq {
+    if is_due || is_whole || now.seq != before.seq {
         let since = before.as_of.unwrap_or(now.as_of);
         let clock = turns_of_clock(conn, since, now.as_of).await?;
         ids.extend(clock.passed);
@@ -57,6 +61,7 @@ pub async fn look(conn: &mut PgConnection, before: &Sight) -> Result<Found, Erro
     if ids.is_empty() {
         return Ok(Found {
             sight,
+            is_whole,
             ..Found::default()
         });
     }
@@ -65,6 +70,7 @@ pub async fn look(conn: &mut PgConnection, before: &Sight) -> Result<Found, Erro
     let (events, gone) = tell(&ids, &events, &types);
     Ok(Found {
         sight,
+        is_whole,
         events,
         gone,
     })

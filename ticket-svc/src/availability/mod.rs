@@ -2,7 +2,7 @@
 //! serves all watchers of a process, and sees what any replica did. It informs; only a hold decides.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,7 +11,10 @@ use db::Db;
 use kit::Tasks;
 use proto::ticket::EventAvailability;
 use time::OffsetDateTime;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -24,6 +27,9 @@ use look::{Found, Sight};
 const TICK: Duration = Duration::from_millis(80);
 /// After a look that failed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Everything is looked at again so often: another database may have taken over without a failed look,
+/// and its numbers of transactions say nothing about those of the one before.
+const WHOLE_EVERY: Duration = Duration::from_secs(30);
 
 /// What all watchers share.
 #[derive(Debug)]
@@ -93,13 +99,18 @@ impl Board {
     async fn keep_looking(&self, db: &Db) {
         loop {
             self.wanted.notified().await;
-            let mut sight = Sight::default();
+            let (mut sight, mut whole_at) = (Sight::default(), Instant::now());
             while self.told.receiver_count() > 0 {
+                if whole_at.elapsed() >= WHOLE_EVERY {
+                    (sight, whole_at) = (Sight::default(), Instant::now());
+                }
                 let pause = match self.look(db, &mut sight).await {
                     Ok(()) => TICK,
                     Err(error) => {
-                        // Watchers hear nothing, and know what that means.
+                        // Watchers hear nothing, and know what that means. Nothing is known of the
+                        // database that answers next.
                         tracing::warn!(%error, "what is left cannot be seen");
+                        sight = Sight::default();
                         PAUSE
                     }
                 };
@@ -130,6 +141,10 @@ impl Board {
     fn write_down(&self, found: Found) -> u64 {
         let mut known = self.known();
         let turn = known.turn + 1;
+        if found.is_whole {
+            let all: BTreeSet<Uuid> = found.events.iter().map(|(id, _)| *id).collect();
+            known.events.retain(|id, _| all.contains(id));
+        }
         for id in found.gone {
             known.events.remove(&id);
         }

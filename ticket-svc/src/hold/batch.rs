@@ -10,6 +10,7 @@ use super::{
     decide::{Because, Decision, Grant, decide},
     lane::Lane,
     memory::Memory,
+    refuse::held,
     sale,
     sheet::pools,
     store::{self, Outcome, Sheet},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     domain::hold_state::HoldState,
     error::Error,
-    store::holds::{self, Hold, RECLAIM_BATCH},
+    store::holds::{self, Hold},
 };
 
 /// Counted up, it would revoke the secrets before.
@@ -27,30 +28,30 @@ const FIRST_GENERATION: u32 = 1;
 const ROUNDS_MAX: u32 = 8;
 
 pub struct Batch<'a> {
-    lane: &'a Lane,
-    memory: &'a mut Memory,
-    wishes: &'a [&'a Wish],
-    answers: Vec<Option<Result<Hold, Error>>>,
+    pub(super) lane: &'a Lane,
+    pub(super) memory: &'a mut Memory,
+    pub(super) wishes: &'a [&'a Wish],
+    pub(super) answers: Vec<Option<Result<Hold, Error>>>,
     /// Places of the wishes without an answer, in the order of arrival.
-    open: Vec<usize>,
+    pub(super) open: Vec<usize>,
     /// Those whose hold is stored, to be read next.
     stored: Vec<usize>,
     /// The database was looked at for all that is open, holds and pools at one moment, and memory is
     /// up to date. What `make` tells is of two moments, before it waited and after.
-    checked: bool,
+    pub(super) checked: bool,
     /// Sales that were read for this batch.
-    loaded: HashSet<EventId>,
+    pub(super) loaded: HashSet<EventId>,
     /// Pools without a dead hold, as far as this batch had to know.
-    reclaimed: HashSet<PoolId>,
+    pub(super) reclaimed: HashSet<PoolId>,
     /// The next question waits for the pools' locks, and so for whoever is giving stock back.
-    must_lock: bool,
+    pub(super) must_lock: bool,
 }
 
 /// What is decided of the open wishes.
-struct Plan {
+pub(super) struct Plan {
     /// With their places.
     grants: Vec<(usize, Grant)>,
-    refusals: Vec<(usize, Error, Because)>,
+    pub(super) refusals: Vec<(usize, Error, Because)>,
 }
 
 impl<'a> Batch<'a> {
@@ -133,7 +134,7 @@ impl<'a> Batch<'a> {
     async fn load(&mut self) -> Result<(), Error> {
         let unknown = self.open.iter().map(|place| self.wishes[*place].event_id);
         let unknown: HashSet<EventId> = unknown
-            .filter(|id| !self.memory.sales.contains_key(id))
+            .filter(|id| !self.memory.sales.contains_key(id) && !self.memory.is_absent(*id))
             .collect();
         if unknown.is_empty() || (self.checked && unknown.is_subset(&self.loaded)) {
             return Ok(());
@@ -145,6 +146,7 @@ impl<'a> Batch<'a> {
         for sale in sales.await? {
             self.memory.keep(sale);
         }
+        self.memory.note_absent(unknown.iter().copied());
         self.loaded.extend(unknown);
         self.checked = false;
         Ok(())
@@ -296,64 +298,6 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Refuses what the database has confirmed; before, it takes back what dead holds have of it.
-    async fn refuse(&mut self, plan: Plan) -> Result<bool, Error> {
-        if self.reread_for_unknown_types(&plan) || self.reclaim(&plan).await? {
-            return Ok(true);
-        }
-        let held = plan
-            .refusals
-            .iter()
-            .filter_map(|(_, _, because)| held(because));
-        let held: HashSet<PoolId> = held.flatten().copied().collect();
-        self.memory
-            .look_into(held.intersection(&self.reclaimed).copied());
-        for (place, error, _) in plan.refusals {
-            self.answers[place] = Some(Err(error));
-        }
-        self.open.clear();
-        Ok(true)
-    }
-
-    /// A type that an old picture does not show may have been made since.
-    fn reread_for_unknown_types(&mut self, plan: &Plan) -> bool {
-        let unknown = plan.refusals.iter();
-        let unknown = unknown.filter(|(_, _, because)| *because == Because::UnknownType);
-        let outdated: HashSet<EventId> = unknown
-            .map(|(place, _, _)| self.wishes[*place].event_id)
-            .filter(|id| !self.loaded.contains(id))
-            .collect();
-        for id in &outdated {
-            self.memory.sales.remove(id);
-        }
-        self.checked &= outdated.is_empty();
-        !outdated.is_empty()
-    }
-
-    /// Ends dead holds that have what is missing, and has the pools locked afterwards. False where
-    /// that is done, or was done a moment ago.
-    async fn reclaim(&mut self, plan: &Plan) -> Result<bool, Error> {
-        let held = plan
-            .refusals
-            .iter()
-            .filter_map(|(_, _, because)| held(because));
-        let short: HashSet<PoolId> = held
-            .flatten()
-            .filter(|id| !self.reclaimed.contains(id) && !self.memory.looked_into(**id))
-            .copied()
-            .collect();
-        if short.is_empty() {
-            return Ok(false);
-        }
-        let pools: Vec<PoolId> = short.iter().copied().collect();
-        if holds::reclaim_of_pools(&self.lane.db, pools).await? < RECLAIM_BATCH {
-            self.reclaimed.extend(short);
-        }
-        self.must_lock = true;
-        self.checked = false;
-        Ok(true)
-    }
-
     /// Answers the wishes whose hold is stored from its row.
     async fn find_stored(&mut self) -> Result<(), Error> {
         if self.stored.is_empty() {
@@ -383,10 +327,3 @@ impl<'a> Batch<'a> {
 }
 
 pub const NO_ANSWER: Error = Error::Fault("a wish was left without an answer");
-
-fn held(because: &Because) -> Option<&Vec<PoolId>> {
-    match because {
-        Because::Held(pools) => Some(pools),
-        _ => None,
-    }
-}

@@ -48,7 +48,6 @@ WITH known AS MATERIALIZED (
          UNNEST($7::uuid[], $8::uuid[], $9::bytea[], $10::text[], $11::bigint[])
             AS h (id, event_id, body_hash, currency, total_minor)
     WHERE v.granted AND h.id <> ALL (k.ids)
-    ORDER BY h.id
 ), lined AS (
     INSERT INTO hold_lines (hold_id, line, ticket_type_id, category, quantity,
                             unit_price_minor, unit_fee_minor, tax_rate_ppm)

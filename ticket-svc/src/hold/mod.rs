@@ -10,6 +10,7 @@ mod batch;
 mod decide;
 mod lane;
 mod memory;
+mod refuse;
 mod sale;
 mod sheet;
 mod store;
@@ -38,6 +39,8 @@ const LIMITS: Limits = Limits {
     batch_max: 512,
     // A few batches; who comes later is told to try again.
     queue_max: 4_096,
+    // They have one session.
+    overtake_after: None,
 };
 
 /// A hot session knows a handful of statements. Their plans are made once, and by indexes alone,

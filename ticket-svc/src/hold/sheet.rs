@@ -39,6 +39,10 @@ impl Sheet {
             let subject = pool_id.uuid();
             sheet.needs.push((subject, 0), *pool_id, 0, *generation);
         }
+        // In the order of the indexes that the rows go into; whoever stores the same holds at the same
+        // moment waits and is not waited for.
+        let mut grants: Vec<_> = grants.collect();
+        grants.sort_unstable_by_key(|(wish, _)| wish.hold_id.uuid());
         for (wish, grant) in grants {
             sheet.holds.push(wish, grant);
             sheet.lines.push(wish, grant);

@@ -171,12 +171,7 @@ pub async fn look(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Err
 
 /// Which of a hold's rows is the first to meet its copy is PostgreSQL's choice: of several inserts in
 /// one statement the last one is made first.
-const OF_ONE_HOLD: [&str; 4] = [
-    "holds_pkey",
-    "hold_lines_pkey",
-    "hold_lines_type_once",
-    "inventory_ledger_pkey",
-];
+const OF_ONE_HOLD: [&str; 3] = ["holds_pkey", "hold_lines_pkey", "inventory_ledger_pkey"];
 
 /// Whether another transaction has just stored a hold that was to be made.
 pub fn is_a_copy(error: &Error) -> bool {

@@ -21,7 +21,10 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    store::audit::{self, Due, Halted, Look, Times},
+    store::{
+        audit::{self, Due, Look, Times},
+        halts::{self, Halted},
+    },
 };
 
 /// Recounts that cannot wait get so much of a round; what is left over is found again by the next.
@@ -91,9 +94,9 @@ impl Auditor {
             }
             self.told_recount(due.pool_id).await;
         }
+        self.step_on(&look.overlong).await;
         let in_turn = in_turn.iter().map(|due| due.pool_id);
-        self.recount_in_turn(look.overlong.into_iter().chain(in_turn).collect())
-            .await;
+        self.recount_in_turn(in_turn.collect()).await;
         metrics::histogram!("pool_audit_round_seconds").record(begun.elapsed());
         Ok(())
     }
@@ -112,6 +115,28 @@ impl Auditor {
             moved.await?;
         }
         Ok(look)
+    }
+
+    /// Pools with more new rows than a look adds up get as many steps as there is time for; the next
+    /// rounds do the rest, and from then on a look can suspect them.
+    async fn step_on(&self, overlong: &[PoolId]) {
+        let (begun, Some(settled_at)) = (Instant::now(), self.times.settled_at) else {
+            return;
+        };
+        for &pool_id in overlong {
+            let mut moves = true;
+            while moves && begun.elapsed() < AT_ONCE_BUDGET {
+                let step = self
+                    .db
+                    .run((pool_id, settled_at), |conn, (id, settled_at)| {
+                        Box::pin(audit::step_on(conn, *id, *settled_at))
+                    });
+                moves = step.await.unwrap_or_else(|error| {
+                    not_recounted(pool_id, &error);
+                    false
+                });
+            }
+        }
     }
 
     async fn due(&self) -> Result<Vec<Due>, Error> {
@@ -153,7 +178,7 @@ impl Auditor {
             Ok(false) => {}
             Err(Error::Db(DbError::Timeout)) => {
                 let halted = self.db.run(pool_id, |conn, pool_id| {
-                    Box::pin(audit::halt_suspect(conn, *pool_id))
+                    Box::pin(halts::halt_suspect(conn, *pool_id))
                 });
                 match halted.await {
                     Ok(halted) => {
@@ -186,7 +211,7 @@ impl Auditor {
     /// Halts are told from what is stored, so each replica tells of each, and tells again after it
     /// was started.
     async fn tell(&mut self) -> Result<(), Error> {
-        let halted = self.db.read((), |conn, ()| Box::pin(audit::halted(conn)));
+        let halted = self.db.read((), |conn, ()| Box::pin(halts::halted(conn)));
         let (halted, count) = halted.await?;
         #[expect(clippy::cast_precision_loss, reason = "there are not that many pools")]
         metrics::gauge!("pools_halted").set(count as f64);

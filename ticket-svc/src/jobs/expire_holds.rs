@@ -8,7 +8,7 @@ use std::{
 };
 
 use base::PoolId;
-use db::Db;
+use db::{Db, DbError};
 use kit::Tasks;
 use sqlx::PgConnection;
 use tokio::sync::{Mutex, Notify};
@@ -51,12 +51,19 @@ impl Sweeper {
         let now = Instant::now();
         self.aside.retain(|_, until| now < *until);
         let aside: Vec<Uuid> = self.aside.keys().copied().collect();
-        let batch = self
-            .db
-            .run(aside, |conn, aside| Box::pin(sweep(conn, aside)))
-            .await?;
+        let batch = match self.sweep(aside.clone(), Look::AtNone).await {
+            Err(error) if is_of_a_hold(&error) => self.sweep(aside, Look::AtEach).await?,
+            swept => swept?,
+        };
         self.put_aside(&batch.stuck, now + ASIDE);
         Ok(batch.found == DEAD_BATCH)
+    }
+
+    async fn sweep(&self, aside: Vec<Uuid>, look: Look) -> Result<Batch, Error> {
+        let sweep = self.db.run((aside, look), |conn, (aside, look)| {
+            Box::pin(sweep(conn, aside, *look))
+        });
+        sweep.await
     }
 
     fn put_aside(&mut self, stuck: &[Stuck], until: Instant) {
@@ -76,8 +83,24 @@ impl Sweeper {
     }
 }
 
+/// Whether it is asked of each hold before it ends that it can. Hardly ever can one not, and the schema says so
+/// too, only to the whole batch.
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    AtNone,
+    AtEach,
+}
+
+/// Not of the database, which would fail the same way once more.
+fn is_of_a_hold(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::Db(DbError::Busy | DbError::OutcomeUnknown | DbError::Timeout)
+    )
+}
+
 /// Ends up to a batch of dead holds; those that somebody else is about to end are left to them.
-async fn sweep(conn: &mut PgConnection, aside: &[Uuid]) -> Result<Batch, Error> {
+async fn sweep(conn: &mut PgConnection, aside: &[Uuid], look: Look) -> Result<Batch, Error> {
     let dead = sqlx::query_scalar!(
         r#"
         SELECT h.id FROM holds h
@@ -91,5 +114,8 @@ async fn sweep(conn: &mut PgConnection, aside: &[Uuid]) -> Result<Batch, Error> 
     )
     .fetch_all(&mut *conn)
     .await?;
-    holds::expire(conn, &dead).await
+    match look {
+        Look::AtNone => holds::expire_all_or_none(conn, &dead).await,
+        Look::AtEach => holds::expire(conn, &dead).await,
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use kit::ServerBuilder;
 use proto::ticket::{
     self as api, catalog_admin_service_server as catalog_admin, catalog_service_server as catalog,
-    change_service_server as change, grant_service_server as grant, hold_service_server as hold,
+    change_service_server as change, grant_service_server as grant,
+    hold_batch_service_server as hold_batch, hold_service_server as hold,
     inventory_service_server as inventory, pool_audit_service_server as pool_audit,
 };
 use tonic::{Request, Response, Status};
@@ -31,6 +32,7 @@ pub fn register(builder: ServerBuilder, app: Arc<App>) -> ServerBuilder {
         .add_service(catalog::CatalogServiceServer::new(rpc.clone()))
         .add_service(Announced::new(catalog_admin, announce))
         .add_service(hold::HoldServiceServer::new(rpc.clone()))
+        .add_service(hold_batch::HoldBatchServiceServer::new(rpc.clone()))
         .add_service(change::ChangeServiceServer::new(rpc.clone()))
         .add_service(grant::GrantServiceServer::new(rpc.clone()))
         .add_service(pool_audit::PoolAuditServiceServer::new(rpc.clone()))
@@ -103,6 +105,17 @@ impl hold::HoldService for Rpc {
         Ok(Response::new(
             guest::release_hold::release_hold(&self.app, r.into_inner()).await?,
         ))
+    }
+}
+
+#[tonic::async_trait]
+impl hold_batch::HoldBatchService for Rpc {
+    async fn hold_tickets_batch(
+        &self,
+        r: Request<api::HoldTicketsBatchRequest>,
+    ) -> Answer<api::HoldTicketsBatchResponse> {
+        let hold = internal::hold_tickets_batch::hold_tickets_batch;
+        Ok(Response::new(hold(&self.app, r.into_inner()).await?))
     }
 }
 

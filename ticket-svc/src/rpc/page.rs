@@ -5,10 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::fields::Fields;
-use crate::{
-    domain::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX},
-    store::catalog::Event,
-};
+use crate::domain::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 
 /// Where a page begins and how long it may be.
 #[derive(Clone, Copy, Debug)]
@@ -50,19 +47,15 @@ impl Page {
         i64::from(self.size) + 1
     }
 
-    /// Cuts the extra row off; the token of the page that follows, empty on the last one.
-    pub fn cut(&self, events: &mut Vec<Event>) -> String {
+    /// Cuts the extra row off; the token of the page that follows, empty on the last one. It leads on
+    /// from the rows as they were found: what is read of them afterwards may have moved meanwhile.
+    pub fn cut(&self, found: &mut Vec<Position>) -> String {
         let size = self.size as usize;
-        if events.len() <= size {
+        if found.len() <= size {
             return String::new();
         }
-        events.truncate(size);
-        events.last().map_or_else(String::new, |last| {
-            encode(Position {
-                date_time: last.date_time,
-                id: last.id,
-            })
-        })
+        found.truncate(size);
+        found.last().copied().map_or_else(String::new, encode)
     }
 }
 
@@ -98,6 +91,25 @@ mod tests {
             id,
         };
         assert_eq!(decode(&encode(position)), Some(position));
+    }
+
+    #[test]
+    fn a_page_is_followed_from_its_last_row_as_it_was_found() {
+        let rows = |count: u128| -> Vec<Position> {
+            let rows = (0..count).map(|number| Position {
+                date_time: datetime!(2026-06-12 18:00 UTC),
+                id: Uuid::from_u128(number),
+            });
+            rows.collect()
+        };
+        let page = Page {
+            size: 2,
+            after: None,
+        };
+        let mut found = rows(3);
+        let token = page.cut(&mut found);
+        assert_eq!((decode(&token), found), (Some(rows(2)[1]), rows(2)));
+        assert_eq!(page.cut(&mut rows(2)), "");
     }
 
     #[test]

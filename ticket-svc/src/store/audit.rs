@@ -31,14 +31,12 @@ use crate::error::Error;
 /// Pools whose newest rows one look adds up; with more of them they take turns. A counter that was
 /// changed is seen in every look.
 pub const POOLS_PER_LOOK: i64 = 5_000;
-/// With more rows since its checkpoint than this a pool is recounted instead.
+/// With more rows since its checkpoint than this the checkpoint has to come nearer first (`step_on`).
 const NEW_ROWS_MAX: i64 = 200_000;
 /// A checkpoint moves on when it saves so many rows.
 const MOVE_AFTER_ROWS: i64 = 1_000;
 /// Pools that are to be recounted, of one answer.
 const DUE_MAX: i64 = 1_000;
-/// Halted pools that are told of.
-const HALTED_MAX: i64 = 1_000;
 
 /// A time that is settled once every transaction with a lower id has ended.
 #[derive(Clone, Debug)]
@@ -228,6 +226,42 @@ pub async fn move_on(conn: &mut PgConnection, moves: &[Move]) -> Result<(), Erro
     Ok(())
 }
 
+/// Moves the checkpoint of an overlong pool on by so many rows as one look adds up, and those that
+/// were stamped with the last one of them. Answers whether it moved.
+pub async fn step_on(
+    conn: &mut PgConnection,
+    pool_id: PoolId,
+    settled_at: OffsetDateTime,
+) -> Result<bool, Error> {
+    let moved = sqlx::query!(
+        r#"
+        WITH here AS MATERIALIZED (
+            SELECT up_to FROM pool_audits WHERE pool_id = $1 AND up_to < $2
+        ), stop AS MATERIALIZED (
+            SELECT LEAST($2, (
+                SELECT at FROM inventory_ledger
+                WHERE pool_id = $1 AND at > (SELECT up_to FROM here)
+                ORDER BY at OFFSET $3 LIMIT 1)) AS at
+        ), passed AS (
+            SELECT COALESCE(SUM(held_delta), 0)::bigint AS held,
+                   COALESCE(SUM(sold_delta), 0)::bigint AS sold,
+                   COALESCE(SUM(blocked_delta), 0)::bigint AS blocked
+            FROM inventory_ledger
+            WHERE pool_id = $1 AND at > (SELECT up_to FROM here) AND at <= (SELECT at FROM stop)
+        )
+        UPDATE pool_audits a
+        SET up_to = stop.at, held = a.held + passed.held, sold = a.sold + passed.sold,
+            blocked = a.blocked + passed.blocked
+        FROM here, stop, passed
+        WHERE a.pool_id = $1 AND a.up_to = here.up_to
+        "#,
+        pool_id.uuid(),
+        settled_at,
+        NEW_ROWS_MAX,
+    );
+    Ok(moved.execute(conn).await?.rows_affected() == 1)
+}
+
 /// A pool whose whole ledger is to be added up.
 #[derive(Debug)]
 pub struct Due {
@@ -326,67 +360,3 @@ pub async fn recount(
 
 /// What a statement ends with that ran into its time limit.
 const CANCELLED: &str = "57014";
-
-/// Halts a pool whose counters differ from its checkpoint and newer rows, and whose ledger is too long
-/// for `recount`. Answers whether it did: the difference may be gone by now.
-pub async fn halt_suspect(conn: &mut PgConnection, pool_id: PoolId) -> Result<bool, Error> {
-    let halted = sqlx::query!(
-        r#"
-        WITH suspect AS MATERIALIZED (
-            SELECT p.generation, p.held, p.sold, p.blocked,
-                   a.held + n.held AS all_held, a.sold + n.sold AS all_sold,
-                   a.blocked + n.blocked AS all_blocked
-            FROM pools p
-            JOIN pool_audits a ON a.pool_id = p.id
-            CROSS JOIN LATERAL (
-                SELECT COALESCE(SUM(held_delta), 0)::bigint AS held,
-                       COALESCE(SUM(sold_delta), 0)::bigint AS sold,
-                       COALESCE(SUM(blocked_delta), 0)::bigint AS blocked
-                FROM inventory_ledger WHERE pool_id = p.id AND at > a.up_to
-            ) n
-            WHERE p.id = $1
-        )
-        UPDATE pools p
-        SET halted_at = clock_timestamp(),
-            halt_reason = format('suspected, for a recount took too long: held %s, sold %s, blocked %s; '
-                                 'checkpoint and newer rows say %s, %s and %s',
-                                 s.held, s.sold, s.blocked, s.all_held, s.all_sold, s.all_blocked)
-        FROM suspect s
-        WHERE p.id = $1 AND p.halted_at IS NULL AND p.generation = s.generation
-          AND (s.held, s.sold, s.blocked) <> (s.all_held, s.all_sold, s.all_blocked)
-        "#,
-        pool_id.uuid(),
-    );
-    Ok(halted.execute(conn).await?.rows_affected() == 1)
-}
-
-/// A pool of which nothing is sold.
-#[derive(Clone, Debug)]
-pub struct Halted {
-    pub pool_id: PoolId,
-    pub event_id: Uuid,
-    pub halted_at: OffsetDateTime,
-    pub reason: String,
-}
-
-/// The halted pools, the newest first, and how many there are.
-pub async fn halted(conn: &mut PgConnection) -> Result<(Vec<Halted>, i64), Error> {
-    let rows = sqlx::query!(
-        r#"
-        SELECT id, event_id, halted_at AS "halted_at!", halt_reason, COUNT(*) OVER () AS "count!"
-        FROM pools WHERE halted_at IS NOT NULL
-        ORDER BY halted_at DESC LIMIT $1
-        "#,
-        HALTED_MAX,
-    )
-    .fetch_all(conn)
-    .await?;
-    let count = rows.first().map_or(0, |row| row.count);
-    let halted = rows.into_iter().map(|row| Halted {
-        pool_id: row.id.into(),
-        event_id: row.event_id,
-        halted_at: row.halted_at,
-        reason: row.halt_reason,
-    });
-    Ok((halted.collect(), count))
-}

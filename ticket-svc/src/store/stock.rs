@@ -6,6 +6,7 @@ use base::{HoldId, OrderId, PoolId, RefundId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::holds::HoldLine;
 use crate::error::Error;
 
 /// Units that one line takes from one pool.
@@ -31,6 +32,35 @@ pub struct Shortage {
     pub may_return: bool,
     /// The auditor has halted it: nothing of it is sold, whatever its counters say.
     pub halted: bool,
+}
+
+/// What each line takes from each pool that its type draws from.
+pub async fn needs(conn: &mut PgConnection, lines: &[HoldLine]) -> Result<Vec<Need>, Error> {
+    let types: Vec<Uuid> = lines
+        .iter()
+        .map(|line| line.ticket_type_id.uuid())
+        .collect();
+    let draws = sqlx::query!(
+        r#"
+        SELECT ticket_type_id AS "ticket_type_id!", pool_id AS "pool_id!"
+        FROM ticket_type_draws WHERE ticket_type_id = ANY($1)
+        "#,
+        &types,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut needs = Vec::with_capacity(draws.len());
+    for line in lines {
+        let pools = draws
+            .iter()
+            .filter(|draw| draw.ticket_type_id == line.ticket_type_id.uuid());
+        needs.extend(pools.map(|draw| Need {
+            line: line.line,
+            pool_id: draw.pool_id.into(),
+            quantity: i64::from(line.quantity),
+        }));
+    }
+    Ok(needs)
 }
 
 /// Sells free stock to an order whose hold is gone: every need or none, decided on rows that it has

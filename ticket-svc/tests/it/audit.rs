@@ -350,6 +350,93 @@ async fn a_suspect_that_takes_too_long_to_recount_is_halted() {
     shop.close().await;
 }
 
+/// Rows that come and go, so many at once that no look adds them up.
+const A_LONG_TAIL: &str = "INSERT INTO inventory_ledger
+     (subject_id, pool_id, line, transition, held_delta, sold_delta, at)
+     SELECT md5((n / 2)::text)::uuid, $1, 0, CASE n % 2 WHEN 0 THEN 'hold' ELSE 'free' END,
+            CASE n % 2 WHEN 0 THEN 1 ELSE -1 END, 0, clock_timestamp()
+     FROM generate_series(0, 419999) n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_with_a_long_tail_is_suspected_all_the_same() {
+    let shop = Shop::open().await;
+    let (event, stalls) = shop.on_sale(10).await;
+    let pool = shop.pool(stalls).await;
+    shop.hold_of(event, &[stalls]).await.unwrap();
+    shop.audited(pool).await;
+    // So only a look can find what is changed.
+    sqlx::raw_sql(SLOW_RECOUNTS)
+        .execute(&shop.db)
+        .await
+        .unwrap();
+    shop.tamper(A_LONG_TAIL, pool).await;
+    shop.tamper(ONE_MORE_HELD, pool).await;
+    let reason = eventually("the pool is halted", 2 * PATIENCE, || async {
+        sqlx::query_scalar::<_, String>(
+            "SELECT NULLIF(halt_reason, '') FROM pools WHERE id = $1 AND halted_at IS NOT NULL",
+        )
+        .bind(pool)
+        .fetch_optional(&shop.db)
+        .await
+        .unwrap()
+    })
+    .await;
+    assert!(reason.starts_with("suspected"), "{reason}");
+    shop.tamper(RECOUNTS_AS_EVER, pool).await;
+    // Both add up the whole ledger, in more steps than one.
+    let list = shop.halted_pools("superadmin").await.unwrap();
+    assert_eq!(
+        (list[0].counters, list[0].ledger),
+        (Some(units(2, 0)), Some(units(1, 0)))
+    );
+    assert_eq!(shop.resume(pool, Witness::Ledger).await, units(1, 0));
+    shop.hold_of(event, &[stalls]).await.unwrap();
+    shop.tamper(
+        "DELETE FROM inventory_ledger WHERE pool_id = $1 AND subject_id NOT IN (SELECT id FROM holds)",
+        pool,
+    )
+    .await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_pool_while_its_ledger_is_added_up() {
+    let shop = Arc::new(Shop::open().await);
+    let (event, stalls) = shop.on_sale(10).await;
+    let pool = shop.pool(stalls).await;
+    shop.hold_of(event, &[stalls]).await.unwrap();
+    shop.audited(pool).await;
+    shop.tamper(ONE_MORE_HELD, pool).await;
+    shop.halted(pool).await;
+    let mut keeper = shop.db.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE inventory_ledger IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *keeper)
+        .await
+        .unwrap();
+    let resumed = tokio::spawn({
+        let shop = shop.clone();
+        async move { shop.resume(pool, Witness::Ledger).await }
+    });
+    eventually("the ledger is added up", HALTED_WITHIN, || async {
+        let adds_up: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+               AND wait_event_type = 'Lock' AND query LIKE '%AS \"live!\"%')",
+        )
+        .fetch_one(&shop.db)
+        .await
+        .unwrap();
+        adds_up.then_some(())
+    })
+    .await;
+    let locked = sqlx::query("SELECT id FROM pools WHERE id = $1 FOR UPDATE NOWAIT");
+    let locked = locked.bind(pool).execute(&shop.db).await;
+    keeper.rollback().await.unwrap();
+    assert_eq!(locked.expect("nobody keeps the pool").rows_affected(), 1);
+    assert_eq!(resumed.await.unwrap(), units(1, 0));
+    let shop = Arc::into_inner(shop).unwrap();
+    shop.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recount_of_before_a_decision_halts_nothing() {
     let shop = Shop::open().await;

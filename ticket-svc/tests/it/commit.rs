@@ -164,3 +164,41 @@ async fn an_order_without_a_hold_is_refused_and_stays_so() {
     );
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_of_one_moment_are_each_answered_as_if_alone() {
+    let shop = Shop::open().await;
+    let (event, stalls) = shop.on_sale(100).await;
+    let mut orders = Vec::new();
+    for _ in 0..24 {
+        let (order, held) = (shop.order(), shop.hold(event, stalls, 2).await);
+        shop.try_begin(order, &held).await.unwrap();
+        orders.push(order);
+    }
+    // One was answered before, one was given up, one never had a hold.
+    let before = shop.commit(orders[0]).await;
+    shop.release_order(orders[1]).await;
+    orders.push(shop.order());
+    let twice = orders
+        .iter()
+        .chain(&orders)
+        .map(|order| shop.commit(*order));
+    let answers = futures::future::join_all(twice).await;
+    let (first, again) = answers.split_at(orders.len());
+    assert_eq!(first, again);
+    assert_eq!(first[0], before);
+    let refused = first.last().unwrap();
+    assert_eq!(refused.answer(), OrderAnswer::Refused);
+    let committed = &first[..24];
+    let codes: HashSet<_> = committed
+        .iter()
+        .flat_map(|answer| answer.tickets.iter().map(|ticket| ticket.code.clone()))
+        .collect();
+    assert_eq!(codes.len(), 48);
+    for (order, answer) in orders.iter().zip(committed) {
+        assert_eq!(answer.answer(), OrderAnswer::Committed);
+        assert_eq!(shop.tickets(*order).await, answer.tickets);
+    }
+    assert_eq!(shop.counters(stalls).await, (0, 48));
+    shop.close().await;
+}

@@ -368,6 +368,40 @@ async fn nobody_waits_for_the_pool_of_a_wish_that_is_refused() {
     close(shop).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_ids_are_not_looked_up_again_and_again() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    shop.hold(event, ticket_type, 1).await;
+    for absent in [false, true] {
+        let (event, no_type) = if absent {
+            (EventId::new(&shop.sources), ticket_type)
+        } else {
+            (event, TicketTypeId::new(&shop.sources))
+        };
+        let ask = async || {
+            let key = keys::idempotency_key();
+            shop.try_hold(event, &[(no_type, 1)], &key).await
+        };
+        // A reading waits for the table; the second answer comes without one, if the machine is not
+        // so slow that a reading is due again.
+        eventually("an answer without a reading", PATIENCE, || async {
+            ask().await.unwrap_err();
+            let mut keeper = shop.db.begin().await.unwrap();
+            sqlx::raw_sql("LOCK TABLE ticket_types IN ACCESS EXCLUSIVE MODE")
+                .execute(&mut *keeper)
+                .await
+                .unwrap();
+            let answer = tokio::time::timeout(Duration::from_millis(500), ask()).await;
+            keeper.rollback().await.unwrap();
+            answer.ok().map(Result::unwrap_err)
+        })
+        .await;
+    }
+    shop.hold(event, ticket_type, 1).await;
+    shop.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_does_not_fit_leaves_room_for_who_does() {
     let shop = Arc::new(Shop::open().await);

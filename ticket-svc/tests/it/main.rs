@@ -18,6 +18,7 @@ mod expiry;
 mod fees;
 mod grants;
 mod guest_limits;
+mod hold_batches;
 mod holds;
 mod hot;
 mod invariants;

@@ -188,6 +188,34 @@ async fn it_beats_while_the_database_answers_and_is_silent_while_it_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_failure_everything_is_looked_at_again() {
+    let (shop, proxy) = Shop::open_behind_a_proxy().await;
+    let (event, _) = shop.on_sale(3).await;
+    shop.set_event_status(event, "inactive").await;
+    let mut watcher = Watcher::of(&shop.catalog).await;
+    // Past the transactions above.
+    for _ in 0..3 {
+        watcher.next().await.unwrap();
+    }
+    watcher.known.clear();
+    // What no look that only asks for news can see, as after a failover.
+    shop.set_event_status(event, "active").await;
+    proxy.refuse(true);
+    proxy.reset_connected();
+    let silence = async {
+        while timeout(Duration::from_secs(2), watcher.next())
+            .await
+            .is_ok()
+        {}
+    };
+    timeout(PATIENCE, silence).await.expect("it falls silent");
+    assert_eq!(watcher.left(&event.to_string()), None);
+    proxy.refuse(false);
+    watcher.until(event, (OnSale, 3)).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_ends_when_the_service_stops_and_nobody_looks_for_nobody() {
     let shop = Shop::open().await;
     let (event, ticket_type) = shop.on_sale(3).await;

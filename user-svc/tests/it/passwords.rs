@@ -148,8 +148,8 @@ async fn a_crowd_is_turned_away_at_once() {
         .iter()
         .filter(|answer| matches!(answer, Err(Overloaded)))
         .count();
-    assert!(served >= permits() * 17, "{served} served");
-    assert!(refused > permits(), "{refused} refused");
+    assert!(served >= permits() * 3, "{served} served");
+    assert!(refused > permits() * 30, "{refused} refused");
     assert_eq!(passwords.running(), 0);
     passwords.verify(None, "wrong").await.unwrap();
 }

@@ -198,6 +198,8 @@ async fn requests_are_counted(office: &BoxOffice, telemetry: &Telemetry) -> Stri
         r#"http_server_requests_total{method="POST",route="/api/v1/orders",status="201"} 1"#,
         r#"rpc_server_requests_total{member="ticket-svc",service="boxoffice.ticket.v1.InventoryService",method="CommitOrder",code="OK"} 1"#,
         r#"rpc_server_duration_seconds_count{member="ticket-svc",service="boxoffice.ticket.v1.InventoryService",method="CommitOrder"} 1"#,
+        "programme_age_seconds ",
+        "availability_streams_open 0",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

@@ -19,12 +19,15 @@ use axum::{
     serve::ListenerExt as _,
 };
 use proto::ticket::{
-    HoldTicketsLine, HoldTicketsRequest, hold_service_client::HoldServiceClient,
-    hold_service_server::HoldServiceServer,
+    HoldTicketsLine, HoldTicketsRequest, hold_batch_service_server::HoldBatchServiceServer,
+    hold_service_client::HoldServiceClient, hold_service_server::HoldServiceServer,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
+use tonic::{
+    service::Routes,
+    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+};
 
 use super::{naive::Naive, stub::Stub};
 use crate::args::Args;
@@ -68,7 +71,10 @@ pub async fn serve(mode: Mode, args: &Args) -> anyhow::Result<()> {
         Mode::Grpc => {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             println!("listening on {}", listener.local_addr()?);
-            serve_grpc(listener, HoldServiceServer::new(Stub::default())).await
+            let stub = Arc::new(Stub::default());
+            let services = Routes::new(HoldServiceServer::from_arc(stub.clone()))
+                .add_service(HoldBatchServiceServer::from_arc(stub));
+            serve_grpc(listener, services).await
         }
         Mode::Echo => chain(HoldServiceServer::new(Stub::default())).await,
         Mode::Naive | Mode::Unguarded => {
@@ -117,12 +123,9 @@ async fn page(State(page): State<Page>, headers: HeaderMap) -> Response {
 
 type Grpc<S> = HoldServiceServer<S>;
 
-async fn serve_grpc<S>(listener: TcpListener, service: Grpc<S>) -> anyhow::Result<()>
-where
-    S: proto::ticket::hold_service_server::HoldService,
-{
+async fn serve_grpc(listener: TcpListener, services: Routes) -> anyhow::Result<()> {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let server = Server::builder().add_service(service);
+    let server = Server::builder().add_routes(services);
     Ok(server.serve_with_incoming(incoming).await?)
 }
 
@@ -138,7 +141,10 @@ where
     let router = Router::new()
         .route("/api/v1/holds", axum::routing::post(hold))
         .with_state(holds);
-    tokio::try_join!(serve_grpc(listener, service), serve_http(router))?;
+    tokio::try_join!(
+        serve_grpc(listener, Routes::new(service)),
+        serve_http(router)
+    )?;
     Ok(())
 }
 

@@ -1,13 +1,14 @@
-//! A HoldService that says yes and keeps nothing.
+//! A HoldService, and what the gateway calls in its place, that says yes and keeps nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::{
     common::Money,
     ticket::{
-        GetHoldRequest, GetHoldResponse, Hold, HoldLine, HoldStatus, HoldTicketsRequest,
-        HoldTicketsResponse, ReleaseHoldRequest, ReleaseHoldResponse,
-        hold_service_server::HoldService,
+        GetHoldRequest, GetHoldResponse, Hold, HoldLine, HoldStatus, HoldTicketsBatchAnswer,
+        HoldTicketsBatchRequest, HoldTicketsBatchResponse, HoldTicketsRequest, HoldTicketsResponse,
+        ReleaseHoldRequest, ReleaseHoldResponse, hold_batch_service_server::HoldBatchService,
+        hold_service_server::HoldService, hold_tickets_batch_answer::Outcome,
     },
 };
 use tonic::{Request, Response, Status};
@@ -19,14 +20,37 @@ const SECRET: &str = "k1.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdEf";
 #[derive(Debug, Default)]
 pub struct Stub(AtomicU64);
 
+impl Stub {
+    fn hold(&self, request: HoldTicketsRequest) -> HoldTicketsResponse {
+        let id = Uuid::from_u128(self.0.fetch_add(1, Ordering::Relaxed).into());
+        held(id, request)
+    }
+}
+
+#[tonic::async_trait]
+impl HoldBatchService for Stub {
+    async fn hold_tickets_batch(
+        &self,
+        request: Request<HoldTicketsBatchRequest>,
+    ) -> Result<Response<HoldTicketsBatchResponse>, Status> {
+        let items = request.into_inner().items.into_iter();
+        let answers = items.map(|item| {
+            let held = self.hold(item.request.unwrap_or_default());
+            let outcome = Some(Outcome::Held(held));
+            HoldTicketsBatchAnswer { outcome }
+        });
+        let answers = answers.collect();
+        Ok(Response::new(HoldTicketsBatchResponse { answers }))
+    }
+}
+
 #[tonic::async_trait]
 impl HoldService for Stub {
     async fn hold_tickets(
         &self,
         request: Request<HoldTicketsRequest>,
     ) -> Result<Response<HoldTicketsResponse>, Status> {
-        let id = Uuid::from_u128(self.0.fetch_add(1, Ordering::Relaxed).into());
-        Ok(Response::new(held(id, request.into_inner())))
+        Ok(Response::new(self.hold(request.into_inner())))
     }
 
     async fn get_hold(

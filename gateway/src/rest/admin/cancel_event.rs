@@ -12,7 +12,7 @@ use super::version::{IfMatch, etag};
 use crate::{
     app::Shared,
     extract::{AdminToken, Id, JsonOrEmpty},
-    problem::Problem,
+    problem::{Problem, ProblemBody},
     rest::{
         problems::{Absent, AdminOnly, BadBody, Faults, Stale},
         types::AdminEvent,
@@ -41,6 +41,8 @@ pub struct Cancellation {
     security(("access_token" = [])),
     responses(
         (status = 200, body = AdminEvent, headers(("ETag" = String, description = "The version"))),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+         description = "`EVENT_ARCHIVED`"),
         BadBody, AdminOnly, Absent, Stale, Faults
     ))]
 pub async fn cancel_event(

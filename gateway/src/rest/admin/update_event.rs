@@ -13,7 +13,7 @@ use super::version::{IfMatch, etag};
 use crate::{
     app::Shared,
     extract::{AdminToken, Id, Json, Object},
-    problem::Problem,
+    problem::{Problem, ProblemBody},
     rest::{
         problems::{Absent, AdminOnly, BadBody, Faults, Stale},
         types::{AdminEvent, Fee, Seller, WritableEventStatus, moment},
@@ -64,6 +64,8 @@ pub struct EventChange {
     security(("access_token" = [])),
     responses(
         (status = 200, body = AdminEvent, headers(("ETag" = String, description = "The version"))),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+         description = "`EVENT_NOT_ACTIVE` where it is cancelled, `EVENT_ARCHIVED`"),
         BadBody, AdminOnly, Absent, Stale, Faults
     ))]
 pub async fn update_event(

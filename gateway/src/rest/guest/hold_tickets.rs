@@ -59,12 +59,7 @@ pub async fn hold_tickets(
             .collect(),
         idempotency_key: key.as_str().to_owned(),
     };
-    let made = app
-        .upstreams
-        .holds()
-        .hold_tickets(request)
-        .await?
-        .into_inner();
+    let made = app.holds.hold_tickets(request).await?;
     let hold = made.hold.ok_or_else(|| broken("hold"))?.try_into()?;
     Ok((
         StatusCode::CREATED,

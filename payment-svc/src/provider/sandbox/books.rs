@@ -1,9 +1,15 @@
 //! The sandbox's own books: what it was asked to collect, and what it collected.
 
-use db::DbError;
+use std::{collections::HashMap, sync::Arc};
+
+use db::{Db, DbError};
+use sqlx::PgConnection;
 
 use super::{Sandbox, refunds};
-use crate::provider::{Closing, PaymentRequest, PaymentStatus, ProviderError, Truth};
+use crate::{
+    error::Error,
+    provider::{Closing, PaymentRequest, PaymentStatus, ProviderError, Truth},
+};
 
 /// The reference of the session with the request's key, made if it is not there.
 pub(super) async fn open_session(
@@ -42,36 +48,60 @@ pub(super) async fn open_session(
 }
 
 pub(super) async fn truth(sandbox: &Sandbox, reference: &str) -> Result<Truth, ProviderError> {
-    let found = sandbox.db.read(reference.to_owned(), |conn, reference| {
-        Box::pin(async move {
-            let found = sqlx::query!(
-                r#"SELECT reference, amount_minor, currency, status, declines, charge AS "charge!",
-                       expires_at <= clock_timestamp() AS "over!"
-                   FROM sandbox.sessions WHERE reference = $1"#,
-                reference,
-            );
-            let found = found.fetch_optional(&mut *conn).await?;
-            let refunds = refunds::of_session(conn, reference).await?;
-            Ok::<_, DbError>(found.map(|session| (session, refunds)))
-        })
+    let answer = sandbox.questions.submit(reference.to_owned()).await;
+    answer
+        .map_err(|error| match error {
+            Error::Db(error) => ProviderError::Db(error),
+            error => ProviderError::Unreachable(error.to_string()),
+        })?
+        .ok_or(ProviderError::UnknownReference)
+}
+
+/// How the payments with these references stand; None where there is no such one.
+pub(super) async fn truths(
+    session: Db,
+    references: Arc<[String]>,
+) -> Result<Vec<Option<Truth>>, Error> {
+    let read = session.read(references.clone(), |conn, references| {
+        Box::pin(read_truths(conn, references))
     });
-    let (session, refunds) = found.await?.ok_or(ProviderError::UnknownReference)?;
-    let status = match (session.status.as_str(), session.declines > 0) {
-        ("succeeded", _) => PaymentStatus::Paid,
-        ("pending", _) => PaymentStatus::Pending,
-        ("open", true) if !session.over => PaymentStatus::Declined,
-        ("open" | "approval", _) if !session.over => PaymentStatus::Open,
-        (_, true) => PaymentStatus::Failed,
-        (_, false) => PaymentStatus::Closed,
-    };
-    Ok(Truth {
-        capture: Some(session.charge).filter(|_| status == PaymentStatus::Paid),
-        reference: session.reference,
-        status,
-        amount_minor: session.amount_minor,
-        currency: session.currency,
-        refunds,
-    })
+    let found = read.await?;
+    let of = |reference: &String| found.get(reference).cloned();
+    Ok(references.iter().map(of).collect())
+}
+
+async fn read_truths(
+    conn: &mut PgConnection,
+    references: &[String],
+) -> Result<HashMap<String, Truth>, Error> {
+    let sessions = sqlx::query!(
+        r#"SELECT reference, amount_minor, currency, status, declines, charge AS "charge!",
+               expires_at <= clock_timestamp() AS "over!"
+           FROM sandbox.sessions WHERE reference = ANY($1)"#,
+        references,
+    );
+    let sessions = sessions.fetch_all(&mut *conn).await?;
+    let mut refunds = refunds::of_sessions(conn, references).await?;
+    let truths = sessions.into_iter().map(|session| {
+        let status = match (session.status.as_str(), session.declines > 0) {
+            ("succeeded", _) => PaymentStatus::Paid,
+            ("pending", _) => PaymentStatus::Pending,
+            ("open", true) if !session.over => PaymentStatus::Declined,
+            ("open" | "approval", _) if !session.over => PaymentStatus::Open,
+            (_, true) => PaymentStatus::Failed,
+            (_, false) => PaymentStatus::Closed,
+        };
+        let truth = Truth {
+            capture: Some(session.charge).filter(|_| status == PaymentStatus::Paid),
+            refunds: refunds.remove(&session.reference).unwrap_or_default(),
+            reference: session.reference,
+            status,
+            amount_minor: session.amount_minor,
+            currency: session.currency,
+        };
+        (truth.reference.clone(), truth)
+    });
+    Ok(truths.collect())
 }
 
 pub(super) async fn close_session(

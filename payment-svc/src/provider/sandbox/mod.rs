@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     config::{Config, PublicUrl},
+    lane::Lane,
     provider::WebhookSecrets,
 };
 pub use faults::WebhookFaults;
@@ -40,6 +41,8 @@ pub(crate) struct Sandbox {
     reporter: Reporter,
     /// Wakes the delivery of webhooks.
     nudge: Arc<Notify>,
+    /// Questions how a payment stands.
+    questions: Lane<String, Option<Truth>>,
 }
 
 impl Sandbox {
@@ -58,6 +61,7 @@ impl Sandbox {
             public_url: config.public_url.clone(),
             webhook_url: hook.unwrap_or_else(|| config.public_url.at("/api/v1/webhooks/sandbox")),
             nudge: Arc::default(),
+            questions: Lane::default(),
         }
     }
 
@@ -68,6 +72,10 @@ impl Sandbox {
 
 /// The work that a foreign provider does by itself: webhooks leave, late refunds are paid out.
 pub(crate) fn start(tasks: &Tasks, sandbox: &Arc<Sandbox>) -> Result<(), reqwest::Error> {
+    let questions = &sandbox.questions;
+    questions.open(tasks, &sandbox.db, |session, all| {
+        Box::pin(books::truths(session, all))
+    });
     refunds::start(tasks, sandbox.clone());
     deliver::start(tasks, sandbox.clone())
 }

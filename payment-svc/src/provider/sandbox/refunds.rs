@@ -1,6 +1,6 @@
 //! Money the sandbox sends back: at once, late or not at all, as the card has decided.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use base::OrderId;
 use db::DbError;
@@ -104,18 +104,24 @@ pub(super) async fn refunds_since(
 }
 
 /// Every refund of a payment.
-pub(super) async fn of_session(
+pub(super) async fn of_sessions(
     conn: &mut PgConnection,
-    session: &str,
-) -> Result<Vec<SeenRefund>, DbError> {
+    sessions: &[String],
+) -> Result<HashMap<String, Vec<SeenRefund>>, DbError> {
     let found = sqlx::query_as!(
         RefundRow,
         "SELECT reference, caller_key, session, amount_minor, currency, status, reason
-         FROM sandbox.refunds WHERE session = $1 ORDER BY created_at",
-        session,
+         FROM sandbox.refunds WHERE session = ANY($1) ORDER BY created_at",
+        sessions,
     );
-    let rows = found.fetch_all(conn).await?;
-    Ok(rows.into_iter().map(RefundRow::seen).collect())
+    let mut refunds: HashMap<String, Vec<SeenRefund>> = HashMap::new();
+    for row in found.fetch_all(conn).await? {
+        refunds
+            .entry(row.session.clone())
+            .or_default()
+            .push(row.seen());
+    }
+    Ok(refunds)
 }
 
 /// Pending refunds succeed when they are due.

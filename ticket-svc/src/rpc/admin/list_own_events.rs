@@ -4,6 +4,7 @@
 use proto::ticket::{ListOwnEventsRequest, ListOwnEventsResponse};
 use sqlx::PgConnection;
 use tonic::Request;
+use uuid::Uuid;
 
 use super::actor;
 use crate::{
@@ -30,13 +31,12 @@ pub async fn list_own_events(
     let page = Page::read(&mut fields, request.page_size, &request.page_token);
     fields.done()?;
     let wanted = (actor, request.archived, page);
-    let (mut events, types) = app
+    let (events, types, next_page_token) = app
         .db
         .read(wanted, |conn, (actor, archived, page)| {
             Box::pin(read(conn, actor, *archived, page))
         })
         .await?;
-    let next_page_token = page.cut(&mut events);
     let events = events
         .iter()
         .map(|event| view::event(event, &types))
@@ -52,10 +52,11 @@ async fn read(
     actor: &Actor,
     archived: bool,
     page: &Page,
-) -> Result<(Vec<Event>, Vec<TicketType>), Error> {
-    let ids = sqlx::query_scalar!(
+) -> Result<(Vec<Event>, Vec<TicketType>, String), Error> {
+    let found = sqlx::query_as!(
+        Position,
         r#"
-        SELECT id FROM events
+        SELECT date_time, id FROM events
         WHERE ($1 OR EXISTS (
                 SELECT 1 FROM event_grants g WHERE g.event_id = events.id AND g.user_id = $2
               ))
@@ -71,9 +72,11 @@ async fn read(
         page.rows(),
         archived,
     )
-    .fetch_all(&mut *conn)
-    .await?;
+    .fetch_all(&mut *conn);
+    let mut found = found.await?;
+    let next_page_token = page.cut(&mut found);
+    let ids: Vec<Uuid> = found.iter().map(|position| position.id).collect();
     let events = catalog::events(conn, &ids).await?;
     let types = catalog::ticket_types(conn, &ids).await?;
-    Ok((events, types))
+    Ok((events, types, next_page_token))
 }

@@ -5,6 +5,7 @@ use base::PoolId;
 use proto::ticket::{PoolUnits, ResumePoolRequest, ResumePoolResponse, Witness};
 use serde::Serialize;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use tonic::Request;
 use uuid::Uuid;
 
@@ -14,7 +15,10 @@ use crate::{
     domain::limits::RESUME_NOTE_MAX_CHARS,
     error::Error,
     rpc::fields::Fields,
-    store::changes::{self, Actor, Change},
+    store::{
+        changes::{self, Actor, Change},
+        ledger::{self, Sum, Units},
+    },
 };
 
 #[derive(Debug)]
@@ -30,13 +34,6 @@ struct Resume {
 enum Believe {
     Ledger,
     Counters,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-struct Units {
-    held: i64,
-    sold: i64,
-    blocked: i64,
 }
 
 /// A pool as it stands in the audit log.
@@ -66,11 +63,28 @@ pub async fn resume_pool(
 ) -> Result<ResumePoolResponse, Error> {
     let actor = actor(app, &request)?;
     let resume = read(actor, &request.into_inner())?;
+    // A long ledger takes its time, and who waits for the pool has little.
+    let pool_id = resume.pool_id;
+    let settled = app.db.run(pool_id, |conn, id| Box::pin(settled(conn, *id)));
+    let settled = settled.await?;
+    let before = ledger::sum_up_to(&app.db, pool_id, settled).await?;
     app.db
-        .run(resume, |conn, resume| {
-            Box::pin(find_or_resume(conn, resume))
-        })
+        .run(
+            (resume, settled, before),
+            |conn, (resume, settled, before)| {
+                Box::pin(find_or_resume(conn, resume, (*settled, *before)))
+            },
+        )
         .await
+}
+
+/// A time before which no row of this pool's ledger appears any more: rows are stamped and committed
+/// by those who have the pool locked.
+async fn settled(conn: &mut PgConnection, id: PoolId) -> Result<OffsetDateTime, Error> {
+    lock(conn, id).await?;
+    // A statement of its own: in that one the clock may be read before the wait.
+    let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#);
+    Ok(now.fetch_one(conn).await?)
 }
 
 fn read(actor: Actor, request: &ResumePoolRequest) -> Result<Resume, Error> {
@@ -104,27 +118,23 @@ fn read(actor: Actor, request: &ResumePoolRequest) -> Result<Resume, Error> {
 async fn find_or_resume(
     conn: &mut PgConnection,
     resume: &Resume,
+    (settled, before): (OffsetDateTime, Sum),
 ) -> Result<ResumePoolResponse, Error> {
     let pool = lock(conn, resume.pool_id).await?;
     if !pool.is_halted {
         return Ok(answer(resume.pool_id, pool.counters, pool.capacity));
     }
-    let (ledger, live) = ledger(conn, resume.pool_id).await?;
+    // It sees what was committed before the lock was there, and while the lock is held nothing is added.
+    let since = ledger::sum_after(conn, resume.pool_id, settled).await?;
+    let Sum {
+        units: ledger,
+        live,
+    } = before.and(since);
     let counters = match resume.believe {
         Believe::Ledger => ledger,
         Believe::Counters => pool.counters,
     };
-    if [counters.held, counters.sold, counters.blocked]
-        .iter()
-        .any(|units| *units < 0)
-    {
-        let rule = "must be the counters: the ledger adds up to less than nothing";
-        return Err(Error::field("believe", rule));
-    }
-    if resume.believe == Believe::Counters && counters.held < live {
-        let rule = "must be the ledger: the counters say that less is held than the holds have";
-        return Err(Error::field("believe", rule));
-    }
+    must_be_possible(resume.believe, counters, live)?;
     if counters != ledger {
         correct(conn, resume, (counters, ledger)).await?;
     }
@@ -154,6 +164,22 @@ async fn find_or_resume(
     };
     changes::record(conn, &resume.actor, &change).await?;
     Ok(answer(resume.pool_id, counters, pool.capacity))
+}
+
+/// What holds have set aside comes back yet, so no counter may be below it.
+fn must_be_possible(believe: Believe, counters: Units, live: i64) -> Result<(), Error> {
+    if [counters.held, counters.sold, counters.blocked]
+        .iter()
+        .any(|units| *units < 0)
+    {
+        let rule = "must be the counters: the ledger adds up to less than nothing";
+        return Err(Error::field("believe", rule));
+    }
+    if believe == Believe::Counters && counters.held < live {
+        let rule = "must be the ledger: the counters say that less is held than the holds have";
+        return Err(Error::field("believe", rule));
+    }
+    Ok(())
 }
 
 fn answer(pool_id: PoolId, counters: Units, capacity: Option<i64>) -> ResumePoolResponse {
@@ -190,35 +216,6 @@ async fn lock(conn: &mut PgConnection, id: PoolId) -> Result<Pool, Error> {
         is_halted: row.is_halted,
         halt_reason: row.halt_reason,
     })
-}
-
-/// What the ledger adds up to, and how much of it holds have set aside that are neither ended nor sold:
-/// that stock comes back yet, so no counter may be below it.
-///
-/// A statement of its own: it sees what was committed before the lock was there, and while the lock
-/// is held nothing is added.
-async fn ledger(conn: &mut PgConnection, id: PoolId) -> Result<(Units, i64), Error> {
-    sqlx::query!("SELECT set_config('statement_timeout', '7s', true) AS timeout")
-        .fetch_one(&mut *conn)
-        .await?;
-    let row = sqlx::query!(
-        r#"
-        SELECT COALESCE(SUM(held_delta), 0)::bigint AS "held!",
-               COALESCE(SUM(sold_delta), 0)::bigint AS "sold!",
-               COALESCE(SUM(blocked_delta), 0)::bigint AS "blocked!",
-               COALESCE(SUM(held_delta) FILTER (WHERE transition IN ('hold', 'free', 'sell')), 0)::bigint
-                   AS "live!"
-        FROM inventory_ledger WHERE pool_id = $1
-        "#,
-        id.uuid(),
-    );
-    let row = row.fetch_one(conn).await?;
-    let units = Units {
-        held: row.held,
-        sold: row.sold,
-        blocked: row.blocked,
-    };
-    Ok((units, row.live))
 }
 
 /// The ledger is never edited: a row of its own makes up the difference.

@@ -3,6 +3,7 @@
 use proto::ticket::{ListEventsRequest, ListEventsResponse};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{
     app::App,
@@ -39,13 +40,11 @@ pub async fn list_events(
         page: Page::read(&mut fields, request.page_size, &request.page_token),
     };
     fields.done()?;
-    let page = search.page;
     let found = app
         .db
         .read(search, |conn, search| Box::pin(read(conn, search)))
         .await?;
-    let (mut events, types) = found;
-    let next_page_token = page.cut(&mut events);
+    let (events, types, next_page_token) = found;
     let events = events
         .iter()
         .map(|event| view::event(event, &types))
@@ -59,11 +58,12 @@ pub async fn list_events(
 async fn read(
     conn: &mut PgConnection,
     search: &Search,
-) -> Result<(Vec<Event>, Vec<TicketType>), Error> {
+) -> Result<(Vec<Event>, Vec<TicketType>, String), Error> {
     let after = search.page.after;
-    let ids = sqlx::query_scalar!(
+    let found = sqlx::query_as!(
+        Position,
         r#"
-        SELECT id FROM events
+        SELECT date_time, id FROM events
         WHERE status = 'active'
           AND (title || ' ' || location || ' ' || description) ILIKE ALL ($1::text[])
           AND location ILIKE ALL ($2::text[])
@@ -81,11 +81,13 @@ async fn read(
         after.map(|Position { id, .. }| id),
         search.page.rows(),
     )
-    .fetch_all(&mut *conn)
-    .await?;
+    .fetch_all(&mut *conn);
+    let mut found = found.await?;
+    let next_page_token = search.page.cut(&mut found);
+    let ids: Vec<Uuid> = found.iter().map(|position| position.id).collect();
     let events = catalog::events(conn, &ids).await?;
     let types = catalog::ticket_types(conn, &ids).await?;
-    Ok((events, types))
+    Ok((events, types, next_page_token))
 }
 
 /// A pattern per word.

@@ -168,7 +168,7 @@ async fn sell_again(
     hold: &Hold,
     order_id: OrderId,
 ) -> Result<bool, Error> {
-    let needs = holds::needs(conn, &hold.lines).await?;
+    let needs = stock::needs(conn, &hold.lines).await?;
     guests::lock(conn, hold.id).await?;
     match stock::take(conn, order_id, &needs).await? {
         Taken::All => {

@@ -1,8 +1,9 @@
-//! For payment-svc: the steps of an order. Each may be repeated.
+//! For other services: the steps of an order, and what the gateway collects. Each may be repeated.
 
 pub mod begin_payment;
 pub mod check_grant;
 pub mod commit_order;
+pub mod hold_tickets_batch;
 pub mod list_event_changes;
 pub mod list_grants;
 pub mod list_order_tickets;

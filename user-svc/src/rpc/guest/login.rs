@@ -23,13 +23,18 @@ const SESSION_TTL: Duration = Duration::hours(12);
 /// and a disabled account take the same time and get the same answer.
 pub(crate) async fn login(app: &App, request: LoginRequest) -> Result<LoginResponse, Error> {
     let email = check_fields(&request)?;
+    // Before anything is looked up: what is too much costs next to nothing.
+    let place = app.passwords.place()?;
     let key = email_key(&email);
     let found = app
         .db
         .read(key, |conn, key| Box::pin(find_active(conn, key)))
         .await?;
     let (account, stored) = found.unzip();
-    let known = app.passwords.verify(stored, &request.password).await?;
+    let known = app
+        .passwords
+        .verify_at(place, stored, &request.password)
+        .await?;
     let account = account.filter(|_| known).ok_or(Error::InvalidCredentials)?;
 
     let refresh_token = app.sources.token();

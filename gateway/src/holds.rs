@@ -1,0 +1,149 @@
+//! Holds on their way to ticket-svc. While one call is under way the next one gathers, so a rush
+//! costs a call for hundreds of guests; a guest alone waits for nobody.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    hash::{Hash as _, Hasher as _},
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use batch::{Batcher, Limits, Refused};
+use kit::{CallContext, Failure, Tasks, with_context};
+use proto::ticket::{
+    HoldTicketsBatchAnswer, HoldTicketsBatchItem, HoldTicketsBatchRequest, HoldTicketsRequest,
+    HoldTicketsResponse, hold_batch_service_client::HoldBatchServiceClient,
+    hold_tickets_batch_answer::Outcome,
+};
+
+use crate::{
+    problem::Problem,
+    rest::types::broken,
+    retries::{self, Upstream},
+};
+
+/// The holds of one event go through one lane. A rush on one event is in the way of few others.
+const LANES: u64 = 8;
+const LIMITS: Limits = Limits {
+    batch_max: 512,
+    // A few calls; the edge admits fewer requests than that.
+    queue_max: 4_096,
+    // The next call is at ticket-svc when its batch ends, so that neither side waits for the other. One
+    // of its processes may hang while others answer, too.
+    overtake_after: Some(Duration::from_millis(3)),
+};
+const ONE_SECOND: Duration = Duration::from_secs(1);
+
+type Answer = Result<HoldTicketsResponse, Problem>;
+type Guests = Batcher<Wish, Answer>;
+
+/// A request, with the deadline and the trace that it belongs to.
+struct Wish {
+    request: HoldTicketsRequest,
+    context: CallContext,
+}
+
+/// Where requests go. Clones share the lanes.
+#[derive(Clone)]
+pub struct Holds {
+    /// Empty once the gateway ends.
+    open: Arc<RwLock<Vec<Guests>>>,
+}
+
+impl Holds {
+    /// Starts the lanes. With the gateway's tasks they take nothing more, work off what waits, and end.
+    pub fn start(tasks: &Tasks, ticket_svc: &HoldBatchServiceClient<Upstream>) -> Self {
+        let lanes = (0..LANES).map(|_| {
+            let ticket_svc = ticket_svc.clone();
+            let (guests, worker) =
+                batch::batcher(LIMITS, move |wishes| ask(ticket_svc.clone(), wishes));
+            tasks.spawn(worker);
+            guests
+        });
+        let holds = Self {
+            open: Arc::new(RwLock::new(lanes.collect())),
+        };
+        let (closing, shutdown) = (holds.clone(), tasks.shutdown().clone());
+        tasks.spawn(async move {
+            shutdown.begun().await;
+            closing.close();
+        });
+        holds
+    }
+
+    pub async fn hold_tickets(&self, request: HoldTicketsRequest) -> Answer {
+        let lane = self.lane(&request.event_id).ok_or_else(busy)?;
+        let context = kit::current();
+        lane.submit(Wish { request, context })
+            .await
+            .map_err(unanswered)?
+    }
+
+    fn lane(&self, event_id: &str) -> Option<Guests> {
+        let mut hasher = DefaultHasher::new();
+        event_id.hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % LANES).ok()?;
+        let open = self.open.read();
+        let open = open.unwrap_or_else(|broken| broken.into_inner());
+        open.get(lane).cloned()
+    }
+
+    fn close(&self) {
+        let open = self.open.write();
+        open.unwrap_or_else(|broken| broken.into_inner()).clear();
+    }
+}
+
+/// One call. It takes as long as the most patient of them waits; each of the others stops waiting by
+/// itself.
+async fn ask(mut ticket_svc: HoldBatchServiceClient<Upstream>, wishes: Vec<Wish>) -> Vec<Answer> {
+    let count = wishes.len();
+    let context = CallContext {
+        deadline: wishes.iter().filter_map(|wish| wish.context.deadline).max(),
+        // It shows in the trace of the first one that is looked at.
+        trace: wishes.iter().find_map(|wish| wish.context.trace.clone()),
+    };
+    let items = wishes.into_iter().map(|wish| HoldTicketsBatchItem {
+        traceparent: traceparent(&wish.context),
+        request: Some(wish.request),
+    });
+    let request = HoldTicketsBatchRequest {
+        items: items.collect(),
+    };
+    // Every one of them has a key.
+    let call = retries::within(true, ticket_svc.hold_tickets_batch(request));
+    match with_context(context, call).await {
+        Ok(response) => {
+            let answers = response.into_inner().answers;
+            answers.into_iter().map(read).collect()
+        }
+        Err(status) => {
+            let problem = Problem::from(status);
+            (0..count).map(|_| Err(problem.clone())).collect()
+        }
+    }
+}
+
+fn traceparent(context: &CallContext) -> String {
+    let trace = context.trace.as_ref();
+    trace.and_then(kit::TraceId::header).unwrap_or_default()
+}
+
+fn read(answer: HoldTicketsBatchAnswer) -> Answer {
+    match answer.outcome {
+        Some(Outcome::Held(held)) => Ok(held),
+        Some(Outcome::Refused(failure)) => Err(Failure::from_message(failure).into()),
+        None => Err(broken("outcome").into()),
+    }
+}
+
+fn busy() -> Problem {
+    Failure::unavailable("Too many guests at once. Try again.", ONE_SECOND).into()
+}
+
+fn unanswered(refused: Refused) -> Problem {
+    match refused {
+        Refused::Full | Refused::Ended => busy(),
+        Refused::Lost => Failure::outcome_unknown().into(),
+    }
+}
