@@ -17,9 +17,19 @@ up *args:
 test:
     cargo test --workspace
 
-# The drills about money at full size: some minutes, with figures. Every `just test` runs them small.
+# The drills at full size: money, and a million forged codes. Some minutes, with figures. Every `just test` runs them small.
 drills:
     E2E_DRILLS=full cargo test --release --test e2e drills -- --nocapture --test-threads 1
+    E2E_DRILLS=full cargo test --release --test notify_it drills -- --nocapture --test-threads 1
+    cargo test --release --test codes_it -- --ignored --nocapture
+
+# The published examples of ticket codes, made anew from docs/ticket-codes.md by a program that shares nothing with ours.
+code-vectors:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    venv=target/code-vectors
+    test -x $venv/bin/python || { python3 -m venv --clear $venv && $venv/bin/pip install --quiet cryptography; }
+    $venv/bin/python crates/codes/vectors.py
 
 # The Stripe adapter against localstripe, a server that others have written: what it is faithful in.
 localstripe:

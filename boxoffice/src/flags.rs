@@ -63,6 +63,16 @@ pub(crate) fn public_url(config: &MeshConfig, addrs: &Addrs) -> String {
     config.public_url.clone().unwrap_or_else(served)
 }
 
+/// Where mails go: to a server, or into a folder.
+fn set_mail(config: &MeshConfig, mut set: impl FnMut(&'static str, &str)) {
+    if let Some(smtp) = &config.smtp_url {
+        set("smtp-url", smtp.expose());
+    }
+    if let Some(folder) = &config.mail_dir {
+        set("mail-dir", &folder.to_string_lossy());
+    }
+}
+
 /// The command line of one service.
 pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<String> {
     let (keys, databases) = (&config.keys, &config.databases);
@@ -103,14 +113,11 @@ pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<Strin
         Peer::Notify => {
             set("database-url", databases.notifications.expose());
             set("nats-url", config.nats_url.expose());
+            set("user-svc-url", &url(Peer::User));
+            set("ticket-svc-url", &url(Peer::Ticket));
             set("public-url", &public_url(config, addrs));
             set("link-seal-key", keys.link_seal.expose());
-            if let Some(smtp) = &config.smtp_url {
-                set("smtp-url", smtp.expose());
-            }
-            if let Some(folder) = &config.mail_dir {
-                set("mail-dir", &folder.to_string_lossy());
-            }
+            set_mail(config, &mut set);
         }
         Peer::Gateway | Peer::Operator => {
             set("nats-url", config.nats_url.expose());

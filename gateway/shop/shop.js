@@ -27,26 +27,23 @@ function countDown(element) {
   tick();
 }
 
-/** @param {HTMLElement} element with the order's address and what the page shows of it */
+/** @param {HTMLElement} element with the address of the order's mark, and the mark of what the page shows */
 function watchOrder(element) {
   const { poll, seen } = element.dataset;
   if (!poll) return;
   const started = performance.now();
   let pause = POLL_FIRST_MS;
   const look = async () => {
+    // Nobody reads a page in the background; it looks again when it is seen.
+    if (document.hidden) {
+      document.addEventListener("visibilitychange", look, { once: true });
+      return;
+    }
     try {
       const answer = await fetch(poll, { headers: { accept: "application/json" } });
-      if (answer.ok) {
-        const { status, payment, balance_due, refunds } = await answer.json();
-        const awaiting = status === "awaiting_payment";
-        const pay = awaiting && payment?.checkout_url ? "pay" : "";
-        const left = balance_due?.amount_minor ?? "";
-        const back = refunds.map((/** @type {{ status: string }} */ refund) => refund.status);
-        const now = `${status}.${payment?.status ?? "none"}.${pay}.${left}.${back}`;
-        if (now !== seen) {
-          location.replace(location.pathname);
-          return;
-        }
+      if (answer.ok && (await answer.json()).mark !== seen) {
+        location.replace(location.pathname);
+        return;
       }
     } catch {
       // Offline for a moment; the next look may work.

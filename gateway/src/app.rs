@@ -7,8 +7,14 @@ use http::HeaderValue;
 use kit::{Admission, MeshKey, Shutdown, Tasks, client::channel};
 use proto::{
     Peer,
-    notify::document_service_client::DocumentServiceClient,
+    notify::{
+        delivery_service_client::DeliveryServiceClient,
+        document_service_client::DocumentServiceClient,
+        notification_admin_service_client::NotificationAdminServiceClient,
+        template_admin_service_client::TemplateAdminServiceClient,
+    },
     payment::{
+        desk_service_client::DeskServiceClient,
         order_admin_service_client::OrderAdminServiceClient,
         order_service_client::OrderServiceClient,
         provider_event_service_client::ProviderEventServiceClient,
@@ -20,6 +26,7 @@ use proto::{
         catalog_service_client::CatalogServiceClient, change_service_client::ChangeServiceClient,
         hold_batch_service_client::HoldBatchServiceClient, hold_service_client::HoldServiceClient,
         pool_audit_service_client::PoolAuditServiceClient,
+        ticket_code_service_client::TicketCodeServiceClient,
     },
     user::{
         key_service_client::KeyServiceClient, session_service_client::SessionServiceClient,
@@ -31,7 +38,9 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::{
     Config,
     config::PublicUrl,
+    guesses::Guesses,
     holds::Holds,
+    network::Proxies,
     programme::{Programme, Streams},
     providers::Providers,
     retries::{Budget, Upstream},
@@ -57,6 +66,10 @@ pub struct App {
     pub programme: Programme,
     /// Who watches what is left.
     pub streams: Arc<Streams>,
+    /// Whose word about a client's address counts.
+    pub proxies: Proxies,
+    /// Who opens links that lead nowhere.
+    pub guesses: Guesses,
     /// What orders can be paid with.
     pub providers: Providers,
     pub pages: Pages,
@@ -81,6 +94,8 @@ impl App {
                 config.streams_max as usize,
                 config.streams_per_address_max as usize,
             ),
+            proxies: config.trusted_proxies.clone(),
+            guesses: Guesses::new(config.guesses_per_network_max),
             providers: Providers::default(),
             sources,
             pages: Pages::new()?,
@@ -149,7 +164,12 @@ impl Upstreams {
     }
 
     pub fn hold_batches(&self) -> HoldBatchServiceClient<Upstream> {
-        HoldBatchServiceClient::new(self.ticket.clone())
+        let batches = HoldBatchServiceClient::new(self.ticket.clone());
+        batches.max_decoding_message_size(crate::holds::ANSWER_MAX_BYTES)
+    }
+
+    pub fn ticket_codes(&self) -> TicketCodeServiceClient<Upstream> {
+        TicketCodeServiceClient::new(self.ticket.clone())
     }
 
     pub fn pool_audit(&self) -> PoolAuditServiceClient<Upstream> {
@@ -158,6 +178,10 @@ impl Upstreams {
 
     pub fn orders(&self) -> OrderServiceClient<Upstream> {
         OrderServiceClient::new(self.payment.clone())
+    }
+
+    pub fn desk(&self) -> DeskServiceClient<Upstream> {
+        DeskServiceClient::new(self.payment.clone())
     }
 
     pub fn orders_admin(&self) -> OrderAdminServiceClient<Upstream> {
@@ -178,6 +202,18 @@ impl Upstreams {
 
     pub fn documents(&self) -> DocumentServiceClient<Upstream> {
         DocumentServiceClient::new(self.notify.clone())
+    }
+
+    pub fn deliveries(&self) -> DeliveryServiceClient<Upstream> {
+        DeliveryServiceClient::new(self.notify.clone())
+    }
+
+    pub fn notifications(&self) -> NotificationAdminServiceClient<Upstream> {
+        NotificationAdminServiceClient::new(self.notify.clone())
+    }
+
+    pub fn templates(&self) -> TemplateAdminServiceClient<Upstream> {
+        TemplateAdminServiceClient::new(self.notify.clone())
     }
 
     /// The health service of each, by the service's name.

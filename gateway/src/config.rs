@@ -6,6 +6,8 @@ use base::Secret;
 use kit::{Limits, MeshKey};
 use url::Url;
 
+pub use crate::network::Proxies;
+
 /// The REST edge and the shop. It owns no data: every answer comes from the four services.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(name = "gateway", version)]
@@ -58,6 +60,14 @@ pub struct Config {
     /// come from one.
     #[arg(long, env = "STREAMS_PER_ADDRESS_MAX", default_value_t = 64)]
     pub streams_per_address_max: u32,
+    /// Proxies in front of the gateway, whose `X-Forwarded-For` is believed: addresses and ranges,
+    /// separated by commas. Without them every guest behind a proxy counts as one network.
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: Proxies,
+    /// Links to orders, holds and tickets that lead nowhere, opened from one network within a minute;
+    /// it then waits. 0: no limit.
+    #[arg(long, env = "GUESSES_PER_NETWORK_MAX", default_value_t = 60)]
+    pub guesses_per_network_max: u32,
     /// A request may take this long, in seconds, with all the calls it causes.
     #[arg(long, env = "HANDLER_TIMEOUT_SECS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=60))]

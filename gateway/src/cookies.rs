@@ -12,6 +12,10 @@ pub enum Kind {
     Hold,
     /// The secret of an order.
     Order,
+    /// The proof that the order was placed in this browser.
+    Purchase,
+    /// The secret of a ticket that was handed on.
+    Ticket,
     /// Which order was placed with a hold: the way on for a guest who goes back to the checkout.
     Placed,
 }
@@ -21,6 +25,8 @@ impl Kind {
         match self {
             Self::Hold => "hold",
             Self::Order => "order",
+            Self::Purchase => "purchase",
+            Self::Ticket => "ticket",
             Self::Placed => "placed",
         }
     }
@@ -28,7 +34,7 @@ impl Kind {
     fn max_age_secs(self) -> u32 {
         match self {
             Self::Hold | Self::Placed => 2 * 60 * 60,
-            Self::Order => 180 * 24 * 60 * 60,
+            Self::Order | Self::Purchase | Self::Ticket => 180 * 24 * 60 * 60,
         }
     }
 

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use kit::{CallContext, Failure, TraceId, with_context};
+use kit::{CallContext, ErrorReason, Failure, TraceId, with_context};
 use tracing::Instrument as _;
 
 use crate::{
@@ -40,10 +40,28 @@ struct Seen {
     /// Where a page with a problem leads.
     way_on: WayOn,
     trace_id: String,
+    /// Of a request for what only a secret opens.
+    guesser: Option<String>,
 }
 
+/// Routes that a secret opens: who tries many of them waits.
+const GUARDED: [&str; 9] = [
+    "/api/v1/holds/{id}",
+    "/api/v1/orders/{id}",
+    "/api/v1/transferred-tickets/{id}",
+    "/checkout/{id}",
+    "/o/{id}",
+    "/orders/{id}",
+    "/t/{id}",
+    "/tickets/{id}",
+    "/u/{id}",
+];
+
 impl Seen {
-    fn of(request: &Request, trace: &TraceId) -> Self {
+    fn of(app: &App, request: &Request, trace: &TraceId) -> Self {
+        let route = route_of(request);
+        let guarded = GUARDED.iter().any(|start| route.starts_with(start));
+        let network = || app.proxies.network(request.extensions(), request.headers());
         let path = request.uri().path();
         let matched = request.extensions().get::<MatchedPath>();
         let api = API_PREFIXES.iter().any(|prefix| path.starts_with(prefix));
@@ -54,11 +72,27 @@ impl Seen {
         let page_by_path = matched.is_some() && !api && !accept.contains("json");
         Self {
             method: request.method().clone(),
-            route: route_of(request).to_owned(),
+            route: route.to_owned(),
+            guesser: guarded.then(network),
             page: page_by_path || accept.contains("text/html"),
             way_on: WayOn::of(path),
             trace_id: trace.to_string(),
         }
+    }
+
+    /// Who has tried too many links that lead nowhere is told to wait, and no more. A right link is
+    /// opened in any case: many guests may share a network with one who tries.
+    fn after_guess(&self, app: &App, problem: Problem) -> Problem {
+        let Some(network) = &self.guesser else {
+            return problem;
+        };
+        if problem.reason() != ErrorReason::NotFound {
+            return problem;
+        }
+        let now = Instant::now();
+        let checked = app.guesses.check(network, now);
+        app.guesses.count(network, now);
+        checked.err().map_or(problem, Problem::from)
     }
 
     fn read_only(&self) -> bool {
@@ -80,7 +114,7 @@ pub async fn edge(State(app): State<Shared>, request: Request, next: Next) -> Re
     let trace = observed
         .trace()
         .unwrap_or_else(|| TraceId::new(app.sources.bytes()));
-    let seen = Seen::of(&request, &trace);
+    let seen = Seen::of(&app, &request, &trace);
     // Of the highest level, so that a filter that hides chatter keeps the trace on what it shows.
     let lines = tracing::error_span!("request", route = seen.route, trace_id = seen.trace_id);
     let context = CallContext {
@@ -90,6 +124,7 @@ pub async fn edge(State(app): State<Shared>, request: Request, next: Next) -> Re
     let answer = answer(app.clone(), request, next).instrument(lines);
     let mut response = with_context(context, answer).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let problem = seen.after_guess(&app, problem);
         let problem = if seen.read_only() {
             problem.of_read()
         } else {

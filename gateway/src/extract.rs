@@ -6,9 +6,11 @@ mod json;
 mod params;
 
 pub use body::{Form, Json, JsonOrEmpty, RawBody};
-pub use credentials::{Access, AdminToken, Key, OptionalKey};
+pub use credentials::{Access, AccessTo, AdminToken, Key, OptionalKey};
 pub use json::{Given, Object};
 pub use params::{Id, Path, Query};
+
+pub use crate::network::Network;
 
 use kit::ErrorReason;
 

@@ -15,7 +15,9 @@ mod cookies;
 mod edge;
 mod error_pages;
 mod extract;
+mod guesses;
 mod holds;
+mod network;
 mod observe;
 mod problem;
 mod programme;
@@ -24,8 +26,9 @@ mod rest;
 mod retries;
 mod routes;
 mod shop;
+mod zip;
 
-pub use config::{Config, PublicUrl, PublicUrlError};
+pub use config::{Config, Proxies, PublicUrl, PublicUrlError};
 pub use error_pages::page as error_page;
 pub use problem::status as status_of;
 

@@ -35,6 +35,7 @@ pub fn status(reason: ErrorReason) -> StatusCode {
         | R::EventArchived
         | R::HasSales
         | R::SalesHalted
+        | R::TicketNotValid
         | R::TotalChanged
         | R::PaymentInProgress
         | R::OrderNotOpen
@@ -43,11 +44,14 @@ pub fn status(reason: ErrorReason) -> StatusCode {
         | R::OrderNotPaid
         | R::RefundNotOpen
         | R::ProviderCannot
+        | R::CancellationClosed
+        | R::TermsNotAccepted
+        | R::NotificationNotOpen
         | R::SetupNotAvailable => StatusCode::CONFLICT,
         R::VersionMismatch => StatusCode::PRECONDITION_FAILED,
         R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        R::InvalidRequest | R::IdempotencyKeyReused | R::ProviderNotEnabled => {
+        R::InvalidRequest | R::IdempotencyKeyReused | R::ProviderNotEnabled | R::CodeInvalid => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         R::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,

@@ -2,9 +2,11 @@ use std::{sync::Arc, time::Duration};
 
 use base::Sources;
 use db::{Db, DbConfig};
+use kit::client::{self, MeshChannel};
+use proto::{Peer, ticket::grant_service_client::GrantServiceClient};
 use tokio::sync::Notify;
 
-use crate::{Config, MIGRATOR, facts::Facts, mailer::Mailer};
+use crate::{Config, MIGRATOR, facts::Facts, mailer::Mailer, templates::Templates};
 
 const MIGRATIONS_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -14,7 +16,9 @@ pub(crate) struct App {
     pub sources: Sources,
     pub facts: Facts,
     pub mailer: Mailer,
-    /// Wakes the sender when a message was accepted.
+    pub templates: Templates,
+    pub grants: GrantServiceClient<MeshChannel>,
+    /// Wakes the sender when a message was accepted, or is due again.
     pub accepted: Arc<Notify>,
 }
 
@@ -25,11 +29,15 @@ impl App {
             ..DbConfig::new(config.database_url.expose(), "notify-svc")
         })?;
         db::wait_for_migrations(&db, &MIGRATOR, MIGRATIONS_TIMEOUT).await?;
+        let identity = config.mesh_key.identity(Peer::Notify);
+        let tickets = client::channel(&config.ticket_svc_url, identity)?;
         Ok(Self {
             db,
             sources,
             facts: Facts::new(config),
             mailer: Mailer::new(config)?,
+            templates: Templates::default(),
+            grants: GrantServiceClient::new(tickets),
             accepted: Arc::default(),
         })
     }

@@ -42,7 +42,17 @@ pub struct Config {
     #[arg(long, env, default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
 
-    /// Mail server: `smtp://user:pass@host:port` or `smtps://…`.
+    /// gRPC address of ticket-svc, which knows what an admin may see.
+    #[arg(long, env, default_value = "http://127.0.0.1:50052")]
+    pub ticket_svc_url: String,
+
+    /// gRPC address of user-svc, whose keys verify access tokens.
+    #[arg(long, env, default_value = "http://127.0.0.1:50051")]
+    pub user_svc_url: String,
+
+    /// Mail server: `smtps://user:pass@host:port`, or `smtp://…` with STARTTLS. `?tls=` may be
+    /// `required` (the default where there is a password), `opportunistic` (the default without one)
+    /// or `none` (the default on this machine). A path names us in EHLO.
     #[arg(
         long,
         env,
@@ -51,6 +61,18 @@ pub struct Config {
     )]
     pub smtp_url: Option<Secret>,
 
+    /// Certificates (PEM) that are trusted beside the public ones, for a mail server of one's own.
+    #[arg(long, env)]
+    pub smtp_ca_file: Option<PathBuf>,
+
+    /// Mails that are sent at the same time, each over a line of its own.
+    #[arg(long, env, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub smtp_connections: u16,
+
+    /// Mails per second at most, for a provider that takes no more. Receipts go first. Counted per process.
+    #[arg(long, env, value_parser = clap::value_parser!(u32).range(1..))]
+    pub mails_per_second: Option<u32>,
+
     /// Without a mail server: mails are written here as `.eml` files.
     #[arg(long, env)]
     pub mail_dir: Option<PathBuf>,
@@ -58,6 +80,16 @@ pub struct Config {
     /// Sender of every mail.
     #[arg(long, env, default_value = "Boxoffice <tickets@localhost>")]
     pub mail_from: lettre::message::Mailbox,
+
+    /// Where undeliverable mails come back to; the sender if unset. A `*` in it becomes the notification's
+    /// id (`bounces+*@example.com`), so that also a report that quotes nothing is understood.
+    #[arg(long, env)]
+    pub bounce_address: Option<String>,
+
+    /// A Maildir into which the mail server delivers what comes back. Each file in its `new` is read once
+    /// and moved to its `cur`.
+    #[arg(long, env)]
+    pub bounce_maildir: Option<PathBuf>,
 
     /// Named as the seller where an order names none.
     #[arg(long, env, default_value = "Boxoffice")]

@@ -7,13 +7,16 @@ use proto::{
     event::{EventSnapshot, OrderFacts},
 };
 
+use time::OffsetDateTime;
+
 use crate::{
     Config,
     error::Error,
-    render::{About, Event, Seller},
+    render::{About, Event, Language, Seller},
 };
 
-const LINK_PURPOSE: &str = "order-link";
+const ORDER_LINK: &str = "order-link";
+const UNSUBSCRIBE_LINK: &str = "unsubscribe-link";
 
 /// Reads messages.
 pub(crate) struct Facts {
@@ -32,7 +35,18 @@ impl Facts {
         }
     }
 
+    /// An order and its total.
     pub fn about(&self, order: Option<&OrderFacts>) -> Result<About, Error> {
+        let total = order.and_then(|order| order.total.as_ref());
+        let about = self.about_without_total(order)?;
+        Ok(About {
+            total: Some(money("total", total)?),
+            ..about
+        })
+    }
+
+    /// An order, for somebody who did not pay for it.
+    pub fn about_without_total(&self, order: Option<&OrderFacts>) -> Result<About, Error> {
         let missing = || Error::field("order", ConvertError::Missing);
         let order = order.ok_or_else(missing)?;
         Ok(About {
@@ -40,32 +54,53 @@ impl Facts {
             number: order.number.clone(),
             email: email(&order.email)?,
             name: name(&order.name),
-            total: money("total", order.total.as_ref())?,
+            language: Language::of(&order.locale),
+            total: None,
             link: self.link(&order.sealed_order_link)?,
+            unsubscribe: self.unsubscribe(&order.sealed_unsubscribe_link)?,
             event: self.event(order.event.as_ref())?,
             seller: self.seller(order.seller.as_ref()),
         })
     }
 
     pub fn link(&self, sealed: &[u8]) -> Result<String, Error> {
+        self.open("sealed_order_link", ORDER_LINK, sealed)
+    }
+
+    /// Orders from before there was such a link have none.
+    fn unsubscribe(&self, sealed: &[u8]) -> Result<Option<String>, Error> {
+        if sealed.is_empty() {
+            return Ok(None);
+        }
+        let opened = self.open("sealed_unsubscribe_link", UNSUBSCRIBE_LINK, sealed);
+        opened.map(Some)
+    }
+
+    /// What was sealed for this service with that purpose.
+    pub fn open(&self, field: &str, purpose: &str, sealed: &[u8]) -> Result<String, Error> {
         self.sealer
-            .open(LINK_PURPOSE, sealed)
-            .and_then(|link| String::from_utf8(link).ok())
-            .ok_or_else(|| Error::field("sealed_order_link", "does not open with LINK_SEAL_KEY"))
+            .open(purpose, sealed)
+            .and_then(|opened| String::from_utf8(opened).ok())
+            .ok_or_else(|| Error::field(field, "does not open with LINK_SEAL_KEY"))
+    }
+
+    /// The installation, where a message is about no order.
+    pub fn house(&self) -> Seller {
+        self.seller(None)
     }
 
     pub fn event(&self, event: Option<&EventSnapshot>) -> Result<Event, Error> {
         let missing = || Error::field("event", ConvertError::Missing);
         let event = event.ok_or_else(missing)?;
-        let starts_at = event.date_time.as_ref().ok_or(ConvertError::Missing);
-        let starts_at = starts_at.and_then(proto::timestamp_from);
+        let starts_at = moment("event.date_time", event.date_time.as_ref());
         Ok(Event {
             id: parse("event.id", &event.id)?,
             title: event.title.clone(),
             location: event.location.clone(),
             description: String::new(),
-            starts_at: starts_at.map_err(|rule| Error::field("event.date_time", rule))?,
+            starts_at: starts_at?,
             zone: parse("event.timezone", &event.timezone)?,
+            version: event.version,
             public_url: format!("{}/events/{}", self.public_url, event.slug),
         })
     }
@@ -85,6 +120,23 @@ impl Facts {
             contact: seller.contact,
         }
     }
+}
+
+pub(crate) fn moment(
+    field: &str,
+    at: Option<&prost_types::Timestamp>,
+) -> Result<OffsetDateTime, Error> {
+    let at = at.ok_or(ConvertError::Missing);
+    at.and_then(proto::timestamp_from)
+        .map_err(|rule| Error::field(field, rule))
+}
+
+/// Of what is told several times: the first has 1 in its message and 0 in its row.
+pub(crate) fn revision(number: u32) -> Result<i32, Error> {
+    let revision = number.checked_sub(1);
+    revision
+        .and_then(|revision| i32::try_from(revision).ok())
+        .ok_or_else(|| Error::field("number", "must be 1 or more"))
 }
 
 pub(crate) fn email(text: &str) -> Result<String, Error> {

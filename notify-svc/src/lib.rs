@@ -1,7 +1,8 @@
-//! Receives what happened to orders and sends every message a guest gets. It calls nobody: a
-//! message carries all that it needs.
+//! Receives what happened to orders and sends every message a guest gets. A message carries all that
+//! it needs, so sending calls nobody.
 
 mod app;
+mod bounce;
 mod config;
 mod error;
 mod facts;
@@ -11,15 +12,21 @@ mod mailer;
 mod poison;
 pub mod render;
 mod rpc;
+mod store;
+mod templates;
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use base::Sources;
-use kit::{Bind, ServerBuilder, Tasks};
+use kit::{Bind, ServerBuilder, Tasks, VerifyToken};
 use proto::{
     Peer,
     notify::{
-        accept_service_server::AcceptServiceServer, document_service_server::DocumentServiceServer,
+        accept_service_server::AcceptServiceServer, delivery_service_server::DeliveryServiceServer,
+        document_service_server::DocumentServiceServer,
+        notification_admin_service_server::NotificationAdminServiceServer,
+        template_admin_service_server::TemplateAdminServiceServer,
     },
 };
 
@@ -34,22 +41,39 @@ const JETSTREAM_CONSUMER: &str = "notify-svc";
 
 /// Builds the service; it starts working at once and serves when told.
 pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Result<kit::Server> {
+    let identity = config.mesh_key.identity(Peer::Notify);
+    let keys = auth::RemoteKeys::new(&config.user_svc_url, identity).context("USER_SVC_URL")?;
+    let verifier = Arc::new(auth::Verifier::new(Arc::new(keys), sources.clone()));
+    build_with_verifier(config, bind, sources, verifier).await
+}
+
+/// Like `build`, with another judge of access tokens than user-svc's keys.
+pub async fn build_with_verifier(
+    config: &Config,
+    bind: Bind,
+    sources: Sources,
+    verifier: Arc<dyn VerifyToken>,
+) -> anyhow::Result<kit::Server> {
     let tasks = Tasks::new();
     let app = Arc::new(app::App::new(config, sources).await?);
     let nats = events::Nats::connect(&config.nats_url, Peer::Notify.name()).await?;
     events::start_consumer(&tasks, nats, JETSTREAM_CONSUMER, app.clone());
-    jobs::send_notifications::start(&tasks, app.clone());
+    jobs::start(&tasks, &app, config);
 
     let database = app.db.answers();
     let rpc = rpc::Rpc { app };
     ServerBuilder::new(Peer::Notify, bind, config.mesh_key.clone(), tasks)
         .await?
+        .verify_tokens(verifier)
         .reflection(config.grpc_reflection)
         .ready_check("database", database)
         .add_service(
             AcceptServiceServer::new(rpc.clone()).max_decoding_message_size(ACCEPT_MAX_BYTES),
         )
-        .add_service(DocumentServiceServer::new(rpc))
+        .add_service(DocumentServiceServer::new(rpc.clone()))
+        .add_service(DeliveryServiceServer::new(rpc.clone()))
+        .add_service(NotificationAdminServiceServer::new(rpc.clone()))
+        .add_service(TemplateAdminServiceServer::new(rpc))
         .build()
         .await
 }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base::{EmailAddress, KeyRing, OrderId, Sealer, Secret, Sources};
 use db::Db;
@@ -20,12 +20,24 @@ use crate::{
     rpc::{self, NewEvent},
     saga::{self, Fulfilment, Payment},
     store::OrderRow,
+    terms::Terms,
+    transfers::TransferRow,
 };
 
 const ORDER_SECRET: &str = "order";
+/// Whoever has it can unsubscribe the order, and nothing else.
+const UNSUBSCRIBE_SECRET: &str = "unsubscribe";
+/// Whoever has it placed the order; no mail carries it, and no correction of the address changes it.
+const PURCHASE_PROOF: &str = "purchase";
+const PURCHASE_GENERATION: u32 = 1;
+/// Opens one ticket that was handed on.
+const TICKET_SECRET: &str = "ticket";
+const TICKET_GENERATION: u32 = 1;
 const GUEST_KEY: &str = "guest";
 /// notify-svc opens the sealed link with the same word.
 const ORDER_LINK: &str = "order-link";
+const UNSUBSCRIBE_LINK: &str = "unsubscribe-link";
+const LOOKUP_CODE: &str = "lookup-code";
 
 /// What every operation works with.
 pub(crate) struct App {
@@ -40,6 +52,10 @@ pub(crate) struct App {
     pub providers: Providers,
     /// Where an event does not name its own.
     pub seller: SellerSettings,
+    /// None where orders are placed without any.
+    pub terms: Option<Terms>,
+    /// Before an event, by the clock of its place; zero where nobody is reminded.
+    pub reminder_before: Duration,
     pub tasks: Tasks,
     pub nudges: Nudges,
     pub lanes: Lanes,
@@ -112,13 +128,72 @@ impl App {
 
     /// The order's link, unreadable for everyone but notify-svc; empty once its key has left the ring.
     pub fn sealed_link(&self, order: &OrderRow) -> Vec<u8> {
-        let Some(secret) = self.order_secret(order) else {
+        self.sealed(ORDER_LINK, "o", order, self.order_secret(order))
+    }
+
+    /// The link that ends everything but receipts, sealed in the same way. It dies with the order's link.
+    pub fn sealed_unsubscribe_link(&self, order: &OrderRow) -> Vec<u8> {
+        let generation = order.secret_generation.unsigned_abs();
+        let (key, purpose) = (&order.secret_key_id, UNSUBSCRIBE_SECRET);
+        let secret = self.keys.derive_with(key, purpose, order.id, generation);
+        self.sealed(UNSUBSCRIBE_LINK, "u", order, secret)
+    }
+
+    /// In constant time.
+    pub fn unsubscribe_secret_is_right(&self, order: &OrderRow, presented: &str) -> bool {
+        let generation = order.secret_generation.unsigned_abs();
+        let (key, purpose) = (&order.secret_key_id, UNSUBSCRIBE_SECRET);
+        self.keys
+            .verify(key, purpose, order.id, generation, presented)
+    }
+
+    /// None once the key that the order was made with has left the ring.
+    pub fn purchase_proof(&self, order: &OrderRow) -> Option<Secret> {
+        let key = &order.secret_key_id;
+        self.keys
+            .derive_with(key, PURCHASE_PROOF, order.id, PURCHASE_GENERATION)
+    }
+
+    /// In constant time.
+    pub fn purchase_proof_is_right(&self, order: &OrderRow, presented: &str) -> bool {
+        let (key, generation) = (&order.secret_key_id, PURCHASE_GENERATION);
+        self.keys
+            .verify(key, PURCHASE_PROOF, order.id, generation, presented)
+    }
+
+    /// In constant time.
+    pub fn ticket_secret_is_right(&self, transfer: &TransferRow, presented: &str) -> bool {
+        let (key, generation) = (&transfer.secret_key_id, TICKET_GENERATION);
+        self.keys
+            .verify(key, TICKET_SECRET, transfer.id, generation, presented)
+    }
+
+    /// The link of a ticket that was handed on, sealed like an order's.
+    pub fn sealed_ticket_link(&self, transfer: &TransferRow) -> Vec<u8> {
+        let (key, generation) = (&transfer.secret_key_id, TICKET_GENERATION);
+        let secret = self
+            .keys
+            .derive_with(key, TICKET_SECRET, transfer.id, generation);
+        let Some(secret) = secret else {
             return Vec::new();
         };
-        let link = self
-            .public_url
-            .at(&format!("/o/{}/{}", order.id, secret.expose()));
+        let path = format!("/t/{}/{}", transfer.id, secret.expose());
+        let link = self.public_url.at(&path);
         self.sealer.seal(&self.sources, ORDER_LINK, link.as_bytes())
+    }
+
+    pub fn sealed_code(&self, code: &str) -> Vec<u8> {
+        self.sealer
+            .seal(&self.sources, LOOKUP_CODE, code.as_bytes())
+    }
+
+    fn sealed(&self, word: &str, path: &str, order: &OrderRow, secret: Option<Secret>) -> Vec<u8> {
+        let Some(secret) = secret else {
+            return Vec::new();
+        };
+        let path = format!("/{path}/{}/{}", order.id, secret.expose());
+        let link = self.public_url.at(&path);
+        self.sealer.seal(&self.sources, word, link.as_bytes())
     }
 
     /// Who sells where an event does not name its own.

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, str::FromStr};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use base::{KeyRing, Sealer, Secret};
 use kit::MeshKey;
@@ -70,6 +70,11 @@ pub struct Config {
     #[command(flatten)]
     pub seller: SellerSettings,
 
+    /// A file with the terms on which orders are placed, plain text: the guest accepts them at the checkout, and the
+    /// order remembers which. None where it is left out.
+    #[arg(long, env = "TERMS_FILE")]
+    pub terms_file: Option<PathBuf>,
+
     #[command(flatten)]
     pub stripe: StripeSettings,
 
@@ -80,6 +85,12 @@ pub struct Config {
         default_value = "Ask at the desk how to pay."
     )]
     pub manual_payment_instructions: String,
+
+    /// How many hours before an event its guests are reminded of it, by the clock of its place; what would go out
+    /// in the night goes out in the evening before. 0: nobody is reminded.
+    #[arg(long, env = "REMINDER_BEFORE_HOURS", default_value_t = 24,
+        value_parser = clap::value_parser!(u32).range(..=720))]
+    pub reminder_before_hours: u32,
 
     /// Signs the sandbox's webhooks: secrets of 16 characters or more, separated by commas; the first signs, all verify.
     #[arg(long, env = "SANDBOX_WEBHOOK_SECRET", hide_env_values = true)]

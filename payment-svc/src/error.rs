@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use base::IdempotencyKeyError;
 use db::{AsDbError, DbError};
 use kit::{Code, ErrorReason, Failure, FieldProblem};
@@ -41,6 +43,20 @@ pub(crate) enum Error {
     RefundNotOpen,
     #[error("the webhook's signature is wrong")]
     SignatureInvalid,
+    #[error("the order cannot be cancelled for its money, or not any more")]
+    CancellationClosed,
+    /// This much goes back, and not what the guest was shown.
+    #[error("another amount goes back")]
+    RefundChanged(i64),
+    #[error("the terms are not accepted")]
+    TermsNotAccepted,
+    #[error("the ticket is not valid any more")]
+    TicketNotValid,
+    #[error("the code is wrong, used or too old")]
+    CodeInvalid,
+    /// It may be done again after so long.
+    #[error("too often")]
+    TooOften(Duration),
     #[error("the payment provider did not answer: {0}")]
     Provider(#[from] ProviderError),
     #[error(transparent)]
@@ -83,6 +99,19 @@ impl Error {
                 };
                 let mut failure = Failure::refused(code, refusal.reason, refusal.detail);
                 failure.facts = refusal.facts;
+                failure
+            }
+            Self::RefundChanged(minor) => {
+                let sentence = "Another amount goes back than was shown. Look at the order again.";
+                let refused = Code::FailedPrecondition;
+                Failure::refused(refused, ErrorReason::TotalChanged, sentence)
+                    .with_fact("refund_minor", minor)
+            }
+            Self::TooOften(after) => {
+                let sentence = "This was done too often. Wait a while, then try again.";
+                let refused = Code::ResourceExhausted;
+                let mut failure = Failure::refused(refused, ErrorReason::TooManyRequests, sentence);
+                failure.retry_after = Some(after);
                 failure
             }
             Self::Provider(error) => {
@@ -136,6 +165,22 @@ impl Error {
             Self::RefundNotOpen => {
                 let sentence = "The refund is in a state that does not allow this.";
                 (Refused, Reason::RefundNotOpen, sentence)
+            }
+            Self::CancellationClosed => {
+                let sentence = "This order cannot be cancelled, or not any more.";
+                (Refused, Reason::CancellationClosed, sentence)
+            }
+            Self::TermsNotAccepted => {
+                let sentence = "The order does not accept the terms as they are now.";
+                (Refused, Reason::TermsNotAccepted, sentence)
+            }
+            Self::TicketNotValid => {
+                let sentence = "This ticket is not valid any more, or is on its way to somebody.";
+                (Refused, Reason::TicketNotValid, sentence)
+            }
+            Self::CodeInvalid => {
+                let sentence = "The code is not right, was used, or is too old.";
+                (InvalidArgument, Reason::CodeInvalid, sentence)
             }
             Self::SignatureInvalid => {
                 let sentence = "The signature is wrong.";

@@ -4,16 +4,21 @@ mod accounts;
 mod app;
 mod attempts;
 mod attention;
+mod cancellation;
 mod config;
 mod domain;
 mod error;
 mod jobs;
 mod lane;
+mod limits;
+mod mark;
 mod provider;
 mod refunds;
 mod rpc;
 mod saga;
 mod store;
+mod terms;
+mod transfers;
 mod view;
 
 use std::{sync::Arc, time::Duration};
@@ -27,6 +32,7 @@ use proto::{
     Peer,
     notify::accept_service_client::AcceptServiceClient,
     payment::{
+        desk_service_server::DeskServiceServer,
         order_admin_service_server::OrderAdminServiceServer,
         order_service_server::OrderServiceServer,
         provider_event_service_server::ProviderEventServiceServer,
@@ -44,6 +50,7 @@ use app::{App, Lanes, Nudges};
 pub use config::{Command, Config, ProviderName, PublicUrl, WebhookFaults};
 use domain::order_state::OrderStatus;
 pub use provider::WebhookSecrets;
+use terms::Terms;
 
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -93,9 +100,11 @@ pub async fn build_with_verifier(
         grants: GrantServiceClient::new(tickets),
         providers: Providers::new(config, &sandbox, &sources),
         seller: config.seller.clone(),
+        terms: config.terms_file.as_deref().map(Terms::read).transpose()?,
         keys: config.order_keys.clone(),
         sealer: config.link_seal_key.clone(),
         public_url: config.public_url.clone(),
+        reminder_before: Duration::from_secs(u64::from(config.reminder_before_hours) * 3600),
         db,
         sources,
         tasks: tasks.clone(),
@@ -112,6 +121,7 @@ pub async fn build_with_verifier(
         .reflection(config.grpc_reflection)
         .ready_check("database", database)
         .add_service(OrderServiceServer::new(rpc::Orders(app.clone())))
+        .add_service(DeskServiceServer::new(rpc::Desk(app.clone())))
         .add_service(OrderAdminServiceServer::new(rpc::OrdersAdmin(app.clone())))
         .add_service(RefundAdminServiceServer::new(rpc::RefundsAdmin(
             app.clone(),

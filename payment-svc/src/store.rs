@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::order_state::OrderStatus,
+    domain::{cancellation::Rule, order_state::OrderStatus},
     error::{Error, Refusal},
     view::{self, LineRow},
 };
@@ -38,7 +38,12 @@ pub(crate) struct OrderRow {
     pub email: String,
     pub phone_number: String,
     pub name: String,
+    /// A BCP 47 tag; may be empty.
     pub locale: String,
+    /// The guest wants to be reminded of the event.
+    pub reminder: bool,
+    /// False once the guest has unsubscribed from all but receipts.
+    pub notices: bool,
     pub total_amount_minor: i64,
     pub currency: String,
     /// Until the hold is bound, the guest's choice: empty where there was none.
@@ -53,6 +58,8 @@ pub(crate) struct OrderRow {
     pub event_location: Option<String>,
     pub event_date_time: Option<OffsetDateTime>,
     pub event_timezone: Option<String>,
+    /// Of two facts of an event the one with the greater is newer.
+    pub event_version: i64,
     /// What the event takes, the preferred one first; empty means any.
     pub event_providers: Vec<String>,
     pub seller_name: String,
@@ -60,6 +67,14 @@ pub(crate) struct OrderRow {
     pub seller_tax_id: String,
     pub seller_contact: String,
     pub event_cancelled: bool,
+    /// The event's rule for guests who cancel, as bought; none: they may not.
+    pub cancel_until_hours: Option<i32>,
+    pub cancel_fee_ppm: i32,
+    /// The version of the terms that the guest accepted.
+    pub accepted_terms: Option<String>,
+    pub terms_accepted_at: Option<OffsetDateTime>,
+    /// Who the guest was is gone.
+    pub erased: bool,
     pub pay_by: Option<OffsetDateTime>,
     /// `pay_by` has passed by the database's clock.
     pub overdue: bool,
@@ -80,6 +95,16 @@ impl OrderRow {
 
     pub fn order_id(&self) -> OrderId {
         self.id.into()
+    }
+
+    /// How its guest may cancel it, once it is paid.
+    pub fn cancellation_rule(&self) -> Option<Rule> {
+        let until_hours = self.cancel_until_hours?;
+        let fee_ppm = self.cancel_fee_ppm;
+        Some(Rule {
+            until_hours,
+            fee_ppm,
+        })
     }
 
     /// Why the hold was never bound, if that is how the order ended.
@@ -116,12 +141,15 @@ async fn find_orders(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<OrderR
     let found = sqlx::query_as!(
         OrderRow,
         r#"SELECT id, number, hold_id, body_hash, secret_key_id, secret_generation, email,
-               phone_number, name, locale, total_amount_minor, currency, provider, status,
+               phone_number, name, locale, reminder, notices, total_amount_minor, currency,
+               provider, status,
                refusal_reason, refusal_detail, refusal_facts, event_id, event_slug, event_title,
-               event_location, event_date_time, event_timezone, event_providers, seller_name,
+               event_location, event_date_time, event_timezone, event_version, event_providers, seller_name,
                seller_address, seller_tax_id, seller_contact,
                EXISTS (SELECT 1 FROM event_cancellations c
                    WHERE c.event_id = orders.event_id) AS "event_cancelled!",
+               cancel_until_hours, cancel_fee_ppm, accepted_terms, terms_accepted_at,
+               erased_at IS NOT NULL AS "erased!",
                pay_by,
                coalesce(pay_by <= clock_timestamp(), false) AS "overdue!",
                paid_at, stock_released_at IS NOT NULL AS "stock_released!", needs_attention,
@@ -188,7 +216,7 @@ pub(crate) async fn load(app: &App, id: OrderId) -> Result<(OrderRow, Option<Att
 pub(crate) async fn load_for_guest(app: &App, id: &str, secret: &str) -> Result<OrderRow, Error> {
     let id: OrderId = id.parse().map_err(|_| Error::OrderNotFound)?;
     let (order, _) = load(app, id).await?;
-    if app.secret_is_right(&order, secret) {
+    if app.secret_is_right(&order, secret) && !order.erased {
         Ok(order)
     } else {
         Err(Error::OrderNotFound)

@@ -7,8 +7,8 @@ use db::DbError;
 use proto::{
     common::{Money, Seller},
     payment::{
-        AttemptStatus as WireAttempt, Order, OrderLine, OrderStatus as WireStatus, PaymentAttempt,
-        TimelineEntry,
+        AttemptStatus as WireAttempt, Cancellation, Order, OrderLine, OrderStatus as WireStatus,
+        PaymentAttempt, Preferences, TimelineEntry, TransferredTicket,
     },
     ticket::{ListOrderTicketsRequest, Ticket},
 };
@@ -18,10 +18,13 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    cancellation::{Offer, offer},
     domain::{attempt_state::AttemptStatus, order_state::OrderStatus, timeline},
     error::Error,
+    mark::mark,
     refunds::{self, RefundRow},
     store::{self, AttemptRow, OrderRow},
+    transfers::{self, TransferRow},
 };
 
 /// A line of an order.
@@ -54,13 +57,17 @@ pub(crate) async fn order(app: &App, id: OrderId) -> Result<Order, Error> {
         lines,
         refunds,
         events,
+        transfers,
+        offer,
+        mark,
     } = read.await?;
     let status = row.status()?;
-    let tickets = if status.has_tickets() {
+    let mut tickets = if status.has_tickets() {
         tickets(app, id).await?
     } else {
         Vec::new()
     };
+    hide_codes(&mut tickets, &transfers);
     let money = |amount_minor| minor(amount_minor, &row.currency);
     let refunds: Result<_, Error> = refunds.iter().map(RefundRow::wire).collect();
     Ok(Order {
@@ -81,6 +88,20 @@ pub(crate) async fn order(app: &App, id: OrderId) -> Result<Order, Error> {
         timeline: wire_timeline(events),
         created_at: Some(proto::timestamp(row.created_at)),
         seller: row.event_id.and_then(|_| seller(app, &row)),
+        cancellation: offer.map(|offer| Cancellation {
+            refund: money(offer.refund_minor),
+            fee: money(offer.fee_minor),
+            until: Some(proto::timestamp(offer.until)),
+        }),
+        preferences: Some(Preferences {
+            locale: row.locale,
+            reminder: row.reminder,
+            notices: row.notices,
+        }),
+        transferred_tickets: transfers.into_iter().map(wire_transfer).collect(),
+        mark,
+        accepted_terms: row.accepted_terms.unwrap_or_default(),
+        terms_accepted_at: row.terms_accepted_at.map(proto::timestamp),
         event_id: row.event_id.map(|id| id.to_string()).unwrap_or_default(),
         event_title: row.event_title.unwrap_or_default(),
         event_slug: row.event_slug.unwrap_or_default(),
@@ -92,6 +113,31 @@ pub(crate) async fn order(app: &App, id: OrderId) -> Result<Order, Error> {
         phone_number: row.phone_number,
         name: row.name,
     })
+}
+
+/// The ticket has another holder than the order's guest.
+pub(crate) fn is_handed_on(ticket: &Ticket) -> bool {
+    ticket.generation > 1
+}
+
+/// Whoever handed a ticket on cannot use it any more, not even while it is on its way.
+fn hide_codes(tickets: &mut [Ticket], transfers: &[TransferRow]) {
+    for ticket in tickets {
+        let leaves = |one: &TransferRow| one.ticket_id.to_string() == ticket.id;
+        if is_handed_on(ticket) || transfers.iter().any(leaves) {
+            ticket.code.clear();
+        }
+    }
+}
+
+fn wire_transfer(transfer: TransferRow) -> TransferredTicket {
+    TransferredTicket {
+        ticket_id: transfer.ticket_id.to_string(),
+        at: Some(proto::timestamp(transfer.created_at)),
+        pending: transfer.is_requested(),
+        name: transfer.name,
+        email: transfer.email,
+    }
 }
 
 /// Who sells, as the order remembers it; one from before sellers were remembered has the installation's.
@@ -175,9 +221,14 @@ struct Everything {
     lines: Vec<LineRow>,
     refunds: Vec<RefundRow>,
     events: Vec<EventRow>,
+    transfers: Vec<TransferRow>,
+    offer: Option<Offer>,
+    /// As it was before anything else was read, so that it is never newer than the rest.
+    mark: String,
 }
 
 async fn read(conn: &mut PgConnection, id: OrderId) -> Result<Everything, Error> {
+    let mark = mark(conn, id).await?;
     let order = store::find_order(conn, id)
         .await?
         .ok_or(Error::OrderNotFound)?;
@@ -189,12 +240,17 @@ async fn read(conn: &mut PgConnection, id: OrderId) -> Result<Everything, Error>
         "SELECT from_status, to_status, reason, at FROM order_events WHERE order_id = $1 ORDER BY id",
         id.uuid(),
     );
+    let events = events.fetch_all(&mut *conn).await?;
+    let transfers = transfers::holders(transfers::of_order(conn, id).await?);
     Ok(Everything {
+        mark,
+        offer: offer(conn, &order).await?,
         order,
         attempt,
         lines,
         refunds,
-        events: events.fetch_all(conn).await?,
+        events,
+        transfers,
     })
 }
 

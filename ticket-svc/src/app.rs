@@ -6,7 +6,7 @@ use kit::Shutdown;
 
 use tokio::sync::Notify;
 
-use crate::{availability::Board, config::Config, hold::Lanes};
+use crate::{availability::Board, config::Config, hold::Lanes, signers::Signers};
 
 /// What every operation has at hand.
 pub struct App {
@@ -15,7 +15,8 @@ pub struct App {
     pub lanes: Lanes,
     pub sources: Sources,
     pub hold_keys: KeyRing,
-    pub ticket_code_keys: KeyRing,
+    /// Makes the codes of tickets.
+    pub signers: Signers,
     pub card_payment_secs: u32,
     pub manual_payment_secs: u32,
     /// What is left of every event, while anybody watches.
@@ -33,7 +34,7 @@ impl App {
             lanes: Lanes::default(),
             sources,
             hold_keys: config.hold_keys.clone(),
-            ticket_code_keys: config.ticket_code_keys.clone(),
+            signers: Signers::new(config.ticket_code_keys.clone()),
             card_payment_secs: config.card_payment_secs,
             manual_payment_secs: config.manual_payment_secs,
             availability: Board::new(),

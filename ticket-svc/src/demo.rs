@@ -6,7 +6,7 @@ use db::{Db, DbConfig};
 use kit::Admin;
 use proto::{
     common::Money,
-    ticket::{CreateEventRequest, CreateTicketTypeRequest, EventStatus},
+    ticket::{CancellationRule, CreateEventRequest, CreateTicketTypeRequest, EventStatus},
 };
 use time::{Duration, OffsetDateTime, Time};
 use tonic::Request;
@@ -130,6 +130,11 @@ async fn create(app: &App, concert: &Concert, today: OffsetDateTime) -> anyhow::
         seller: None,
         fee: None,
         manual_payment_days: 0,
+        cancellation: Some(CancellationRule {
+            allowed: true,
+            until_hours: 48,
+            fee_ppm: 0,
+        }),
     };
     let event = create_event(app, by_nobody(event))
         .await?

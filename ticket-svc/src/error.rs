@@ -57,6 +57,8 @@ pub enum Error {
     ProviderNotEnabled,
     #[error("Fewer valid tickets than that are left.")]
     RefundTooLarge,
+    #[error("This ticket is not valid any more.")]
+    TicketNotValid,
     #[error(transparent)]
     Db(DbError),
     /// What must not be: stored facts that contradict each other.
@@ -138,6 +140,7 @@ impl Error {
             Self::OrderNotOpen => (Refused, Reason::OrderNotOpen),
             Self::ProviderNotEnabled => (Refused, Reason::ProviderNotEnabled),
             Self::RefundTooLarge => (Refused, Reason::RefundTooLarge),
+            Self::TicketNotValid => (Refused, Reason::TicketNotValid),
         };
         Failure {
             facts,
@@ -184,6 +187,10 @@ impl Error {
         Some(match name {
             "pools_capacity_not_exceeded" => Self::CapacityTooSmall,
             "holds_order_id_key" => Self::OrderNotOpen,
+            "ticket_transfers_pkey" => {
+                Self::field("transfer_id", "must be a transfer of this ticket")
+            }
+            "tickets_generation_in_limits" => Self::field("ticket_id", "was handed on too often"),
             "ticket_types_window_in_order" => Self::field("sales_end", "must be after sales_start"),
             "ticket_types_limits_in_order" => {
                 Self::field("max_per_order", "must be between min_per_order and 100")

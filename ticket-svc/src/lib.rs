@@ -10,6 +10,7 @@ mod error;
 mod hold;
 mod jobs;
 mod rpc;
+mod signers;
 mod store;
 
 use std::{sync::Arc, time::Duration};

@@ -17,6 +17,7 @@ mod rule;
 mod sandbox;
 mod session;
 mod sessions;
+mod stream;
 mod tickets;
 mod users;
 

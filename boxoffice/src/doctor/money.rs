@@ -132,7 +132,8 @@ pub(super) const RULES: &[Rule] = &[
                    WHERE captured_minor > 0 GROUP BY order_id) m ON m.order_id = o.id
              JOIN (SELECT order_id, sum(amount_minor) AS paid_out, max(ended_at) AS at,
                           coalesce(sum(amount_minor) FILTER (
-                              WHERE reason IN ('requested', 'external', 'event_cancelled')), 0) AS of_the_sale
+                              WHERE reason IN ('requested', 'external', 'event_cancelled',
+                                  'guest_cancelled')), 0) AS of_the_sale
                    FROM refunds WHERE status IN ('succeeded', 'external') GROUP BY order_id) p
                  ON p.order_id = o.id, rest
              WHERE p.at < rest.before
@@ -172,10 +173,10 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "refunds-are-announced",
-        "Each refund and each order that came to nothing is announced once.",
+        "Each refund and each order that came to nothing is announced once, but to who has unsubscribed.",
         "SELECT format('%s announcements are due as %s, %s are in the outbox', d.n, d.kind, coalesce(a.n, 0))
          FROM (SELECT 'order_refunded' AS kind, count(*) AS n FROM refunds
-               WHERE reason = 'requested' AND paid_out_at IS NOT NULL
+               WHERE reason IN ('requested', 'guest_cancelled') AND paid_out_at IS NOT NULL
                   OR reason IN ('second_payment', 'overpaid', 'order_ended', 'mismatch')
                      AND submitted_at IS NOT NULL
                UNION ALL
@@ -191,7 +192,12 @@ pub(super) const RULES: &[Rule] = &[
                      WHERE reason = 'event_cancelled' AND submitted_at IS NOT NULL
                      UNION SELECT order_id FROM order_events
                      WHERE reason = 'event_cancelled' AND from_status = to_status) c) d
-         LEFT JOIN (SELECT kind, count(*) AS n FROM outbox GROUP BY kind) a ON a.kind = d.kind
+         LEFT JOIN (SELECT kind, count(*) AS n
+                    FROM (SELECT kind FROM outbox
+                          UNION ALL
+                          SELECT split_part(reason, ':', 2) FROM order_events
+                          WHERE reason LIKE 'withheld:%') told
+                    GROUP BY kind) a ON a.kind = d.kind
          WHERE d.n <> coalesce(a.n, 0)",
     ),
     rule(

@@ -1,14 +1,14 @@
 //! Rules about an order that no single database can answer. The three databases are walked side by
 //! side in the order of the orders' ids, a batch of each at a time.
 
-use std::collections::VecDeque;
-
-use sqlx::{FromRow, PgConnection, postgres::PgRow};
+use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Report, Snapshots, Verdict, rule::Weight};
-
-const BATCH_ROWS: i64 = 1_000;
+use super::{
+    Report, Snapshots, Verdict,
+    rule::Weight,
+    stream::{Row, Stream},
+};
 
 /// What payment-svc knows of an order.
 #[derive(Clone, Debug, FromRow)]
@@ -32,7 +32,15 @@ struct Order {
 }
 
 /// The kinds of `may_tell`, `must_tell` and `told`.
-const KINDS: [&str; 3] = ["unfulfillable", "refunded", "cancelled"];
+const KINDS: [&str; 7] = [
+    "unfulfillable",
+    "refunded",
+    "cancelled",
+    "receipt sent again",
+    "postponed",
+    "reminder",
+    "awaiting_transfer",
+];
 
 const ORDERS: &str = "
     SELECT o.id, o.status, o.total_amount_minor AS total_minor, o.currency,
@@ -42,7 +50,8 @@ const ORDERS: &str = "
                      FROM order_lines l WHERE l.order_id = o.id), 'none') AS units,
            EXISTS (SELECT FROM order_events e
                    WHERE e.order_id = o.id AND e.to_status = 'fulfilled') AS fulfilled,
-           b.given_back, b.surely_given_back, t.may_tell, t.must_tell
+           b.given_back, b.surely_given_back, t.may_tell || n.may_tell AS may_tell,
+           t.must_tell || n.must_tell AS must_tell
     FROM (SELECT now() - make_interval(secs => $1) AS before) rest
     CROSS JOIN orders o
     CROSS JOIN LATERAL (
@@ -51,17 +60,36 @@ const ORDERS: &str = "
                    AS surely_given_back
         FROM refunds r JOIN refund_lines l ON l.refund_id = r.id WHERE r.order_id = o.id) b
     CROSS JOIN LATERAL (
-        SELECT ARRAY[least(count(*) FILTER (WHERE kind = 'unfulfillable'), 1),
-                     count(*) FILTER (WHERE kind = 'refunded'),
-                     least(count(*) FILTER (WHERE kind = 'cancelled'), 1)] AS may_tell,
-               ARRAY[least(count(*) FILTER (WHERE kind = 'unfulfillable' AND at < rest.before), 1),
-                     count(*) FILTER (WHERE kind = 'refunded' AND at < rest.before),
-                     least(count(*) FILTER (WHERE kind = 'cancelled' AND at < rest.before), 1)]
+        -- Its guest has unsubscribed.
+        SELECT count(*) FILTER (WHERE reason = 'withheld:order_unfulfillable') AS unfulfillable,
+               count(*) FILTER (WHERE reason = 'withheld:order_refunded') AS refunded,
+               count(*) FILTER (WHERE reason = 'withheld:order_cancelled') AS cancelled
+        FROM order_events WHERE order_id = o.id AND reason LIKE 'withheld:%') w
+    CROSS JOIN LATERAL (
+        SELECT ARRAY[count(*) FILTER (WHERE kind = 'receipt'),
+                     count(*) FILTER (WHERE kind = 'postponed'),
+                     count(*) FILTER (WHERE kind = 'reminder'),
+                     count(*) FILTER (WHERE kind = 'awaiting_transfer')] AS may_tell,
+               ARRAY[count(*) FILTER (WHERE kind = 'receipt' AND at < rest.before),
+                     count(*) FILTER (WHERE kind = 'postponed' AND at < rest.before),
+                     count(*) FILTER (WHERE kind = 'reminder' AND at < rest.before),
+                     count(*) FILTER (WHERE kind = 'awaiting_transfer' AND at < rest.before)]
                    AS must_tell
+        FROM order_news WHERE order_id = o.id) n
+    CROSS JOIN LATERAL (
+        SELECT ARRAY[least(count(*) FILTER (WHERE kind = 'unfulfillable'), 1) - w.unfulfillable,
+                     count(*) FILTER (WHERE kind = 'refunded') - w.refunded,
+                     least(count(*) FILTER (WHERE kind = 'cancelled'), 1) - w.cancelled] AS may_tell,
+               ARRAY[least(count(*) FILTER (WHERE kind = 'unfulfillable' AND at < rest.before), 1)
+                         - w.unfulfillable,
+                     count(*) FILTER (WHERE kind = 'refunded' AND at < rest.before) - w.refunded,
+                     least(count(*) FILTER (WHERE kind = 'cancelled' AND at < rest.before), 1)
+                         - w.cancelled] AS must_tell
         FROM (SELECT CASE reason WHEN 'unfulfillable' THEN 'unfulfillable'
                                  WHEN 'event_cancelled' THEN 'cancelled' ELSE 'refunded' END AS kind,
                      CASE reason WHEN 'external' THEN NULL
                                  WHEN 'requested' THEN paid_out_at
+                                 WHEN 'guest_cancelled' THEN paid_out_at
                                  ELSE submitted_at END AS at
               FROM refunds WHERE order_id = o.id
               UNION ALL
@@ -120,9 +148,13 @@ const MAILS: &str = "
            count(*) FILTER (WHERE kind = 'receipt' AND revision = 0 AND attempts > 0) AS attempted,
            ARRAY[count(*) FILTER (WHERE kind = 'unfulfillable'),
                  count(*) FILTER (WHERE kind = 'refunded'),
-                 count(*) FILTER (WHERE kind = 'cancelled')] AS told
+                 count(*) FILTER (WHERE kind = 'cancelled'),
+                 count(*) FILTER (WHERE kind = 'receipt' AND revision > 0),
+                 count(*) FILTER (WHERE kind = 'postponed'),
+                 count(*) FILTER (WHERE kind = 'reminder'),
+                 count(*) FILTER (WHERE kind = 'awaiting_transfer')] AS told
     FROM notifications
-    WHERE $1 >= 0.0 AND order_id > $2
+    WHERE $1 >= 0.0 AND order_id > $2 AND copy = 0
     GROUP BY order_id ORDER BY order_id LIMIT $3";
 
 /// All that is known of one order.
@@ -266,7 +298,7 @@ const RULES: [Rule; 9] = [
     },
     Rule {
         name: "guests-are-told-once",
-        says: "A guest whose money goes back, or whose order came to nothing, is told once.",
+        says: "Whatever a guest is to be told of an order beside its receipt is told once.",
         broken: |facts| {
             let nothing = vec![0; KINDS.len()];
             let told = facts.mails.as_ref().map_or(&nothing, |mails| &mails.told);
@@ -325,10 +357,6 @@ pub(super) async fn check(
     Ok(())
 }
 
-trait Row: for<'r> FromRow<'r, PgRow> + Send + Unpin {
-    fn id(&self) -> Uuid;
-}
-
 impl Row for Order {
     fn id(&self) -> Uuid {
         self.id
@@ -344,51 +372,5 @@ impl Row for Answer {
 impl Row for Mails {
     fn id(&self) -> Uuid {
         self.id
-    }
-}
-
-/// The rows of one database, by id. No more than a batch is in memory.
-struct Stream<'s, T> {
-    session: &'s mut PgConnection,
-    query: &'static str,
-    settle_secs: f64,
-    batch: VecDeque<T>,
-    after: Uuid,
-    ended: bool,
-}
-
-impl<'s, T: Row> Stream<'s, T> {
-    fn new(session: &'s mut PgConnection, query: &'static str, settle_secs: f64) -> Self {
-        Self {
-            session,
-            query,
-            settle_secs,
-            batch: VecDeque::new(),
-            after: Uuid::nil(),
-            ended: false,
-        }
-    }
-
-    /// The id that comes next; `None` at the end.
-    async fn head(&mut self) -> Result<Option<Uuid>, sqlx::Error> {
-        if self.batch.is_empty() && !self.ended {
-            let query = sqlx::query_as(self.query).bind(self.settle_secs);
-            let rows: Vec<T> = query
-                .bind(self.after)
-                .bind(BATCH_ROWS)
-                .fetch_all(&mut *self.session)
-                .await?;
-            match rows.last() {
-                Some(last) => self.after = last.id(),
-                None => self.ended = true,
-            }
-            self.batch = rows.into();
-        }
-        Ok(self.batch.front().map(Row::id))
-    }
-
-    /// The row of this id, if it is the next one.
-    fn take(&mut self, id: Uuid) -> Option<T> {
-        self.batch.pop_front_if(|row| row.id() == id)
     }
 }

@@ -103,12 +103,61 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "fulfilled-is-announced",
-        "There is one announcement per fulfilled order.",
-        "SELECT format('%s orders were fulfilled, %s announcements are in the outbox', o.n, a.n)
+        "There is one announcement per fulfilled order, and one per receipt that was sent again.",
+        "SELECT format('%s orders were fulfilled and %s receipts sent again, %s announcements are in the outbox',
+                       o.n, r.n, a.n)
          FROM (SELECT count(*) AS n FROM order_events
                WHERE to_status = 'fulfilled' AND from_status = 'paid') o,
+              (SELECT count(*) AS n FROM order_news WHERE kind = 'receipt') r,
               (SELECT count(*) AS n FROM outbox WHERE kind = 'order_paid') a
-         WHERE o.n <> a.n",
+         WHERE o.n + r.n <> a.n",
+    ),
+    rule(
+        "news-are-announced",
+        "Every further message about an order is in the outbox, and they are counted without a gap.",
+        "SELECT format('message %s is %s %s of order %s, the outbox has it as %s', n.message_id, n.kind,
+                       n.number, n.order_id, coalesce(o.kind, 'nothing'))
+         FROM order_news n LEFT JOIN outbox o ON o.id = n.message_id
+         WHERE o.kind IS DISTINCT FROM CASE n.kind WHEN 'receipt' THEN 'order_paid'
+                                                  ELSE 'order_' || n.kind END
+         UNION ALL
+         SELECT format('outbox row %s (%s) is counted for no order', o.id, o.kind)
+         FROM outbox o
+         WHERE o.kind IN ('order_postponed', 'order_reminder', 'order_awaiting_transfer')
+           AND NOT EXISTS (SELECT FROM order_news n WHERE n.message_id = o.id)
+         UNION ALL
+         SELECT format('order %s has %s messages as %s, the last is number %s', order_id, count(*), kind,
+                       max(number))
+         FROM order_news GROUP BY order_id, kind HAVING count(*) <> max(number)",
+    ),
+    rule(
+        "reminders-come-in-time",
+        "Nobody was reminded of an event that had begun.",
+        "SELECT format('order %s was reminded at %s of %s', order_id, at, about)
+         FROM order_news WHERE kind = 'reminder' AND at >= about",
+    ),
+    rule(
+        "orders-follow-their-event",
+        "Whoever has tickets for an event that was postponed has been told, or is being seen to.",
+        "SELECT format('event %s was changed at %s, and its orders were to be looked through at %s',
+                       m.event_id, m.changed_at, m.next_scan_at)
+         FROM event_moves m, rest
+         WHERE m.next_scan_at < rest.before - interval '60 seconds'
+         UNION ALL
+         SELECT format('order %s is of %s, its event is at %s', o.id, o.event_date_time, m.date_time)
+         FROM orders o JOIN event_moves m ON m.event_id = o.event_id, rest
+         WHERE o.status IN ('fulfilled', 'partially_refunded')
+           AND o.event_version < m.version AND o.event_date_time <> m.date_time
+           -- An order that turned up since is found by the next look, five minutes later at most.
+           AND m.date_time > now()
+           AND greatest(m.changed_at, o.updated_at) < rest.before - interval '300 seconds'",
+    ),
+    rule(
+        "transfers-move-on",
+        "Whoever was to be handed a ticket has it, or could not have it.",
+        "SELECT format('transfer %s of ticket %s of order %s was asked for at %s', id, ticket_id,
+                       order_id, created_at)
+         FROM ticket_transfers, rest WHERE status = 'requested' AND created_at < rest.before",
     ),
     rule(
         "outbox-is-confirmed",

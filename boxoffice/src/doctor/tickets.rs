@@ -190,6 +190,33 @@ pub(super) const RULES: &[Rule] = &[
          WHERE coalesce(c.units, 0) <> coalesce(o.units, 0)",
     ),
     rule(
+        "codes-have-their-key",
+        "Every signed code names a key of its event, and of an event's keys one signs.",
+        "SELECT format('ticket %s: its event has no key %s', t.id, t.key_number)
+         FROM tickets t
+         WHERE t.key_number IS NOT NULL AND NOT EXISTS (
+             SELECT FROM event_keys k WHERE k.event_id = t.event_id AND k.number = t.key_number)
+         UNION ALL
+         SELECT format('event %s: %s keys sign', event_id, count(*) FILTER (WHERE state = 'active'))
+         FROM event_keys GROUP BY event_id HAVING count(*) FILTER (WHERE state = 'active') <> 1",
+    ),
+    rule(
+        "dead-codes-are-listed",
+        "The list that scanners read has every code that died, and none that is good.",
+        "SELECT format('ticket %s, code %s is dead and on no list', d.id, d.generation)
+         FROM (SELECT id, generation FROM tickets WHERE key_number IS NOT NULL AND status = 'void'
+               UNION ALL
+               -- The code before the first transfer may be of the first format, which no list has.
+               SELECT ticket_id, generation - 1 FROM ticket_transfers WHERE generation > 2) d
+         WHERE NOT EXISTS (SELECT FROM code_revocations c
+                           WHERE c.ticket_id = d.id AND c.generation = d.generation)
+         UNION ALL
+         SELECT format('ticket %s, code %s is good and on the list', t.id, c.generation)
+         FROM code_revocations c
+         JOIN tickets t ON t.id = c.ticket_id AND t.generation = c.generation
+         WHERE t.status = 'valid'",
+    ),
+    rule(
         "holds-end-in-time",
         "No live hold is past its deadline.",
         // The sweeper comes each second.

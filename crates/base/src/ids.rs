@@ -61,6 +61,8 @@ ids! {
     RefundId
     /// One admission.
     TicketId
+    /// A ticket's way to another holder; its id stands in the new holder's link.
+    TransferId
     /// One try to pay an order.
     AttemptId
     /// An admin's account.

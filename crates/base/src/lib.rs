@@ -35,7 +35,7 @@ pub use hash::{digest, hex};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError, body_hash, derived_id};
 pub use ids::{
     AttemptId, EventId, HoldId, InvalidId, MessageId, NotificationId, OrderId, PoolId, RefundId,
-    TicketId, TicketTypeId, UserId,
+    TicketId, TicketTypeId, TransferId, UserId,
 };
 pub use money::{Currency, Money, MoneyError, UnknownCurrency, allocate, round_half_up_div};
 pub use phone::{PhoneError, PhoneNumber};

@@ -11,8 +11,9 @@ use tokio::{
     time::Instant,
 };
 
-/// However slow they are, no more batches are at work.
-const AT_WORK_MAX: usize = 16;
+/// However slow they are, no more batches are at work: enough for all that begin within the patience of
+/// whoever waits, if one of two callees hangs.
+const AT_WORK_MAX: usize = 1_024;
 
 /// Bounds of one queue.
 #[derive(Clone, Copy, Debug)]
@@ -289,6 +290,7 @@ mod tests {
         idle().await;
         assert_eq!(doubler.batcher.waiting(), 2, "the first one is in time");
         while doubler.batcher.waiting() > 0 {
+            // Sleeps: the time of the test passes.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         assert!(begun.elapsed() >= patience);

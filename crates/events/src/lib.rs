@@ -15,7 +15,7 @@ mod stream;
 
 pub use alarm::oldest_open_age;
 pub use consume::{AcceptMessages, Poison, start_consumer};
-pub use enqueue::{Message, enqueue};
+pub use enqueue::{Message, enqueue, kind_of};
 pub use nats::{Nats, NatsError};
 pub use outbox::{OutboxConfig, start_outbox};
 

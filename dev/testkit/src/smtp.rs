@@ -1,5 +1,5 @@
 use crate::eventually;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +35,10 @@ struct State {
     faults: VecDeque<Fault>,
     /// While greylisting: who has been sent away once.
     greylist: Option<HashSet<String>>,
+    /// What happens at the name of a recipient of this domain.
+    domains: HashMap<String, DomainFault>,
+    /// Connections that were opened.
+    connections: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,12 @@ enum Fault {
     Refuse(u16),
     Delay(Duration),
     Cut,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum DomainFault {
+    Refuse(u16),
+    Stall(Duration),
 }
 
 impl Smtp {
@@ -55,6 +65,7 @@ impl Smtp {
         let shared = state.clone();
         let accept = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                lock(&shared).connections += 1;
                 // A client that breaks off ends its own session only.
                 tokio::spawn(serve(socket, shared.clone()));
             }
@@ -106,6 +117,28 @@ impl Smtp {
         lock(&self.state).greylist = on.then(HashSet::new);
     }
 
+    /// Refuses each recipient of a domain with this code.
+    pub fn refuse_domain(&self, domain: &str, code: u16) {
+        let fault = DomainFault::Refuse(code);
+        lock(&self.state).domains.insert(domain.to_owned(), fault);
+    }
+
+    /// Answers to a recipient of a domain after this long, as a server does that asks another one.
+    pub fn stall_domain(&self, domain: &str, by: Duration) {
+        let fault = DomainFault::Stall(by);
+        lock(&self.state).domains.insert(domain.to_owned(), fault);
+    }
+
+    /// The domain's recipients are taken again.
+    pub fn heal_domain(&self, domain: &str) {
+        lock(&self.state).domains.remove(domain);
+    }
+
+    /// How many connections were opened so far.
+    pub fn connections(&self) -> u64 {
+        lock(&self.state).connections
+    }
+
     fn plan(&self, fault: Fault, times: usize) {
         let faults = std::iter::repeat_n(fault, times);
         lock(&self.state).faults.extend(faults);
@@ -139,10 +172,16 @@ async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
                 "250 ok".to_owned()
             }
             "RCPT" if is_greylisted(&state, &address(&line)) => "450 come again".to_owned(),
-            "RCPT" => {
-                to.push(address(&line));
-                "250 ok".to_owned()
-            }
+            "RCPT" => match domain_fault(&state, &address(&line)) {
+                Some(DomainFault::Refuse(code)) => format!("{code} refused by the test"),
+                fault => {
+                    if let Some(DomainFault::Stall(by)) = fault {
+                        tokio::time::sleep(by).await;
+                    }
+                    to.push(address(&line));
+                    "250 ok".to_owned()
+                }
+            },
             "RSET" => {
                 (from, to) = (String::new(), Vec::new());
                 "250 ok".to_owned()
@@ -211,6 +250,11 @@ fn is_greylisted(state: &Mutex<State>, recipient: &str) -> bool {
     let mut state = lock(state);
     let seen = state.greylist.as_mut();
     seen.is_some_and(|seen| seen.insert(recipient.to_owned()))
+}
+
+fn domain_fault(state: &Mutex<State>, recipient: &str) -> Option<DomainFault> {
+    let (_, domain) = recipient.rsplit_once('@')?;
+    lock(state).domains.get(domain).copied()
 }
 
 /// `MAIL FROM:<a@b> SIZE=1` → `a@b`.

@@ -3,12 +3,12 @@
 use std::{fmt::Display, str::FromStr};
 
 use axum::extract::FromRequestParts;
-use base::{HoldId, IdempotencyKey, OrderId};
+use base::{HoldId, IdempotencyKey, OrderId, TransferId};
 use http::{HeaderMap, header, request::Parts};
-use kit::ErrorReason;
+use kit::{ErrorReason, Failure};
 use tonic::metadata::{Ascii, MetadataValue};
 
-use super::Id;
+use super::{Id, Path};
 use crate::{
     app::Shared,
     cookies::{self, Kind},
@@ -121,24 +121,56 @@ impl Guarded for OrderId {
     const KIND: Kind = Kind::Order;
 }
 
+impl Guarded for TransferId {
+    const KIND: Kind = Kind::Ticket;
+}
+
+/// A part of what a secret opens: the second id of the path.
+pub struct AccessTo<T, P> {
+    pub access: Access<T>,
+    pub part: P,
+}
+
+impl<T, P> FromRequestParts<Shared> for AccessTo<T, P>
+where
+    T: Guarded + Send,
+    P: FromStr + Send,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let absent = || Problem::from(Failure::not_found("resource"));
+        let path = Path::<(String, String)>::from_request_parts(parts, app);
+        let Path((id, part)) = path.await?;
+        let id: T = id.parse().map_err(|_| absent())?;
+        let part = part.parse().map_err(|_| absent())?;
+        let access = access(parts, app, id)?;
+        Ok(Self { access, part })
+    }
+}
+
+fn access<T: Guarded>(parts: &Parts, app: &Shared, id: T) -> Result<Access<T>, Problem> {
+    let headers = &parts.headers;
+    let secret = match bearer(headers) {
+        Some(secret) => Some(secret.to_owned()),
+        None => cookies::read(headers, &app.public_url, T::KIND, &id.to_string()),
+    };
+    let unauthenticated = || {
+        Problem::refused(
+            ErrorReason::Unauthenticated,
+            "This needs the secret that came with the hold or the order.",
+        )
+    };
+    secret
+        .map(|secret| Access { id, secret })
+        .ok_or_else(unauthenticated)
+}
+
 impl<T: Guarded + Send> FromRequestParts<Shared> for Access<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let Id(id) = Id::<T>::from_request_parts(parts, app).await?;
-        let headers = &parts.headers;
-        let secret = match bearer(headers) {
-            Some(secret) => Some(secret.to_owned()),
-            None => cookies::read(headers, &app.public_url, T::KIND, &id.to_string()),
-        };
-        let unauthenticated = || {
-            Problem::refused(
-                ErrorReason::Unauthenticated,
-                "This needs the secret that came with the hold or the order.",
-            )
-        };
-        secret
-            .map(|secret| Self { id, secret })
-            .ok_or_else(unauthenticated)
+        access(parts, app, id)
     }
 }

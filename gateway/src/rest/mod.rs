@@ -13,11 +13,21 @@ use crate::{app::Shared, problem::ProblemBody};
 
 // The shop's pages make the same calls.
 pub use guest::{
-    cancel_order::cancel as cancel_order,
+    cancel_order::{OrderCancellation, cancel as cancel_order},
+    correct_address::{AddressCorrection, correct as correct_address},
+    get_delivery::fetch as get_delivery,
     get_hold::fetch as get_hold,
     get_order::fetch as get_order,
+    get_terms::terms as get_terms,
+    get_transferred_ticket::fetch as get_transferred_ticket,
     place_order::{NewOrder, place as place_order},
+    redeem_lookup_code::redeem as redeem_lookup_code,
+    request_lookup_code::{NewLookup, request as request_lookup_code},
+    resend_receipt::resend as resend_receipt,
     start_payment::{NewPayment, start as start_payment},
+    transfer_ticket::{NewHolder, transfer as transfer_ticket},
+    unsubscribe::end as unsubscribe,
+    update_preferences::{PreferencesChange, update as update_preferences},
 };
 
 mod admin;
@@ -92,6 +102,9 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
             admin::create_pool::create_pool
         ))
         .routes(routes!(admin::update_pool::update_pool))
+        .routes(routes!(admin::list_ticket_keys::list_ticket_keys))
+        .routes(routes!(admin::rotate_ticket_keys::rotate_ticket_keys))
+        .routes(routes!(admin::verify_ticket::verify_ticket))
         .routes(routes!(admin::cancel_event::cancel_event))
         .routes(routes!(admin::postpone_event::postpone_event))
         .routes(routes!(admin::archive_event::archive_event))
@@ -101,6 +114,7 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .routes(routes!(admin::list_orders::list_orders))
         .routes(routes!(admin::export_orders::export_orders))
         .routes(routes!(admin::get_order::inspect_order))
+        .routes(routes!(admin::erase_guest::erase_guest))
         .routes(routes!(admin::refund_order::refund_order))
         .routes(routes!(admin::confirm_payment::confirm_payment))
         .routes(routes!(admin::reject_payment::reject_payment))
@@ -111,10 +125,33 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .routes(routes!(admin::settle_refund::settle_refund))
         .routes(routes!(admin::list_halted_pools::list_halted_pools))
         .routes(routes!(admin::resume_pool::resume_pool))
+        .routes(routes!(admin::list_templates::list_templates))
+        .routes(routes!(
+            admin::get_template::get_template,
+            admin::publish_template::publish_template
+        ))
+        .routes(routes!(admin::preview_template::preview_template))
+        .routes(routes!(admin::revert_template::revert_template))
+        .merge(of_the_post())
         // everyone
         .routes(routes!(open::list_keys::list_keys))
         .routes(routes!(open::health::health))
         .routes(routes!(open::readiness::readiness))
+}
+
+/// What admins do about mails.
+fn of_the_post() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(admin::list_notifications::list_notifications))
+        .routes(routes!(admin::get_notification::get_notification))
+        .routes(routes!(admin::retry_notification::retry_notification))
+        .routes(routes!(admin::resend_notification::resend_notification))
+        .routes(routes!(admin::dismiss_notification::dismiss_notification))
+        .routes(routes!(admin::report_bounce::report_bounce))
+        .routes(routes!(admin::list_poison_messages::list_poison_messages))
+        .routes(routes!(
+            admin::dismiss_poison_message::dismiss_poison_message
+        ))
 }
 
 fn of_guests() -> OpenApiRouter<Shared> {
@@ -123,6 +160,7 @@ fn of_guests() -> OpenApiRouter<Shared> {
         .routes(routes!(guest::get_event::get_event))
         .routes(routes!(guest::get_availability::get_availability))
         .routes(routes!(guest::stream_availability::stream_availability))
+        .routes(routes!(guest::get_door_list::get_door_list))
         .routes(routes!(guest::hold_tickets::hold_tickets))
         .routes(routes!(
             guest::get_hold::get_hold,
@@ -135,4 +173,30 @@ fn of_guests() -> OpenApiRouter<Shared> {
         .routes(routes!(guest::get_tickets_pdf::get_tickets_pdf))
         .routes(routes!(guest::get_calendar::get_calendar))
         .routes(routes!(guest::get_receipt::get_receipt))
+        .routes(routes!(guest::get_receipt_pdf::get_receipt_pdf))
+        .routes(routes!(guest::download_all::download_all))
+        .merge(of_the_desk())
+}
+
+fn of_the_desk() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(guest::get_terms::get_terms))
+        .routes(routes!(guest::request_lookup_code::request_lookup_code))
+        .routes(routes!(guest::redeem_lookup_code::redeem_lookup_code))
+        .routes(routes!(guest::get_order_mark::get_order_mark))
+        .routes(routes!(guest::get_delivery::get_delivery))
+        .routes(routes!(guest::resend_receipt::resend_receipt))
+        .routes(routes!(guest::update_preferences::update_preferences))
+        .routes(routes!(guest::unsubscribe::unsubscribe))
+        .routes(routes!(guest::correct_address::correct_address))
+        .routes(routes!(guest::transfer_ticket::transfer_ticket))
+        .routes(routes!(
+            guest::get_transferred_ticket::get_transferred_ticket
+        ))
+        .routes(routes!(
+            guest::get_transferred_ticket_pdf::get_transferred_ticket_pdf
+        ))
+        .routes(routes!(
+            guest::get_transferred_ticket_calendar::get_transferred_ticket_calendar
+        ))
 }

@@ -1,10 +1,12 @@
 //! The shapes that several answers share, and how they are made from the contracts' messages.
 
 mod catalog;
+mod desk;
 mod hold;
 mod left;
 pub mod moment;
 mod money;
+mod notification;
 mod order;
 mod pool;
 mod refund;
@@ -13,17 +15,20 @@ mod terms;
 mod words;
 
 pub use catalog::{AdminEvent, AdminTicketType, Event, EventDetail, TicketType};
+pub use desk::{CancellationOffer, FoundOrder, HandedOn, Preferences, Terms, TransferredTicket};
 pub use hold::{Hold, Line, NewLine};
 pub use left::Left;
 pub use money::Money;
-pub use order::{Order, PlacedOrder, Ticket, TimelineEntry, User};
+pub use notification::Notification;
+pub use order::{Order, OrderEvent, PlacedOrder, Ticket, TimelineEntry, User};
 pub use pool::Pool;
 pub use refund::{Refund, RefundDetail};
 pub use story::{OrderStory, OrderSummary};
-pub use terms::{Fee, PaymentProvider, Seller};
+pub use terms::{CancellationRule, Fee, PaymentProvider, Seller};
 pub use words::{
-    AttemptStatus, Availability, EventStatus, FeeMode, HoldStatus, MismatchDecision, OrderStatus,
-    RefundReason, RefundStatus, Role, TicketStatus, WritableEventStatus, wanted, word,
+    AttemptStatus, Availability, DeliveryState, EventStatus, FailureClass, FeeMode, HoldStatus,
+    MismatchDecision, NotificationState, OrderStatus, RefundReason, RefundStatus, Role,
+    TicketKeyState, TicketStatus, Verdict, WritableEventStatus, wanted, word,
 };
 
 use kit::Failure;

@@ -5,6 +5,7 @@ use kit::ErrorReason;
 
 use super::{
     checkout::{again, placed_order},
+    language,
     page::{see_other, with_cookie},
     to_payment::way,
 };
@@ -28,10 +29,16 @@ pub async fn buy(
 ) -> Result<Response, Problem> {
     use ErrorReason as R;
     let hold = access.id.to_string();
-    match rest::place_order(&app, new_order(&access, &form), &key(&access, &form)).await {
+    match rest::place_order(
+        &app,
+        new_order(&access, &headers, &form),
+        &key(&access, &headers, &form),
+    )
+    .await
+    {
         Ok(placed) => lead_on(&app, &hold, &placed),
         Err(problem) => match problem.reason() {
-            R::InvalidRequest | R::TotalChanged | R::ProviderNotEnabled => {
+            R::InvalidRequest | R::TotalChanged | R::ProviderNotEnabled | R::TermsNotAccepted => {
                 again(&app, access, &form, &problem).await
             }
             // The hold is not what the page showed; how it stands, its order or the checkout says.
@@ -46,7 +53,7 @@ pub async fn buy(
 
 /// The same details for the same hold are one order, however often they are sent and from however
 /// many pages; corrected details are another. Nobody can guess it without the hold's secret.
-fn key(access: &Access<HoldId>, form: &Form) -> String {
+fn key(access: &Access<HoldId>, headers: &HeaderMap, form: &Form) -> String {
     let details = [
         "total_minor",
         "currency",
@@ -54,13 +61,14 @@ fn key(access: &Access<HoldId>, form: &Form) -> String {
         "email",
         "phone_number",
         "provider",
+        "accepted_terms",
     ];
-    let mut parts = vec![access.secret.as_bytes()];
+    let mut parts = vec![access.secret.as_bytes(), language::of(headers).as_bytes()];
     parts.extend(details.map(|name| form.text(name).as_bytes()));
     base::hex(&base::body_hash(&parts))
 }
 
-fn new_order(access: &Access<HoldId>, form: &Form) -> NewOrder {
+fn new_order(access: &Access<HoldId>, headers: &HeaderMap, form: &Form) -> NewOrder {
     let text = |name: &str| form.text(name).to_owned();
     NewOrder {
         hold_id: access.id.to_string(),
@@ -74,7 +82,8 @@ fn new_order(access: &Access<HoldId>, form: &Form) -> NewOrder {
             currency: text("currency"),
         }),
         provider: Some(text("provider")),
-        locale: Some("en".to_owned()),
+        locale: Some(language::of(headers).to_owned()),
+        accepted_terms: Some(text("accepted_terms")),
     }
 }
 
@@ -83,5 +92,7 @@ fn lead_on(app: &App, hold: &str, placed: &PlacedOrder) -> Result<Response, Prob
     let response = see_other(&way(app, &placed.order))?;
     let cookie = |kind, id: &str, value: &str| cookies::set(&app.public_url, kind, id, value);
     let response = with_cookie(response, cookie(Kind::Order, order, &placed.secret));
-    Ok(with_cookie(response, cookie(Kind::Placed, hold, order)))
+    let response = with_cookie(response, cookie(Kind::Placed, hold, order));
+    let proof = cookie(Kind::Purchase, order, &placed.purchase_proof);
+    Ok(with_cookie(response, proof))
 }

@@ -1,6 +1,7 @@
 use axum::{extract::State, response::Response};
 use base::HoldId;
 use http::{HeaderMap, StatusCode};
+use kit::ErrorReason;
 use minijinja::{Value, context};
 
 use super::{page::see_other, words};
@@ -61,6 +62,8 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
         // Nothing is asked; the service takes the one that the concert prefers.
         _ => &[],
     };
+    let terms = rest::get_terms(app).await.ok();
+    let refused = problem.map(Problem::reason);
     let event = found.map(|detail| &detail.event);
     let typed = |name: &str| form.map_or("", |form| form.text(name)).to_owned();
     let rule = |name: &str| {
@@ -80,6 +83,10 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
             location => &event.location,
             when => words::when(event.date_time, &event.timezone),
         }),
+        cancellation => event
+            .and_then(|event| event.cancellation.as_ref())
+            .filter(|_| hold.total.amount_minor > 0)
+            .map(words::cancellation),
         is_active => hold.status == HoldStatus::Active,
         is_paying => hold.status == HoldStatus::Paying,
         now => words::machine_time(app.sources.now()),
@@ -96,6 +103,8 @@ async fn view(app: &App, hold: &Hold, form: Option<&Form>, problem: Option<&Prob
         phone_number => field("phone_number"),
         providers => words::providers(providers),
         chosen_provider => typed("provider"),
+        terms_version => terms.and_then(|terms| terms.version),
+        terms_refused => refused == Some(ErrorReason::TermsNotAccepted),
         notice => problem.map(words::refusal),
     }
 }

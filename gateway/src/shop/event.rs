@@ -74,6 +74,7 @@ fn view(detail: &EventDetail, age: Age, key: &str, refused: Option<(&Form, Strin
         machine_time => words::machine_time(event.date_time),
         availability => words::availability(event.availability),
         availability_word => words::word(event.availability),
+        cancellation => event.cancellation.as_ref().map(words::cancellation),
         can_buy => kinds.iter().any(|kind| !quantities(kind).is_empty()),
         offers,
         notice,

@@ -8,6 +8,7 @@ use axum::{
 
 use crate::app::Shared;
 
+mod address;
 mod assets;
 mod buy;
 mod cancel;
@@ -15,21 +16,53 @@ mod checkout;
 mod choose;
 mod error_page;
 mod event;
+mod find;
+mod language;
 mod one_host;
 mod open_link;
 mod order;
 mod order_words;
 pub mod page;
 mod pay;
+mod preferences;
 pub mod problem_page;
 mod programme;
 mod qr;
 mod release;
+mod resend;
 mod sandbox;
 mod sandbox_pay;
 mod sandbox_settle;
+mod terms;
+mod ticket;
 mod to_payment;
+mod transfer;
+mod unsubscribe;
 mod words;
+
+/// What guests do for themselves once they have ordered.
+fn desk() -> Router<Shared> {
+    Router::new()
+        .route("/find", get(find::form).post(find::find))
+        .route("/find/code", post(find::code))
+        .route("/orders/{id}/resend", post(resend::resend))
+        .route("/orders/{id}/preferences", post(preferences::preferences))
+        .route(
+            "/orders/{id}/address",
+            get(address::ask).post(address::correct),
+        )
+        .route(
+            "/orders/{id}/tickets/{ticket}/transfer",
+            get(transfer::ask).post(transfer::transfer),
+        )
+        .route("/t/{id}/{secret}", get(ticket::open))
+        .route("/tickets/{id}", get(ticket::ticket))
+        .route(
+            "/u/{id}/{token}",
+            get(unsubscribe::ask).post(unsubscribe::unsubscribe),
+        )
+        .route("/terms", get(terms::terms))
+}
 
 /// Every page.
 pub fn routes(app: Shared) -> Router<Shared> {
@@ -44,7 +77,8 @@ pub fn routes(app: Shared) -> Router<Shared> {
             "/orders/{id}/pay",
             get(to_payment::to_payment).post(pay::pay),
         )
-        .route("/orders/{id}/cancel", post(cancel::cancel))
+        .route("/orders/{id}/cancel", get(cancel::ask).post(cancel::cancel))
+        .merge(desk())
         .route(
             "/pay/sandbox/{reference}",
             get(sandbox::sandbox).post(sandbox_pay::sandbox_pay),

@@ -1,25 +1,36 @@
+use std::time::Duration;
+
 use axum::{extract::State, response::Response};
 use base::OrderId;
+use http::HeaderMap;
 use kit::Failure;
 use minijinja::{Value, context};
 use serde::Deserialize;
 
-use super::{order_words, qr, words};
+use super::{address, order_words, qr, words};
 use crate::{
     app::{App, Shared},
     extract::{Access, Query},
     problem::Problem,
     rest::{
         self,
-        types::{AttemptStatus, Order, OrderStatus, Refund, RefundStatus, Ticket, TicketStatus},
+        types::{
+            AttemptStatus, DeliveryState, Order, OrderStatus, Refund, RefundStatus, Ticket,
+            TicketStatus,
+        },
     },
 };
+
+/// The order is shown without it otherwise.
+const DELIVERY_PATIENCE: Duration = Duration::from_millis(500);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Visit {
     /// `declined`: just came back from a page that said no.
     payment: String,
+    /// What a form of the page has done.
+    done: String,
     /// Set by the page's own reloading, which must not ask the provider each time.
     wait: String,
 }
@@ -27,12 +38,34 @@ pub struct Visit {
 /// `GET /orders/{id}`: how the order stands, and its tickets.
 pub async fn order(
     State(app): State<Shared>,
+    headers: HeaderMap,
     access: Access<OrderId>,
     Query(visit): Query<Visit>,
 ) -> Result<Response, Problem> {
     let order = rest::get_order(&app, &access, visit.wait.is_empty()).await?;
+    let can_correct = address::proof(&app, &headers, &order.id).is_some();
+    let mail_trouble = mail_trouble(&app, &order).await;
     let values = view(&app, &order, &visit).await?;
+    let values = context! { can_correct, mail_trouble, ..values };
     app.pages.render("order.html", values)
+}
+
+/// `failed` or `delayed` where the receipt does not reach its guest. The page does not depend on the answer.
+async fn mail_trouble(app: &App, order: &Order) -> Option<&'static str> {
+    if order.tickets.is_empty() {
+        return None;
+    }
+    let ask = rest::get_delivery(app, &order.id);
+    match tokio::time::timeout(DELIVERY_PATIENCE, ask)
+        .await
+        .ok()?
+        .ok()?
+        .state
+    {
+        DeliveryState::Failed => Some("failed"),
+        DeliveryState::Delayed => Some("delayed"),
+        DeliveryState::None | DeliveryState::Waiting | DeliveryState::Sent => None,
+    }
 }
 
 async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure> {
@@ -64,7 +97,9 @@ async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure>
         title,
         sentence,
         status => words::word(order.status),
-        seen => seen(order),
+        is_moving => is_moving(order),
+        mark => &order.mark,
+        done => done(&visit.done),
         reload_secs => reload_secs(order).filter(|_| !can_pay || !awaiting),
         checkout_url => checkout_url.filter(|_| awaiting),
         instructions => instructions.filter(|_| awaiting),
@@ -72,7 +107,13 @@ async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure>
         providers => words::providers(&providers),
         chosen_provider => payment.map(|payment| &payment.provider),
         can_cancel => can_cancel(order.status),
-        is_over => is_over(order.status),
+        is_over => is_over(order.status) || order_words::guest_cancelled(order),
+        cancellation => order.cancellation.as_ref().map(|offer| context! {
+            refund => words::amount(&offer.refund),
+            until => words::when(offer.until, zone),
+        }),
+        preferences => has_documents(order).then(|| preferences(order)),
+        terms_version => &order.accepted_terms,
         event_cancelled => order_words::event_cancelled(order),
         has_documents => has_documents(order) && !order_words::event_cancelled(order),
         pay_until => payment.filter(|_| awaiting).and_then(|p| p.expires_at).map(|at| words::when(at, zone)),
@@ -98,9 +139,25 @@ async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure>
 
 fn tickets(order: &Order) -> Result<Vec<Value>, Failure> {
     let tickets = order.tickets.iter().map(|ticket| {
-        let symbol = qr::symbol(&ticket.code).map_err(Failure::internal)?;
+        // Whose code is somebody else's has none here.
+        let own = Some(&ticket.code).filter(|code| !code.is_empty());
+        let symbol = own.map(|code| qr::symbol(code)).transpose();
+        let symbol = symbol.map_err(Failure::internal)?;
         let valid = ticket.status == TicketStatus::Valid;
-        Ok(context! { category => &ticket.category, code => &ticket.code, symbol, valid })
+        let mut holders = order.transferred_tickets.iter();
+        let holder = holders.find(|holder| holder.ticket_id == ticket.id);
+        let pending = holder.is_some_and(|holder| holder.pending);
+        Ok(context! {
+            id => &ticket.id,
+            category => &ticket.category,
+            code => own,
+            symbol,
+            valid,
+            pending,
+            holder => holder.map(|holder| &holder.name),
+            holder_email => holder.map(|holder| &holder.email),
+            can_leave => valid && !pending && !order_words::event_cancelled(order),
+        })
     });
     tickets.collect()
 }
@@ -134,36 +191,50 @@ fn refund(refund: &Refund, zone: &str) -> Value {
     }
 }
 
-/// What the page shows of an order that may change by itself, as the script puts it together from
-/// the order's JSON.
-fn seen(order: &Order) -> Option<String> {
-    let moves = |refund: &Refund| {
-        use RefundStatus as R;
-        matches!(refund.status, R::Requested | R::Submitted | R::Failed)
-    };
-    if !is_waiting(order) && !order.refunds.iter().any(moves) {
-        return None;
-    }
-    let payment = order.payment.as_ref();
-    let page = payment.and_then(|payment| payment.checkout_url.as_ref());
-    let pay = page.filter(|_| order.status == OrderStatus::AwaitingPayment);
-    let left = order
-        .balance_due
-        .as_ref()
-        .map(|left| left.amount_minor.to_string());
-    let back: Vec<String> = order
-        .refunds
+/// Something of it changes without its guest, so the page follows.
+fn is_moving(order: &Order) -> bool {
+    use RefundStatus as R;
+    let moves = |refund: &Refund| matches!(refund.status, R::Requested | R::Submitted | R::Failed);
+    let leaves = order.transferred_tickets.iter().any(|one| one.pending);
+    is_waiting(order) || leaves || order.refunds.iter().any(moves)
+}
+
+/// What a form did, in a sentence.
+fn done(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "resent" => "The receipt is on its way to you once more.",
+        "often" => {
+            "The receipt was sent several times just now. Please look into your mail, and try again later."
+        }
+        "saved" => "Saved.",
+        "corrected" => "The order goes to the new address from now on. The old link is dead.",
+        "handed_on" => "The ticket was handed on.",
+        "not_valid" => "This ticket is not valid any more, or on its way to somebody already.",
+        _ => return None,
+    })
+}
+
+const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "Deutsch"), ("fr", "Français")];
+
+fn preferences(order: &Order) -> Value {
+    let wishes = &order.preferences;
+    // The first part decides, and an unknown one is English.
+    let first = wishes.locale.split('-').next().unwrap_or_default();
+    let known = LANGUAGES
         .iter()
-        .map(|refund| words::word(refund.status))
-        .collect();
-    Some(format!(
-        "{}.{}.{}.{}.{}",
-        words::word(order.status),
-        payment.map_or("none".to_owned(), |payment| words::word(payment.status)),
-        pay.map_or("", |_| "pay"),
-        left.unwrap_or_default(),
-        back.join(","),
-    ))
+        .find(|(tag, _)| first.eq_ignore_ascii_case(tag));
+    let chosen = known.map_or("en", |(tag, _)| tag);
+    let language = |(tag, name): &(&str, &str)| {
+        // A tag with more parts stays as it is while its language does.
+        let own = *tag == chosen && known.is_some();
+        let value = if own { &*wishes.locale } else { *tag };
+        context! { tag => value, name => *name, chosen => *tag == chosen }
+    };
+    context! {
+        languages => LANGUAGES.iter().map(language).collect::<Vec<_>>(),
+        reminder => wishes.reminder,
+        notices => wishes.notices,
+    }
 }
 
 /// While it is being paid, also where the outcome is not known: the provider is asked first.

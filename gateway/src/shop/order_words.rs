@@ -6,12 +6,36 @@ const NO_TICKETS: &str = "Sorry, there are no tickets for this order";
 
 /// What the timeline says where the order had cost nothing.
 const EVENT_CANCELLED: &str = "event_cancelled";
+const GUEST_CANCELLED: &str = "guest_cancelled";
 
 /// The concert was cancelled, and the order with it.
 pub fn event_cancelled(order: &Order) -> bool {
     let cancelled = |refund: &Refund| refund.reason == RefundReason::EventCancelled;
     let told = |entry: &TimelineEntry| entry.what == EVENT_CANCELLED;
     order.refunds.iter().any(cancelled) || order.timeline.iter().any(told)
+}
+
+/// Its guest cancelled what was paid.
+pub fn guest_cancelled(order: &Order) -> bool {
+    order
+        .timeline
+        .iter()
+        .any(|entry| entry.what == GUEST_CANCELLED)
+}
+
+/// How an order stands, in a list.
+pub fn status(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Created | OrderStatus::AwaitingPayment => "not paid yet",
+        OrderStatus::Processing => "the payment is being processed",
+        OrderStatus::Paid => "paid",
+        OrderStatus::Fulfilled => "your tickets are ready",
+        OrderStatus::PartiallyRefunded => "partly refunded",
+        OrderStatus::Refunded => "refunded",
+        OrderStatus::Expired | OrderStatus::Cancelled => "ended",
+        OrderStatus::Mismatch => "being looked into",
+        OrderStatus::Unfulfillable => "the money goes back",
+    }
 }
 
 /// Title and sentence of an order's page.
@@ -27,6 +51,14 @@ pub fn order(order: &Order, can_pay: bool, declined: bool) -> (&'static str, &'s
             _ => "Your tickets are no longer valid. All of your money goes back to you.",
         };
         return ("Sorry, the concert was cancelled", sentence);
+    }
+    if guest_cancelled(order) {
+        let sentence = match order.status {
+            OrderStatus::Refunded => "You cancelled this order. All of your money was sent back.",
+            _ if is_free(order) => "You cancelled this order. You had nothing to pay.",
+            _ => "You cancelled this order. What goes back to you stands below.",
+        };
+        return ("Cancelled", sentence);
     }
     match order.status {
         OrderStatus::AwaitingPayment if declined => (
@@ -121,6 +153,7 @@ pub fn why(reason: RefundReason) -> Option<&'static str> {
         RefundReason::OrderEnded => Some("The time to pay the rest was over."),
         RefundReason::Mismatch => Some("What had arrived differed from the order."),
         RefundReason::EventCancelled => Some("The concert was cancelled."),
+        RefundReason::GuestCancelled => Some("You cancelled the order."),
         RefundReason::External => Some("The organiser sent it back."),
     }
 }

@@ -9,7 +9,7 @@ use minijinja::{Environment, Value};
 use super::assets;
 use crate::problem::Problem;
 
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 21] = [
     ("layout.html", include_str!("../../shop/layout.html")),
     ("programme.html", include_str!("../../shop/programme.html")),
     ("event.html", include_str!("../../shop/event.html")),
@@ -27,6 +27,19 @@ const TEMPLATES: [(&str, &str); 11] = [
         include_str!("../../shop/to_payment.html"),
     ),
     ("lines.html", include_str!("../../shop/lines.html")),
+    ("field.html", include_str!("../../shop/field.html")),
+    ("find.html", include_str!("../../shop/find.html")),
+    ("find_code.html", include_str!("../../shop/find_code.html")),
+    ("found.html", include_str!("../../shop/found.html")),
+    ("cancel.html", include_str!("../../shop/cancel.html")),
+    ("address.html", include_str!("../../shop/address.html")),
+    ("transfer.html", include_str!("../../shop/transfer.html")),
+    ("ticket.html", include_str!("../../shop/ticket.html")),
+    (
+        "unsubscribe.html",
+        include_str!("../../shop/unsubscribe.html"),
+    ),
+    ("terms.html", include_str!("../../shop/terms.html")),
 ];
 
 /// The templates, parsed once. Names end in `.html`, so every value is escaped.

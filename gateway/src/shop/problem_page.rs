@@ -1,6 +1,6 @@
 //! A problem as a page: a sentence and a way on.
 
-use base::{HoldId, OrderId};
+use base::{HoldId, OrderId, TransferId};
 use minijinja::context;
 
 use crate::{app::App, problem::ProblemBody};
@@ -20,6 +20,13 @@ impl WayOn {
         }
     }
 
+    fn find() -> Self {
+        Self {
+            link: "/find".to_owned(),
+            text: "To my orders",
+        }
+    }
+
     /// Back to the order, checkout or concert that a path is about; else to the programme.
     pub fn of(path: &str) -> Self {
         let path = path.strip_prefix("/api/v1").unwrap_or(path);
@@ -27,6 +34,8 @@ impl WayOn {
         let (kind, id) = (parts.next(), parts.next().unwrap_or_default());
         let text = match kind {
             Some("orders") if id.parse::<OrderId>().is_ok() => "To the order",
+            Some("find") => return Self::find(),
+            Some("tickets") if id.parse::<TransferId>().is_ok() => "To the ticket",
             Some("checkout") if id.parse::<HoldId>().is_ok() => "To the checkout",
             Some("events") if !id.is_empty() => "To the concert",
             _ => return Self::programme(),

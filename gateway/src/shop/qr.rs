@@ -33,9 +33,24 @@ mod tests {
     const SCALE: usize = 4;
 
     /// Paints the path as a browser would and reads it as a scanner would.
+    /// Of docs/ticket-codes.json.
+    const CODE: &str = "BX2$Y88IH100+80:3N4VF77E88G000000100100000L+VWSLLVBL/E66BG 43CFV/IT54GB6MF9::RYW8YS7-$\
+                        CIMVLQOD*NWG206RRUBJ1S999IRQPQH.-SA-7MWIL.6$.05QC8H0";
+
+    #[test]
+    fn a_code_has_a_small_symbol() {
+        let size = symbol(CODE).unwrap().get_attr("size").unwrap();
+        assert_eq!(size.to_string(), (41 + 2 * QUIET_MODULES).to_string());
+    }
+
     #[test]
     fn a_scanner_reads_the_code() {
-        let code = "BXT1:K1:6F00-ABCDEF0123456789:0001";
+        for code in [CODE, "BX1", "BX2 TWO  BLANKS "] {
+            read(code);
+        }
+    }
+
+    fn read(code: &str) {
         let symbol = symbol(code).unwrap();
         let size: usize = symbol
             .get_attr("size")

@@ -8,7 +8,9 @@ use time::OffsetDateTime;
 
 use crate::{
     problem::Problem,
-    rest::types::{Availability, Line, Money, PaymentProvider, Seller, TicketType, moment},
+    rest::types::{
+        Availability, CancellationRule, Line, Money, PaymentProvider, Seller, TicketType, moment,
+    },
 };
 
 /// For attributes that scripts and browsers read, and for class names.
@@ -91,6 +93,25 @@ fn percent(ppm: u32) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// How a paid order can be cancelled, for whoever thinks of buying.
+pub fn cancellation(rule: &CancellationRule) -> String {
+    let hours = rule.until_hours;
+    let until = match (hours, hours % 24) {
+        (0, _) => "until the concert begins".to_owned(),
+        (1, _) => "until one hour before the concert begins".to_owned(),
+        (24, _) => "until one day before the concert begins".to_owned(),
+        (_, 0) => format!("until {} days before the concert begins", hours / 24),
+        _ => format!("until {hours} hours before the concert begins"),
+    };
+    match rule.fee_ppm {
+        0 => format!("You can cancel {until}, and all of your money goes back."),
+        ppm => format!(
+            "You can cancel {until}; {} % of the money is kept.",
+            percent(ppm)
+        ),
+    }
+}
+
 pub fn lines(lines: &[Line]) -> Vec<Value> {
     let line = |line: &Line| {
         context! {
@@ -162,10 +183,12 @@ pub fn refusal(problem: &Problem) -> String {
             "The sale of these tickets is interrupted. Please try again later.".to_owned()
         }
         R::EventNotActive => "This concert is not on sale.".to_owned(),
+        R::TicketNotValid => "This ticket is no longer valid.".to_owned(),
         R::TotalChanged => "The total has changed. Please look again before you go on.".to_owned(),
         R::ProviderNotEnabled => {
             "This concert cannot be paid like that. Please choose another way to pay.".to_owned()
         }
+        R::TermsNotAccepted => "Please read the terms and accept them.".to_owned(),
         R::InvalidRequest => "Something in the form needs another look.".to_owned(),
         R::IdempotencyKeyReused => {
             "You sent this form before with another choice. Please check it and send it again."
@@ -197,6 +220,28 @@ pub fn capitalised(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_are_sentences() {
+        let rule = |until_hours, fee_ppm| {
+            cancellation(&CancellationRule {
+                allowed: true,
+                until_hours,
+                fee_ppm,
+            })
+        };
+        assert_eq!(
+            rule(48, 0),
+            "You can cancel until 2 days before the concert begins, and all of your money goes back."
+        );
+        assert_eq!(
+            rule(5, 75_000),
+            "You can cancel until 5 hours before the concert begins; 7.5 % of the money is kept."
+        );
+        for hours in [0, 1, 24] {
+            assert!(rule(hours, 0).starts_with("You can cancel until"));
+        }
+    }
 
     #[test]
     fn rates_are_percents() {

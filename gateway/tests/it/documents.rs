@@ -24,6 +24,11 @@ async fn each_document_is_rendered_from_the_stored_facts() {
                 "text/html; charset=utf-8",
                 "inline; filename=\"receipt.html\"",
             ),
+            (
+                "receipt.pdf",
+                "application/pdf",
+                "attachment; filename=\"receipt.pdf\"",
+            ),
         ] {
             let request = edge.get(&format!("/api/v1/orders/{ORDER}/{name}"));
             let response = request.bearer_auth(ORDER_SECRET).send().await.unwrap();
@@ -55,7 +60,7 @@ async fn a_receipt_may_style_itself_and_load_nothing() {
 #[tokio::test]
 async fn documents_are_for_the_holder_of_the_secret() {
     edge(async |edge| {
-        for name in ["tickets.pdf", "calendar.ics", "receipt"] {
+        for name in ["tickets.pdf", "calendar.ics", "receipt", "receipt.pdf"] {
             let path = format!("/api/v1/orders/{ORDER}/{name}");
             assert_eq!(
                 refusal(edge.get(&path)).await,

@@ -11,6 +11,10 @@ pub const HOLD: &str = "0190b6a2-7c1e-7000-8000-000000000004";
 pub const HOLD_SECRET: &str = "hold-secret-hold-secret-hold-secret-1234567";
 pub const ORDER: &str = "0190b6a2-7c1e-7000-8000-000000000005";
 pub const ORDER_SECRET: &str = "order-secret-order-secret-order-secret-1234";
+pub const PURCHASE_PROOF: &str = "purchase-proof-purchase-proof-purchase-12345";
+pub const TRANSFER: &str = "0190b6a2-7c1e-8000-8000-00000000000b";
+pub const TICKET_SECRET: &str = "ticket-secret-ticket-secret-ticket-secret-1";
+pub const TICKET: &str = "0190b6a2-7c1e-7000-8000-000000000101";
 pub const REFERENCE: &str = "sandbox-reference-0123456789abcdef";
 pub const CODE: &str = "BXT1:K1:6F00-ABCDEF0123456789:0001";
 
@@ -165,6 +169,8 @@ pub fn fulfilled_order() -> payment::Order {
         category: "Standing".to_owned(),
         code: format!("{CODE}{n}"),
         status: ticket::TicketStatus::Valid.into(),
+        generation: 1,
+        holder_name: String::new(),
     };
     payment::Order {
         status: payment::OrderStatus::Fulfilled.into(),

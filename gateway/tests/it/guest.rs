@@ -27,8 +27,9 @@ fn keys(value: &Value) -> Vec<&str> {
     keys
 }
 
-const EVENT_FIELDS: [&str; 11] = [
+const EVENT_FIELDS: [&str; 12] = [
     "availability",
+    "cancellation",
     "date_time",
     "description",
     "id",

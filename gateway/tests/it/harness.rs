@@ -13,8 +13,14 @@ use kit::{
 };
 use proto::{
     Peer,
-    notify::document_service_server::DocumentServiceServer,
+    notify::{
+        delivery_service_server::DeliveryServiceServer,
+        document_service_server::DocumentServiceServer,
+        notification_admin_service_server::NotificationAdminServiceServer,
+        template_admin_service_server::TemplateAdminServiceServer,
+    },
     payment::{
+        desk_service_server::DeskServiceServer,
         order_admin_service_server::OrderAdminServiceServer,
         order_service_server::OrderServiceServer,
         provider_event_service_server::ProviderEventServiceServer,
@@ -26,6 +32,7 @@ use proto::{
         catalog_service_server::CatalogServiceServer, change_service_server::ChangeServiceServer,
         hold_batch_service_server::HoldBatchServiceServer, hold_service_server::HoldServiceServer,
         pool_audit_service_server::PoolAuditServiceServer,
+        ticket_code_service_server::TicketCodeServiceServer,
     },
     user::{
         key_service_server::KeyServiceServer, session_service_server::SessionServiceServer,
@@ -222,11 +229,16 @@ async fn upstream(stub: Arc<Stub>, mesh_key: MeshKey) -> kit::Server {
         .add_service(HoldServiceServer::from_arc(stub.clone()))
         .add_service(HoldBatchServiceServer::from_arc(stub.clone()))
         .add_service(PoolAuditServiceServer::from_arc(stub.clone()))
+        .add_service(TicketCodeServiceServer::from_arc(stub.clone()))
         .add_service(OrderServiceServer::from_arc(stub.clone()))
+        .add_service(DeskServiceServer::from_arc(stub.clone()))
         .add_service(OrderAdminServiceServer::from_arc(stub.clone()))
         .add_service(RefundAdminServiceServer::from_arc(stub.clone()))
         .add_service(ProviderEventServiceServer::from_arc(stub.clone()))
         .add_service(SandboxServiceServer::from_arc(stub.clone()))
+        .add_service(DeliveryServiceServer::from_arc(stub.clone()))
+        .add_service(NotificationAdminServiceServer::from_arc(stub.clone()))
+        .add_service(TemplateAdminServiceServer::from_arc(stub.clone()))
         .add_service(DocumentServiceServer::from_arc(stub))
         .build()
         .await

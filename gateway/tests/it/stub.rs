@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub type Export = BoxStream<'static, Result<payment::ExportOrdersResponse, Status>>;
-type Reply<T> = Result<Response<T>, Status>;
+pub type Reply<T> = Result<Response<T>, Status>;
 
 pub struct Stub {
     failure: Mutex<Option<fn() -> Status>>,
@@ -36,7 +36,11 @@ pub struct Stub {
     pub order: Mutex<payment::Order>,
     pub session: Mutex<payment::SandboxSession>,
     pub preparing: Mutex<bool>,
+    /// Version and text.
+    pub terms: Mutex<(String, String)>,
     pub providers: Mutex<Vec<payment::PaymentProvider>>,
+    /// How receipts fare.
+    pub delivery: Mutex<notify::DeliveryState>,
     /// What an export sends. While it is open it goes on.
     pub export: Mutex<Option<Export>>,
     /// What a copy of the programme is made from.
@@ -52,6 +56,7 @@ impl Default for Stub {
             asked: Mutex::default(),
             answered: AtomicUsize::default(),
             failures: Mutex::default(),
+            delivery: Mutex::new(notify::DeliveryState::Sent),
             event: Mutex::new(facts::event()),
             programme: Mutex::new(vec![facts::event()]),
             ticket_types: Mutex::new(facts::ticket_types()),
@@ -59,6 +64,7 @@ impl Default for Stub {
             order: Mutex::new(facts::order()),
             session: Mutex::new(facts::session()),
             preparing: Mutex::default(),
+            terms: Mutex::default(),
             providers: Mutex::new(facts::providers()),
             export: Mutex::default(),
             office: Office::default(),
@@ -100,7 +106,7 @@ impl Stub {
         self.failures.lock().unwrap().pop()
     }
 
-    async fn answer<Q: Debug, A>(
+    pub async fn answer<Q: Debug, A>(
         &self,
         request: Request<Q>,
         answer: impl FnOnce(Q) -> A,
@@ -130,7 +136,7 @@ impl Stub {
     }
 }
 
-fn secret_fits(secret: &str, expected: &str) -> Result<(), Status> {
+pub fn secret_fits(secret: &str, expected: &str) -> Result<(), Status> {
     if secret == expected {
         Ok(())
     } else {
@@ -446,6 +452,7 @@ impl payment::order_service_server::OrderService for Stub {
             order: Some(self.order.lock().unwrap().clone()),
             secret: facts::ORDER_SECRET.to_owned(),
             preparing: *self.preparing.lock().unwrap(),
+            purchase_proof: facts::PURCHASE_PROOF.to_owned(),
         })
         .await
     }
@@ -542,6 +549,16 @@ impl payment::order_admin_service_server::OrderAdminService for Stub {
         };
         let export = self.export.lock().unwrap().take();
         self.answer(request, |_| export.unwrap_or_else(one)).await
+    }
+
+    async fn erase_guest(
+        &self,
+        request: Request<payment::EraseGuestRequest>,
+    ) -> Reply<payment::EraseGuestResponse> {
+        self.answer(request, |asked| payment::EraseGuestResponse {
+            order_ids: vec![asked.order_id],
+        })
+        .await
     }
 
     async fn verify_payment(
@@ -744,6 +761,7 @@ impl notify::document_service_server::DocumentService for Stub {
             let number = request.facts.as_ref().map(|facts| facts.number.clone());
             let (media_type, name) = match request.kind() {
                 notify::DocumentKind::TicketsPdf => ("application/pdf", "tickets.pdf"),
+                notify::DocumentKind::ReceiptPdf => ("application/pdf", "receipt.pdf"),
                 notify::DocumentKind::Calendar => ("text/calendar; charset=utf-8", "concert.ics"),
                 _ => ("text/html; charset=utf-8", "receipt.html"),
             };
@@ -836,6 +854,198 @@ impl ticket::pool_audit_service_server::PoolAuditService for Stub {
             pool_id: asked.pool_id,
             counters: facts::halted_pool().ledger,
             capacity: None,
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ticket::ticket_code_service_server::TicketCodeService for Stub {
+    async fn read_door_list(
+        &self,
+        request: Request<ticket::ReadDoorListRequest>,
+    ) -> Reply<ticket::ReadDoorListResponse> {
+        self.answer(request, |_| crate::ticket_codes::door_list())
+            .await
+    }
+
+    async fn list_ticket_keys(
+        &self,
+        request: Request<ticket::ListTicketKeysRequest>,
+    ) -> Reply<ticket::ListTicketKeysResponse> {
+        self.answer(request, |_| ticket::ListTicketKeysResponse {
+            keys: crate::ticket_codes::ticket_keys(),
+        })
+        .await
+    }
+
+    async fn rotate_ticket_keys(
+        &self,
+        request: Request<ticket::RotateTicketKeysRequest>,
+    ) -> Reply<ticket::RotateTicketKeysResponse> {
+        self.answer(request, |_| ticket::RotateTicketKeysResponse {
+            keys: crate::ticket_codes::ticket_keys(),
+        })
+        .await
+    }
+
+    async fn verify_ticket(
+        &self,
+        request: Request<ticket::VerifyTicketRequest>,
+    ) -> Reply<ticket::VerifyTicketResponse> {
+        self.answer(request, |asked| {
+            crate::ticket_codes::verification(&asked.code)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl notify::delivery_service_server::DeliveryService for Stub {
+    async fn get_delivery(
+        &self,
+        request: Request<notify::GetDeliveryRequest>,
+    ) -> Reply<notify::GetDeliveryResponse> {
+        let state = *self.delivery.lock().unwrap();
+        self.answer(request, |_| notify::GetDeliveryResponse {
+            state: state.into(),
+            at: None,
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl notify::notification_admin_service_server::NotificationAdminService for Stub {
+    async fn list_notifications(
+        &self,
+        request: Request<notify::ListNotificationsRequest>,
+    ) -> Reply<notify::ListNotificationsResponse> {
+        self.answer(request, |_| notify::ListNotificationsResponse {
+            notifications: vec![crate::notifications::failed()],
+            next_page_token: "more".to_owned(),
+        })
+        .await
+    }
+
+    async fn get_notification(
+        &self,
+        request: Request<notify::GetNotificationRequest>,
+    ) -> Reply<notify::GetNotificationResponse> {
+        self.answer(request, |_| notify::GetNotificationResponse {
+            notification: Some(crate::notifications::failed()),
+        })
+        .await
+    }
+
+    async fn retry_notification(
+        &self,
+        request: Request<notify::RetryNotificationRequest>,
+    ) -> Reply<notify::RetryNotificationResponse> {
+        self.answer(request, |_| notify::RetryNotificationResponse {
+            notification: Some(crate::notifications::failed()),
+        })
+        .await
+    }
+
+    async fn resend_notification(
+        &self,
+        request: Request<notify::ResendNotificationRequest>,
+    ) -> Reply<notify::ResendNotificationResponse> {
+        self.answer(request, |_| notify::ResendNotificationResponse {
+            notification: Some(crate::notifications::failed()),
+        })
+        .await
+    }
+
+    async fn dismiss_notification(
+        &self,
+        request: Request<notify::DismissNotificationRequest>,
+    ) -> Reply<notify::DismissNotificationResponse> {
+        self.answer(request, |_| notify::DismissNotificationResponse {
+            notification: Some(crate::notifications::failed()),
+        })
+        .await
+    }
+
+    async fn report_bounce(
+        &self,
+        request: Request<notify::ReportBounceRequest>,
+    ) -> Reply<notify::ReportBounceResponse> {
+        self.answer(request, |_| notify::ReportBounceResponse {
+            notification: Some(crate::notifications::failed()),
+        })
+        .await
+    }
+
+    async fn list_poison_messages(
+        &self,
+        request: Request<notify::ListPoisonMessagesRequest>,
+    ) -> Reply<notify::ListPoisonMessagesResponse> {
+        self.answer(request, |_| notify::ListPoisonMessagesResponse {
+            messages: vec![crate::notifications::poison()],
+            next_page_token: String::new(),
+        })
+        .await
+    }
+
+    async fn dismiss_poison_message(
+        &self,
+        request: Request<notify::DismissPoisonMessageRequest>,
+    ) -> Reply<notify::DismissPoisonMessageResponse> {
+        self.answer(request, |_| notify::DismissPoisonMessageResponse {})
+            .await
+    }
+}
+
+#[async_trait]
+impl notify::template_admin_service_server::TemplateAdminService for Stub {
+    async fn list_templates(
+        &self,
+        request: Request<notify::ListTemplatesRequest>,
+    ) -> Reply<notify::ListTemplatesResponse> {
+        self.answer(request, |_| crate::templates::list()).await
+    }
+
+    async fn get_template(
+        &self,
+        request: Request<notify::GetTemplateRequest>,
+    ) -> Reply<notify::GetTemplateResponse> {
+        self.answer(request, |_| notify::GetTemplateResponse {
+            template: Some(crate::templates::template()),
+        })
+        .await
+    }
+
+    async fn preview_template(
+        &self,
+        request: Request<notify::PreviewTemplateRequest>,
+    ) -> Reply<notify::PreviewTemplateResponse> {
+        self.answer(request, |_| notify::PreviewTemplateResponse {
+            sample: "plain".to_owned(),
+            subject: "Ihre Tickets".to_owned(),
+            html: "<!doctype html>".to_owned(),
+            text: "Guten Tag".to_owned(),
+        })
+        .await
+    }
+
+    async fn publish_template(
+        &self,
+        request: Request<notify::PublishTemplateRequest>,
+    ) -> Reply<notify::PublishTemplateResponse> {
+        self.answer(request, |_| notify::PublishTemplateResponse {
+            template: Some(crate::templates::template()),
+        })
+        .await
+    }
+
+    async fn revert_template(
+        &self,
+        request: Request<notify::RevertTemplateRequest>,
+    ) -> Reply<notify::RevertTemplateResponse> {
+        self.answer(request, |_| notify::RevertTemplateResponse {
+            template: Some(crate::templates::template()),
         })
         .await
     }

@@ -1,1 +1,25 @@
-pub(crate) mod send_notifications;
+//! What goes on by itself: mails are sent, their leases renewed, what comes back is read, and the state
+//! of the queue is measured.
+
+mod compose;
+mod doubt;
+mod lease;
+mod measure;
+mod outcome;
+mod read_bounces;
+mod room;
+mod send_notifications;
+
+use std::sync::Arc;
+
+use kit::Tasks;
+
+use crate::{Config, app::App};
+
+pub(crate) fn start(tasks: &Tasks, app: &Arc<App>, config: &Config) {
+    send_notifications::start(tasks, app.clone(), config);
+    measure::start(tasks, app.clone());
+    if let Some(maildir) = &config.bounce_maildir {
+        read_bounces::start(tasks, app.clone(), maildir.clone());
+    }
+}

@@ -1,224 +1,312 @@
-//! Sends what is due, receipts first. A row is leased, the mail goes out with no transaction open, the outcome is
-//! written back. A crash in between sends the mail again under the same Message-ID.
+//! Sends what is due, what somebody waits for first. A row is leased, the mail goes out with no
+//! transaction open, the outcome is written back. A crash in between sends the mail again under the
+//! same Message-ID. While one mail is being drawn others are on their way, and a place that becomes
+//! free is filled at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use db::DbError;
-use futures::future::join_all;
-use kit::{Shutdown, Tasks, telemetry};
+use kit::{Tasks, telemetry};
 use proto::Peer;
-use time::OffsetDateTime;
-use uuid::Uuid;
+use tokio::sync::Notify;
 
+use super::{
+    compose::compose,
+    doubt::{Doubt, InDoubt},
+    lease::{self, Due, Held, Lease, RENEW_INTERVAL, Wish},
+    outcome::{Outcome, Record},
+    room::{Free, Place, Room, SLOW_AFTER},
+};
 use crate::{
+    Config,
     app::App,
     error::Error,
-    kinds::{Kind, Notice},
-    mailer::MailError,
-    render::Stamp,
+    kinds::Kind,
+    mailer::{Class, MailError},
 };
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Mails on their way at once. No more are leased, because a lease must not run out in a queue.
-const BATCH_ROWS: i64 = 8;
-/// For the whole dialogue with the mail server.
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
-/// For a mail under way when the service stops.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than sending and recording together, or two would send the same mail.
-const LEASE_SECS: f64 = 90.0;
-/// After a temporary failure: 1 min, 5 min, 30 min, 2 h, then every 12 h.
-const BACKOFF_SECS: [f64; 5] = [60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
-/// About 72 hours of tries.
-const MAX_ATTEMPTS: i32 = 11;
+/// For the answer to a mail that was handed over when the service stops: without it the mail is sent
+/// again. Shorter than what is left of its lease, which is renewed no more, and than the hard exit.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// A mail that went out is sent again if that is not written down, so this is tried for a while.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(20);
 const RECORD_DELAY: Duration = Duration::from_secs(1);
 
-pub(crate) fn start(tasks: &Tasks, app: Arc<App>) {
-    let shutdown = tasks.shutdown().clone();
-    tasks.job(
-        "send_notifications",
-        POLL_INTERVAL,
-        app.accepted.clone(),
-        move || {
-            let (app, shutdown) = (app.clone(), shutdown.clone());
-            async move { Ok(round(&app, &shutdown).await?) }
-        },
+struct Sender {
+    app: Arc<App>,
+    tasks: Tasks,
+    room: Room,
+    doubt: Doubt,
+    held: Arc<Held>,
+    record: Record,
+    /// Wakes the sender when there is work or a place for it.
+    wake: Arc<Notify>,
+}
+
+pub(super) fn start(tasks: &Tasks, app: Arc<App>, config: &Config) {
+    let room = Room::new(
+        config.smtp_connections,
+        config.mails_per_second,
+        app.sources.clone(),
     );
-}
-
-struct Due {
-    id: Uuid,
-    kind: String,
-    attempts: i32,
-    content: Vec<u8>,
-    created_at: OffsetDateTime,
-    traceparent: Option<String>,
-}
-
-/// True if there may be more.
-async fn round(app: &Arc<App>, shutdown: &Shutdown) -> Result<bool, Error> {
-    let due = lease(app).await?;
-    let full = due.len() as i64 == BATCH_ROWS;
-    let work = due.into_iter().map(|row| async move {
-        let traceparent = row.traceparent.clone();
-        let name = Kind::from_word(&row.kind).map_or("send notice", Kind::span);
-        let (member, deliver) = (Peer::Notify.name(), deliver(app, shutdown, row));
-        kit::resume(
-            telemetry::Kind::Client,
-            member,
-            name,
-            traceparent.as_deref(),
-            deliver,
-        )
-        .await;
+    let sender = Arc::new(Sender {
+        tasks: tasks.clone(),
+        room,
+        doubt: Doubt::default(),
+        held: Arc::default(),
+        record: Record::start(tasks, app.clone()),
+        wake: app.accepted.clone(),
+        app,
     });
-    join_all(work).await;
-    Ok(full)
-}
-
-/// Receipts come before all else that is due. A kind of a newer version is left to that version.
-async fn lease(app: &App) -> Result<Vec<Due>, Error> {
-    let known = Kind::ALL.map(|kind| kind.word().to_owned());
-    app.db
-        .run(known, |tx, known| {
-            Box::pin(async move {
-                let rows = sqlx::query_as!(
-                    Due,
-                    "UPDATE notifications
-                     SET status = 'sending', attempts = attempts + 1,
-                         next_attempt_at = clock_timestamp() + make_interval(secs => $1)
-                     WHERE id = ANY (ARRAY(
-                         SELECT id FROM notifications
-                         WHERE status IN ('queued', 'sending')
-                           AND next_attempt_at <= clock_timestamp()
-                           AND kind = ANY ($3)
-                         ORDER BY (kind <> 'receipt'), next_attempt_at
-                         LIMIT $2
-                         FOR UPDATE SKIP LOCKED))
-                     RETURNING id, kind, attempts, content, created_at, traceparent",
-                    LEASE_SECS,
-                    BATCH_ROWS,
-                    known.as_slice(),
-                )
-                .fetch_all(tx)
-                .await
-                .map_err(DbError::from)?;
-                Ok(rows)
-            })
-        })
-        .await
-}
-
-async fn deliver(app: &Arc<App>, shutdown: &Shutdown, row: Due) {
-    kit::failpoint!("notify.leased");
-    let outcome = Outcome::of(&row, send(app, shutdown, &row).await);
-    kit::failpoint!("notify.sent");
-    let record = async {
-        while let Err(error) = record(app, outcome.clone()).await {
-            tracing::warn!(notification_id = %row.id, %error, "outcome not stored yet");
-            tokio::time::sleep(RECORD_DELAY).await;
+    let renewing = sender.clone();
+    tasks.job("renew_leases", RENEW_INTERVAL, Arc::default(), move || {
+        let sender = renewing.clone();
+        async move {
+            sender.held.renew(&sender.app).await?;
+            Ok(false)
         }
-    };
-    if tokio::time::timeout(RECORD_TIMEOUT, record).await.is_err() {
-        tracing::error!(notification_id = %row.id, "outcome not stored, the mail is sent again");
+    });
+    let ending = sender.clone();
+    tasks.spawn(async move {
+        ending.tasks.shutdown().begun().await;
+        ending.room.empty().await;
+        ending.app.mailer.close().await;
+    });
+    let wake = sender.wake.clone();
+    tasks.job("send_notifications", POLL_INTERVAL, wake, move || {
+        let sender = sender.clone();
+        async move { Ok(round(&sender).await?) }
+    });
+}
+
+/// True if there may be more, and a place for it.
+async fn round(sender: &Arc<Sender>) -> Result<bool, Error> {
+    if let Some(wait) = sender.room.until_paced() {
+        // Sleeps: the pace allows none before.
+        tokio::time::sleep(wait.min(POLL_INTERVAL)).await;
+    }
+    let Free {
+        rows,
+        slow_rows,
+        held_back,
+    } = sender.room.free();
+    let domains = sender.room.slow_domains();
+    let taken = take(sender, wish(sender, rows, &domains, false)).await?;
+    if !domains.is_empty() {
+        let spare = sender.room.to_spare(rows - taken);
+        take(sender, wish(sender, slow_rows + spare, &domains, true)).await?;
+    }
+    // What was kept for slow domains and not taken is the others' in the next round.
+    Ok(held_back || (rows > 0 && taken == rows))
+}
+
+fn wish(sender: &Sender, rows: usize, domains: &[String], slow: bool) -> Wish {
+    Wish {
+        rows: i64::try_from(rows).unwrap_or(i64::MAX),
+        domains: domains.to_vec(),
+        only: slow,
+        held: sender.held.ids(),
     }
 }
 
-async fn send(app: &Arc<App>, shutdown: &Shutdown, row: &Due) -> Result<(), MailError> {
-    let mail = mail(app, row)
-        .await
-        .map_err(|error| MailError::Permanent(error.to_string()))?;
+/// How many were found and are on their way.
+async fn take(sender: &Arc<Sender>, wish: Wish) -> Result<usize, Error> {
+    if wish.rows == 0 {
+        return Ok(0);
+    }
+    let slow = wish.only;
+    let due = lease::lease(&sender.app, wish).await?;
+    let taken = due.len();
+    sender.room.spend(taken);
+    for row in due {
+        let lease = sender.held.take(&row);
+        let place = if slow { sender.room.slow_place() } else { None };
+        let place = place.or_else(|| sender.room.place());
+        sender
+            .tasks
+            .spawn(traced(sender.clone(), row, (lease, place)));
+    }
+    Ok(taken)
+}
+
+/// What a mail on its way has, and gives back when it ends, however it ends.
+type Taken = (Lease, Option<Place>);
+
+async fn traced(sender: Arc<Sender>, row: Due, taken: Taken) {
+    let traceparent = row.traceparent.clone();
+    let name = Kind::from_word(&row.kind).map_or("send notice", Kind::span);
+    let (member, deliver) = (Peer::Notify.name(), deliver(&sender, &row, taken));
+    kit::resume(
+        telemetry::Kind::Client,
+        member,
+        name,
+        traceparent.as_deref(),
+        deliver,
+    )
+    .await;
+    sender.wake.notify_one();
+}
+
+async fn deliver(sender: &Sender, row: &Due, (_lease, mut place): Taken) {
+    kit::failpoint!("notify.leased");
+    match compose(&sender.app, row).await {
+        Ok(Some(mail)) => {
+            let begun = Instant::now();
+            let (sent, doubt) = watched(sender, row, send(sender, row, &mail), &mut place).await;
+            let outcome = judge(sender, row, sent, begun.elapsed());
+            kit::failpoint!("notify.sent");
+            record(sender, row, outcome).await;
+            drop(doubt);
+        }
+        Ok(None) => record(sender, row, Outcome::stale(row)).await,
+        Err(error) => record(sender, row, unsent(row, &error)).await,
+    }
+}
+
+/// It could not be made into a mail. The database may have been away; anything else would come again.
+fn unsent(row: &Due, error: &Error) -> Outcome {
+    let failure = MailError::content(error);
+    match error {
+        Error::Db(_) => Outcome::put_back(row, failure, POLL_INTERVAL),
+        _ => Outcome::failed(row, failure),
+    }
+}
+
+/// From the moment when it is handed over until the value is dropped the mail is in doubt.
+async fn send<'a>(
+    sender: &'a Sender,
+    row: &Due,
+    mail: &lettre::Message,
+) -> (Sent, Option<InDoubt<'a>>) {
+    let (mailer, shutdown) = (&sender.app.mailer, sender.tasks.shutdown());
+    let prepared = async {
+        let ready = mailer.prepare(row.id, mail).await?;
+        Ok((ready, sender.doubt.enter().await))
+    };
+    let prepared = tokio::select! {
+        // First the shutdown: a mail whose answer may not be heard any more is not handed over.
+        biased;
+        () = shutdown.begun() => return (Sent::Kept, None),
+        prepared = prepared => prepared,
+    };
+    let (ready, doubt) = match prepared {
+        Ok(prepared) => prepared,
+        Err(refusal) => return (Sent::Told(Err(refusal)), None),
+    };
     let stopped = async {
         shutdown.begun().await;
         tokio::time::sleep(STOP_TIMEOUT).await;
     };
-    let name = row.id.to_string();
-    let why = tokio::select! {
-        outcome = app.mailer.send(&name, mail) => return outcome,
-        () = tokio::time::sleep(SEND_TIMEOUT) => "the mail server took too long",
-        () = stopped => "the service stopped before the mail server answered",
-    };
-    Err(MailError::Temporary(why.to_owned()))
+    tokio::select! {
+        biased;
+        outcome = mailer.hand_over(ready) => {
+            doubt.answered();
+            (Sent::Told(outcome), Some(doubt))
+        }
+        () = stopped => (Sent::Stopped, None),
+    }
 }
 
-/// On a thread of its own: drawing takes a while, and a panic there is the end of this mail only.
-async fn mail(app: &Arc<App>, row: &Due) -> Result<lettre::Message, Error> {
-    let broken = || Error::field("content", "is not what its kind says");
-    let kind = Kind::from_word(&row.kind).ok_or_else(broken)?;
-    let payload = kind.payload(&row.content).map_err(|_| broken())?;
-    let notice = Notice::read(&app.facts, &payload)?;
-    let stamp = Stamp {
-        from: app.mailer.from.clone(),
-        // A mailbox recognises a mail that comes twice by this.
-        message_id: format!("{}@boxoffice", row.id),
-        date: row.created_at,
-    };
-    let render = move || notice.email(stamp);
-    Ok(tokio::task::spawn_blocking(render).await??)
-}
-
-/// How an attempt ended, as its row says it.
-#[derive(Clone)]
-struct Outcome {
-    id: Uuid,
-    attempts: i32,
-    status: &'static str,
-    wait_secs: f64,
-    error: Option<String>,
-}
-
-impl Outcome {
-    fn of(row: &Due, sent: Result<(), MailError>) -> Self {
-        let (status, wait_secs, error) = match sent {
-            Ok(()) => ("sent", 0.0, None),
-            Err(MailError::Temporary(error)) if row.attempts < MAX_ATTEMPTS => {
-                let step = usize::try_from(row.attempts - 1).unwrap_or(0);
-                let wait_secs = BACKOFF_SECS[step.min(BACKOFF_SECS.len() - 1)];
-                tracing::warn!(notification_id = %row.id, error, "mail not accepted yet");
-                ("queued", wait_secs, Some(error))
+/// A mail that takes long gives its place to the others and goes on in one of the slow ones.
+async fn watched<'a>(
+    sender: &Sender,
+    row: &Due,
+    sending: impl Future<Output = (Sent, Option<InDoubt<'a>>)>,
+    place: &mut Option<Place>,
+) -> (Sent, Option<InDoubt<'a>>) {
+    let slow = tokio::time::sleep(SLOW_AFTER);
+    tokio::pin!(sending, slow);
+    let mut quick = true;
+    loop {
+        tokio::select! {
+            outcome = &mut sending => return outcome,
+            () = &mut slow, if quick => {
+                quick = false;
+                sender.room.took(&row.recipient_domain, SLOW_AFTER);
+                if let Some(slow_place) = sender.room.slow_place() {
+                    *place = Some(slow_place);
+                    sender.wake.notify_one();
+                }
             }
-            Err(MailError::Temporary(error) | MailError::Permanent(error)) => {
-                tracing::error!(notification_id = %row.id, error, "mail cannot be sent");
-                ("failed", 0.0, Some(error))
-            }
-        };
-        Self {
-            id: row.id,
-            attempts: row.attempts,
-            status,
-            wait_secs,
-            error,
         }
     }
 }
 
-/// Whose lease ran out meanwhile writes nothing: the attempt that took over decides.
-async fn record(app: &App, outcome: Outcome) -> Result<(), Error> {
-    app.db
-        .run(outcome, |tx, outcome| {
-            Box::pin(async move {
-                // Waits differ a little, so that what failed together does not come back together.
-                sqlx::query!(
-                    "UPDATE notifications
-                     SET status = $3,
-                         next_attempt_at = clock_timestamp()
-                             + make_interval(secs => $4 * (0.9 + 0.2 * random())),
-                         last_error = $5,
-                         sent_at = CASE WHEN $3 = 'sent' THEN clock_timestamp() END
-                     WHERE id = $1 AND attempts = $2 AND status = 'sending'",
-                    outcome.id,
-                    outcome.attempts,
-                    outcome.status,
-                    outcome.wait_secs,
-                    outcome.error.as_deref(),
-                )
-                .execute(tx)
-                .await
-                .map_err(DbError::from)?;
-                Ok(())
-            })
-        })
-        .await
+enum Sent {
+    Told(Result<(), MailError>),
+    /// The service ends, and the mail was not handed over.
+    Kept,
+    /// The service ends, and the mail server has not answered.
+    Stopped,
+}
+
+fn judge(sender: &Sender, row: &Due, sent: Sent, took: Duration) -> Outcome {
+    let (word, outcome) = match sent {
+        Sent::Told(Ok(())) => {
+            sender.room.server_is_there();
+            sender.room.took(&row.recipient_domain, took);
+            ("sent", Outcome::sent(row))
+        }
+        Sent::Told(Err(failure)) if failure.class == Class::Server => {
+            warn(row, &failure, "the mail server does not serve");
+            let wait = sender.room.server_failed();
+            ("server", Outcome::put_back(row, failure, wait))
+        }
+        Sent::Told(Err(failure)) => {
+            // It was reached, so it is not the server that is in trouble.
+            sender.room.server_is_there();
+            sender.room.took(&row.recipient_domain, took);
+            warn(row, &failure, "mail not accepted");
+            (failure.class.word(), Outcome::failed(row, failure))
+        }
+        Sent::Kept => {
+            let why = "the service stopped before the mail was handed over";
+            let failure = MailError::new(Class::Server, &why);
+            ("stopped", Outcome::put_back(row, failure, POLL_INTERVAL))
+        }
+        Sent::Stopped => {
+            let why = "the service stopped before the mail server answered";
+            let failure = MailError::new(Class::Unknown, &why);
+            ("stopped", Outcome::put_back(row, failure, POLL_INTERVAL))
+        }
+    };
+    let labels = [("kind", row.kind.clone()), ("outcome", word.to_owned())];
+    metrics::counter!("mails_total", &labels).increment(1);
+    metrics::histogram!("mail_send_seconds", "outcome" => word).record(took.as_secs_f64());
+    outcome
+}
+
+/// Without the server's words, which quote addresses; the row has them.
+fn warn(row: &Due, failure: &MailError, what: &str) {
+    tracing::warn!(
+        notification_id = %row.id,
+        kind = row.kind,
+        class = failure.class.word(),
+        code = failure.reply_code,
+        "{what}"
+    );
+}
+
+async fn record(sender: &Sender, row: &Due, outcome: Outcome) {
+    let write = async {
+        loop {
+            match sender.record.write(outcome.clone()).await {
+                Ok(status) => return status,
+                Err(_) => tokio::time::sleep(RECORD_DELAY).await,
+            }
+        }
+    };
+    let notification_id = row.id;
+    match tokio::time::timeout(RECORD_TIMEOUT, write).await {
+        Ok(Some(status)) if status == "failed" => {
+            tracing::error!(%notification_id, "mail cannot be sent");
+        }
+        Ok(Some(_)) => {}
+        Ok(None) => tracing::warn!(%notification_id, "the lease was lost, its next holder decides"),
+        Err(_) => tracing::error!(%notification_id, "outcome not stored, the mail is sent again"),
+    }
 }

@@ -1,19 +1,21 @@
 //! The event was cancelled, and the order with it.
 
 use base::Money;
+use minijinja::context;
 use proto::event::OrderCancelled;
 
+use super::refund_rows;
 use crate::{
     error::Error,
     facts::{self, Facts},
-    render::{ARRIVES, About, Letter, Quote},
+    render::{About, Letter, Parts, Quote},
 };
 
 pub(crate) struct Cancelled {
     pub about: About,
-    explanation: String,
+    pub(super) explanation: String,
     /// None where nothing had been paid.
-    refund: Option<Money>,
+    pub(super) refund: Option<Money>,
 }
 
 impl Cancelled {
@@ -27,31 +29,15 @@ impl Cancelled {
         })
     }
 
-    pub fn letter(&self) -> Letter<'_> {
-        let event = &self.about.event;
-        let money = match self.refund {
-            Some(refund) => format!("{refund} is on its way back to you. {ARRIVES}"),
-            None => "Nothing had been paid for this order, so no money moves. You need not do \
-                     anything."
-                .to_owned(),
+    pub fn letter(&self) -> Letter {
+        let about = &self.about;
+        let facts = context! {
+            refund => self.refund.map(|refund| about.money(refund)).unwrap_or_default(),
         };
-        Letter {
-            about: &self.about,
-            subject: format!("Cancelled: {}", event.title),
-            headline: "This event was cancelled".to_owned(),
-            paragraphs: vec![
-                format!(
-                    "{} on {} does not take place. We are sorry. Your order was cancelled with it, \
-                     and any tickets of it are void.",
-                    event.title,
-                    event.starts_at_text(),
-                ),
-                money,
-            ],
-            quote: Quote::of("What the organiser says", &self.explanation),
-            amounts: self.refund.map_or_else(Vec::new, |refund| {
-                vec![("Order total", self.about.total), ("Comes back", refund)]
-            }),
-        }
+        let parts = Parts {
+            quote: Quote::of(about.words().organiser_says, &self.explanation),
+            ..about.parts().rows(refund_rows(about, self.refund))
+        };
+        about.letter(facts, parts)
     }
 }

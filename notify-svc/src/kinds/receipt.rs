@@ -8,7 +8,7 @@ use proto::{
 use crate::{
     error::Error,
     facts::{self, Facts, money, parse},
-    render::{Line, Order, Receipt, Tax, Ticket},
+    render::{Language, Line, Order, Receipt, Tax, Ticket},
 };
 
 /// A field error names what the message lacks.
@@ -38,6 +38,7 @@ fn order(facts: &Facts, paid: &OrderPaid) -> Result<Order, Error> {
         paid_at: paid_at.map_err(|rule| Error::field("paid_at", rule))?,
         total: money("total", paid.total.as_ref())?,
         link,
+        language: Language::of(&paid.locale),
     })
 }
 
@@ -64,7 +65,7 @@ fn tax(line: &PaidLine) -> Result<Option<Tax>, Error> {
     }))
 }
 
-fn ticket(ticket: &PaidTicket) -> Result<Ticket, Error> {
+pub(super) fn ticket(ticket: &PaidTicket) -> Result<Ticket, Error> {
     Ok(Ticket {
         id: parse("tickets.id", &ticket.id)?,
         code: ticket.code.clone(),

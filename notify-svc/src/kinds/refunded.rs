@@ -1,26 +1,29 @@
 //! Money goes back. Each refund is told once, and its cause decides the words.
 
 use base::{Money, RefundId};
+use minijinja::context;
 use proto::event::{OrderRefunded, RefundCause};
 
+use super::total_row;
 use crate::{
     error::Error,
     facts::{self, Facts, parse},
-    render::{ARRIVES, About, Letter, Quote},
+    render::{About, Letter, Parts, Quote, Row},
 };
 
 pub(crate) struct Refunded {
     pub about: About,
     pub revision: i32,
-    amount: Money,
-    cause: Cause,
-    note: String,
-    voided_tickets: u32,
-    complete: bool,
+    pub(super) amount: Money,
+    pub(super) cause: Cause,
+    pub(super) note: String,
+    pub(super) voided_tickets: u32,
+    pub(super) complete: bool,
 }
 
 /// The contract's causes, without the unspecified one.
-enum Cause {
+#[derive(Clone, Copy)]
+pub(super) enum Cause {
     Requested,
     SecondPayment,
     Overpaid,
@@ -28,15 +31,34 @@ enum Cause {
     Mismatch,
 }
 
+impl Cause {
+    pub const ALL: [Self; 5] = [
+        Self::Requested,
+        Self::SecondPayment,
+        Self::Overpaid,
+        Self::OrderEnded,
+        Self::Mismatch,
+    ];
+
+    /// As templates know it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::SecondPayment => "second_payment",
+            Self::Overpaid => "overpaid",
+            Self::OrderEnded => "order_ended",
+            Self::Mismatch => "mismatch",
+        }
+    }
+}
+
 impl Refunded {
     pub fn read(facts: &Facts, message: &OrderRefunded) -> Result<Self, Error> {
         // One refund is one revision.
         parse::<RefundId>("refund_id", &message.refund_id)?;
-        let revision = message.number.checked_sub(1);
-        let revision = revision.and_then(|revision| i32::try_from(revision).ok());
         Ok(Self {
             about: facts.about(message.order.as_ref())?,
-            revision: revision.ok_or_else(|| Error::field("number", "must be 1 or more"))?,
+            revision: facts::revision(message.number)?,
             amount: facts::refund("amount", message.amount.as_ref())?,
             cause: cause(message.cause())?,
             note: message.note.clone(),
@@ -45,79 +67,34 @@ impl Refunded {
         })
     }
 
-    pub fn letter(&self) -> Letter<'_> {
-        let (gone, title) = (self.has_left(), &self.about.event.title);
-        let mut paragraphs = vec![format!("{} {ARRIVES}", self.why()), self.tickets()];
-        if self.complete {
-            paragraphs.push("With this, nothing of what you paid is left with us.".to_owned());
-        }
-        Letter {
-            about: &self.about,
-            subject: if gone {
-                format!("We sent back {} for {title}", self.amount)
-            } else {
-                format!("{} for {title} is on its way back", self.amount)
-            },
-            headline: if gone {
-                "Your money has been sent back".to_owned()
-            } else {
-                "Money is on its way back to you".to_owned()
-            },
-            paragraphs,
-            quote: Quote::of("What the seller says", &self.note),
-            amounts: vec![
-                ("Order total", self.about.total),
-                if gone {
-                    ("Sent back", self.amount)
-                } else {
-                    ("On its way back", self.amount)
-                },
-            ],
-        }
+    pub fn letter(&self) -> Letter {
+        let (about, words) = (&self.about, self.about.words());
+        let amount = about.money(self.amount);
+        let has_left = self.has_left();
+        let facts = context! {
+            amount => amount.as_str(),
+            cause => self.cause.word(),
+            has_left,
+            voided_tickets => self.voided_tickets,
+            complete => self.complete,
+        };
+        let mut rows = total_row(about);
+        let label = if has_left {
+            words.sent_back
+        } else {
+            words.on_its_way
+        };
+        rows.push(Row::new(label, amount.clone()));
+        let parts = Parts {
+            quote: Quote::of(words.seller_says, &self.note),
+            ..about.parts().rows(rows)
+        };
+        about.letter(facts, parts)
     }
 
     /// What an admin sends back is told when it has left; the others while they are on their way.
     const fn has_left(&self) -> bool {
         matches!(self.cause, Cause::Requested)
-    }
-
-    fn why(&self) -> String {
-        let (amount, title) = (self.amount, &self.about.event.title);
-        match self.cause {
-            Cause::Requested => format!("We have sent back {amount} of your order for {title}."),
-            Cause::SecondPayment => format!(
-                "Your order for {title} was paid already when another payment arrived. \
-                 These {amount} are on their way back to you."
-            ),
-            Cause::Overpaid => format!(
-                "More money arrived than your order for {title} costs. \
-                 The difference of {amount} is on its way back to you."
-            ),
-            Cause::OrderEnded => format!(
-                "A part of the money for {title} arrived, but the time to pay the rest is over and \
-                 the order has ended. These {amount} are on their way back to you."
-            ),
-            Cause::Mismatch => format!(
-                "The payment that arrived for {title} is not the one your order asked for, so it \
-                 could not be used. These {amount} are on their way back to you."
-            ),
-        }
-    }
-
-    fn tickets(&self) -> String {
-        match (&self.cause, self.voided_tickets) {
-            (Cause::OrderEnded | Cause::Mismatch, 0) => {
-                "No tickets were issued for this payment.".to_owned()
-            }
-            (_, 0) => "This changes none of your tickets.".to_owned(),
-            (_, 1) => "1 ticket is void now and admits nobody any more. Your order page shows \
-                       which one."
-                .to_owned(),
-            (_, count) => format!(
-                "{count} tickets are void now and admit nobody any more. Your order page shows \
-                 which ones."
-            ),
-        }
     }
 }
 

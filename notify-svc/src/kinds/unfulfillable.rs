@@ -1,19 +1,22 @@
 //! The order was paid, or cost nothing, but there were no tickets for it.
 
 use base::Money;
+use minijinja::context;
 use proto::event::OrderUnfulfillable;
 
+use super::refund_rows;
 use crate::{
     error::Error,
     facts::{self, Facts},
-    render::{ARRIVES, About, Letter},
+    render::{About, Letter},
 };
 
 pub(crate) struct Unfulfillable {
     pub about: About,
     /// None where nothing had been paid.
-    refund: Option<Money>,
-    reason: String,
+    pub(super) refund: Option<Money>,
+    /// A word that this version may not know.
+    pub(super) reason: String,
 }
 
 impl Unfulfillable {
@@ -27,42 +30,17 @@ impl Unfulfillable {
         })
     }
 
-    pub fn letter(&self) -> Letter<'_> {
-        let title = &self.about.event.title;
-        // The word may be one that this version does not know.
-        let why = match self.reason.as_str() {
-            "SOLD_OUT" => "there were no tickets left",
-            "EVENT_NOT_ACTIVE" => "the event had been cancelled or taken off sale",
-            _ => "tickets could no longer be issued for it",
+    pub fn letter(&self) -> Letter {
+        let about = &self.about;
+        let reason = match self.reason.as_str() {
+            "SOLD_OUT" => "sold_out",
+            "EVENT_NOT_ACTIVE" => "not_active",
+            _ => "other",
         };
-        let none = "This order has no tickets: nothing in it admits anyone.".to_owned();
-        let Some(refund) = self.refund else {
-            let nothing = "Nothing had been paid for this order, so no money moves. You need not do \
-                           anything.";
-            return Letter {
-                about: &self.about,
-                subject: format!("No tickets for {title}"),
-                headline: "There are no tickets for your order".to_owned(),
-                paragraphs: vec![
-                    format!("Your order for {title} arrived, but {why}. We are sorry."),
-                    none,
-                    nothing.to_owned(),
-                ],
-                quote: None,
-                amounts: Vec::new(),
-            };
+        let facts = context! {
+            reason,
+            refund => self.refund.map(|refund| about.money(refund)).unwrap_or_default(),
         };
-        Letter {
-            about: &self.about,
-            subject: format!("No tickets for {title}: your money comes back"),
-            headline: "Your money comes back".to_owned(),
-            paragraphs: vec![
-                format!("Your payment for {title} arrived, but {why}. We are sorry."),
-                none,
-                format!("{refund} is on its way back to you. {ARRIVES}"),
-            ],
-            quote: None,
-            amounts: vec![("Order total", self.about.total), ("Comes back", refund)],
-        }
+        about.letter(facts, about.parts().rows(refund_rows(about, self.refund)))
     }
 }

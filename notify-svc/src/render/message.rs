@@ -1,73 +1,62 @@
 //! Mails as MIME messages, ready for a mail server or an `.eml` file.
 
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MessageBuilder, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use time::OffsetDateTime;
 
 use super::mail::Mail;
-use super::{
-    Letter, Receipt, RenderError, calendar, letter_mail, one_line, receipt_mail, tickets_pdf,
-};
+use super::{Letter, RenderError, Wording, letter_mail, one_line};
 
-/// What a letter's header says beside its addressee. It is the same for every attempt, so that every attempt sends
+/// What a mail's header says beside its addressee. It is the same for every attempt, so that every attempt sends
 /// the same bytes and a mailbox can drop a duplicate.
 #[derive(Debug, Clone)]
 pub struct Stamp {
     pub from: Mailbox,
-    /// Without angle brackets: `<notification id>@boxoffice`.
+    /// Without angle brackets: the id of its notification, and a domain.
     pub message_id: String,
     /// When the news came.
     pub date: OffsetDateTime,
 }
 
-/// The receipt's whole mail: text and HTML, the tickets, the calendar file.
-///
-/// `message_id` has no angle brackets and is the same for every attempt. `Date` is the moment of payment and the
-/// boundaries come from the order, so that every attempt sends the same bytes.
-///
-/// # Errors
-/// When the recipient is no mail address, or a part cannot be rendered.
-pub fn email_message(
-    receipt: &Receipt,
-    from: Mailbox,
-    message_id: &str,
-) -> Result<Message, RenderError> {
-    let mail = receipt_mail(receipt)?;
-    let boundary = |part: &str| format!("boxoffice-{part}-{}", receipt.order.id);
-    let stamp = Stamp {
-        from,
-        message_id: message_id.to_owned(),
-        date: receipt.order.paid_at,
-    };
-    let order = &receipt.order;
-    let head = head(stamp, &order.email, order.name.as_deref(), &mail.subject)?;
-    let body = MultiPart::mixed()
-        .boundary(boundary("parts"))
-        .multipart(texts(mail, boundary("text")))
-        .singlepart(
-            Attachment::new("tickets.pdf".to_owned())
-                .body(tickets_pdf(receipt)?, content_type("application/pdf")),
-        )
-        .singlepart(Attachment::new("event.ics".to_owned()).body(
-            calendar(receipt).into_bytes(),
-            content_type("text/calendar; charset=utf-8; method=PUBLISH"),
-        ));
-    Ok(head.multipart(body)?)
+/// A file that goes with a mail.
+#[derive(Debug, Clone)]
+pub struct File {
+    pub name: String,
+    pub media_type: &'static str,
+    pub content: Vec<u8>,
 }
 
-/// A letter's whole mail: text and HTML.
+/// A letter's whole mail: text and HTML, and the files that go with it.
 ///
 /// # Errors
-/// When the recipient is no mail address.
-pub fn letter_message(letter: &Letter<'_>, stamp: Stamp) -> Result<Message, RenderError> {
-    let mail = letter_mail(letter)?;
+/// When the recipient is no mail address, or the template does not fit the facts.
+pub fn letter_message(
+    letter: &Letter,
+    wording: &Wording,
+    files: Vec<File>,
+    stamp: Stamp,
+) -> Result<Message, RenderError> {
+    let mail = letter_mail(letter, wording)?;
     // Of the mail's own id, which nobody knew when the words inside were written: they cannot contain it.
     let id = stamp.message_id.chars();
     let id: String = id.filter(char::is_ascii_alphanumeric).collect();
-    let about = letter.about;
-    let head = head(stamp, &about.email, about.name.as_deref(), &mail.subject)?;
-    Ok(head.multipart(texts(mail, format!("boxoffice-text-{id}")))?)
+    let mut head = head(stamp, &letter.email, letter.name.as_deref(), &mail.subject)?;
+    if let Some(link) = letter.parts.unsubscribe.as_deref() {
+        head = unsubscribe(head, link);
+    }
+    let texts = texts(mail, format!("boxoffice-text-{id}"));
+    if files.is_empty() {
+        return Ok(head.multipart(texts)?);
+    }
+    let whole = MultiPart::mixed()
+        .boundary(format!("boxoffice-parts-{id}"))
+        .multipart(texts);
+    let whole = files.into_iter().fold(whole, |whole, file| {
+        let part = Attachment::new(file.name);
+        whole.singlepart(part.body(file.content, content_type(file.media_type)))
+    });
+    Ok(head.multipart(whole)?)
 }
 
 fn head(
@@ -83,7 +72,48 @@ fn head(
         .to(Mailbox::new(name, address))
         .subject(subject)
         .message_id(Some(format!("<{}>", one_line(&stamp.message_id))))
-        .date(stamp.date.into()))
+        .date(stamp.date.into())
+        .header(AutoSubmitted))
+}
+
+/// The mail program shows a button, which needs one POST and no page (RFC 2369, RFC 8058).
+fn unsubscribe(head: MessageBuilder, link: &str) -> MessageBuilder {
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | ',');
+    if !link.chars().all(is_plain) {
+        return head;
+    }
+    let head = head.raw_header(raw("List-Unsubscribe", format!("<{link}>")));
+    // Without TLS anybody on the way could press the button.
+    if link.starts_with("https://") {
+        let post = "List-Unsubscribe=One-Click".to_owned();
+        head.raw_header(raw("List-Unsubscribe-Post", post))
+    } else {
+        head
+    }
+}
+
+/// Of ASCII, as it is: an encoded or broken address would lead nowhere.
+fn raw(name: &'static str, value: String) -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str(name);
+    HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value)
+}
+
+/// Whoever is away need not tell us (RFC 3834).
+#[derive(Clone, Copy, Debug)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
 }
 
 fn texts(mail: Mail, boundary: String) -> MultiPart {

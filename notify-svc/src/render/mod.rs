@@ -4,27 +4,45 @@
 //! Rendering the same facts again gives the same bytes, so a retried mail is the same mail.
 
 mod calendar;
-mod face;
+mod kind;
+mod language;
 mod letter;
 mod mail;
 mod message;
+mod paper;
 pub mod qr;
 mod receipt;
+mod receipt_letter;
+mod receipt_pdf;
 mod tickets_pdf;
 mod vtimezone;
+mod wording;
+mod words;
 
-pub use calendar::calendar;
-pub use letter::{ARRIVES, About, Letter, Quote, letter_mail};
-pub use mail::{Mail, receipt_mail};
-pub use message::{Stamp, email_message, letter_message};
+pub(crate) use calendar::date_file;
+pub use calendar::{Appointment, calendar};
+pub use kind::Kind;
+pub use language::Language;
+pub(crate) use letter::moment;
+pub use letter::{
+    About, Letter, Paid, Panel, Parts, PrintedLine, Quote, Row, Summary, letter_mail,
+};
+pub use mail::Mail;
+pub(crate) use mail::lines;
+pub use message::{File, Stamp, letter_message};
 pub use receipt::{Event, Line, Order, Receipt, Seller, Tax, Ticket};
+pub use receipt_letter::{receipt_letter, ticket_files};
+pub use receipt_pdf::receipt_pdf;
 pub use tickets_pdf::tickets_pdf;
+pub use wording::{SOURCE_MAX_BYTES, Wording, WordingError};
 
 /// Why something could not be rendered. None of these passes by itself: the same facts fail again.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    #[error("mail template: {0}")]
-    Template(#[from] minijinja::Error),
+    #[error("template: {0}")]
+    Wording(#[from] WordingError),
+    #[error("mail layout: {0}")]
+    Layout(#[from] minijinja::Error),
     #[error("ticket code does not fit a QR symbol: {0}")]
     Qr(#[from] qrcode::types::QrError),
     #[error("ticket PDF: {0}")]
@@ -39,7 +57,7 @@ pub enum RenderError {
 
 /// Text that must stay on one line (subjects, names, titles): control characters and line breaks become single
 /// spaces, so it can neither start a second header nor a second calendar property.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.split(|c: char| c.is_control() || c.is_whitespace())
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()

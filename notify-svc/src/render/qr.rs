@@ -1,9 +1,18 @@
 //! A QR symbol as a matrix of modules, to be drawn by whoever has a surface.
 
-use qrcode::{Color, EcLevel, QrCode};
+mod mask;
+
+use qrcode::bits::encode_auto;
+use qrcode::canvas::Canvas;
+use qrcode::types::QrError;
+use qrcode::{Color, EcLevel, ec};
 
 /// Empty modules a reader needs on each side (ISO/IEC 18004).
 pub const QUIET_ZONE: usize = 4;
+
+/// Level M: a crease or a stain over 15 % of it is survived, and a code of 130 characters keeps modules of over
+/// a millimetre on the printed ticket.
+const LEVEL: EcLevel = EcLevel::M;
 
 /// The modules of one symbol, without its quiet zone.
 #[derive(Debug, Clone)]
@@ -13,19 +22,19 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Level M: a crease or a stain over 15 % of it is survived, and a code of 130 characters keeps modules of over
-    /// a millimetre on the printed ticket.
-    ///
     /// # Errors
     /// When the text is longer than the largest symbol holds.
-    pub fn of(text: &str) -> Result<Self, qrcode::types::QrError> {
-        let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
-        let width = code.width();
-        let dark = code
-            .into_colors()
-            .into_iter()
-            .map(|color| color == Color::Dark)
-            .collect();
+    pub fn of(text: &str) -> Result<Self, QrError> {
+        let bits = encode_auto(text.as_bytes(), LEVEL)?;
+        let version = bits.version();
+        let (data, correction) = ec::construct_codewords(&bits.into_bytes(), version, LEVEL)?;
+        let mut canvas = Canvas::new(version, LEVEL);
+        canvas.draw_all_functional_patterns();
+        canvas.draw_data(&data, &correction);
+        let width = usize::from(version.width().unsigned_abs());
+        canvas.apply_mask(mask::best(&canvas, width));
+        let modules = canvas.into_colors().into_iter();
+        let dark = modules.map(|color| color == Color::Dark).collect();
         Ok(Self { width, dark })
     }
 
@@ -46,17 +55,14 @@ impl Matrix {
     /// Horizontal runs of dark modules as (x, y, length); coordinates include the quiet zone. Drawing runs instead
     /// of single squares leaves no hairlines between neighbours.
     pub fn runs(&self) -> Vec<(usize, usize, usize)> {
-        let mut runs = Vec::new();
-        for y in 0..self.full_width() {
+        let mut runs = Vec::with_capacity(self.dark.len() / 3);
+        for (y, row) in self.dark.chunks(self.width).enumerate() {
             let mut x = 0;
-            while x < self.full_width() {
-                let length = (x..self.full_width())
-                    .take_while(|&x| self.is_dark(x, y))
-                    .count();
-                if length > 0 {
-                    runs.push((x, y, length));
+            for run in row.chunk_by(|left, right| left == right) {
+                if run[0] {
+                    runs.push((x + QUIET_ZONE, y + QUIET_ZONE, run.len()));
                 }
-                x += length + 1;
+                x += run.len();
             }
         }
         runs

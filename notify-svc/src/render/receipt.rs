@@ -6,6 +6,8 @@ use base::{EventId, Money, MoneyError, OrderId, TicketId, Zone};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::Language;
+
 /// One paid order with everything that is printed about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -30,6 +32,8 @@ pub struct Order {
     pub total: Money,
     /// The order page, secret included: whoever has it sees the order.
     pub link: String,
+    /// In which everything about it is written.
+    pub language: Language,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +46,9 @@ pub struct Event {
     pub starts_at: OffsetDateTime,
     /// Every date a person reads is in this zone.
     pub zone: Zone,
+    /// The greater one is newer, where these facts differ from others; 0 where nobody knows.
+    #[serde(default)]
+    pub version: i64,
     /// The event's page in the shop.
     pub public_url: String,
 }
@@ -84,22 +91,6 @@ pub struct Seller {
     pub contact: String,
 }
 
-impl Tax {
-    /// The rate as people write it, without needless zeros: `19 %`, `7.7 %`, `8.875 %`.
-    pub(super) fn percent(&self) -> String {
-        const PPM_PER_PERCENT: u32 = 10_000;
-        let (whole, part) = (
-            self.rate_ppm / PPM_PER_PERCENT,
-            self.rate_ppm % PPM_PER_PERCENT,
-        );
-        let decimals = format!("{part:04}");
-        match decimals.trim_end_matches('0') {
-            "" => format!("{whole} %"),
-            decimals => format!("{whole}.{decimals} %"),
-        }
-    }
-}
-
 impl Receipt {
     /// What one ticket of this category cost; none where two lines of one name differ, as no price is better than a
     /// wrong one.
@@ -127,12 +118,5 @@ impl Receipt {
         let taxes = sums.into_iter();
         let taxes = taxes.map(|(rate_ppm, amount)| Tax { rate_ppm, amount });
         Ok(taxes.filter(|tax| tax.amount.amount_minor != 0).collect())
-    }
-}
-
-impl Event {
-    /// The start as a person at the venue would say it.
-    pub(crate) fn starts_at_text(&self) -> String {
-        self.zone.format_long(self.starts_at)
     }
 }

@@ -3,12 +3,14 @@
 use kit::{Certainty, Code, ErrorReason, Failure};
 use proto::{
     Peer,
-    event::OrderPaid,
+    event::{OrderCancelled, OrderPaid, OrderPostponed, envelope::Payload},
     notify::{
         DocumentKind, RenderDocumentRequest, RenderDocumentResponse,
         document_service_client::DocumentServiceClient,
     },
 };
+
+use time::macros::datetime;
 
 use crate::harness::{Harness, LINK};
 
@@ -31,7 +33,7 @@ async fn render(
 }
 
 #[tokio::test]
-async fn the_three_documents_are_rendered() {
+async fn every_document_is_rendered() {
     let harness = Harness::start().await;
     let facts = harness.paid();
     let document = async |kind| {
@@ -49,6 +51,11 @@ async fn the_three_documents_are_rendered() {
     assert!(calendar.content.starts_with(b"BEGIN:VCALENDAR\r\n"));
     assert_eq!(calendar.media_type, "text/calendar; charset=utf-8");
     assert_eq!(calendar.file_name, "event-BX-7K3M9Q.ics");
+
+    let receipt = document(DocumentKind::ReceiptPdf).await;
+    assert!(receipt.content.starts_with(b"%PDF-"));
+    assert_eq!(receipt.media_type, "application/pdf");
+    assert_eq!(receipt.file_name, "receipt-BX-7K3M9Q.pdf");
 
     let receipt = document(DocumentKind::ReceiptHtml).await;
     let html = String::from_utf8(receipt.content).unwrap();
@@ -150,5 +157,64 @@ async fn only_the_gateway_may_ask() {
         Failure::from_status(&status).reason,
         ErrorReason::CallerNotAllowed
     );
+    harness.check_invariants(0).await;
+}
+
+/// The entry that a mail brings, with its folds undone.
+async fn entry_of(harness: &Harness, payload: Payload) -> String {
+    let envelope = harness.message(payload);
+    harness.accept(std::slice::from_ref(&envelope)).await;
+    harness.reaches(&envelope, "sent", 1).await;
+    let mail = harness.sink.messages().pop().unwrap().data;
+    let (_, part) = mail.split_once("Content-Type: text/calendar").unwrap();
+    let (_, body) = part.split_once("\r\n\r\n").unwrap();
+    let (entry, _) = body.split_once("\r\n--").unwrap();
+    let head = part.split_once("\r\n\r\n").unwrap().0;
+    assert!(!head.contains("base64"), "{head}");
+    format!("{head}\r\n{entry}")
+        .replace("=\r\n", "")
+        .replace("=3D", "=")
+}
+
+#[tokio::test]
+async fn news_of_an_event_bring_its_entry_up_to_date() {
+    let harness = Harness::start().await;
+    let mut order = harness.order();
+    let event = order.event.as_mut().unwrap();
+    let previous = event
+        .date_time
+        .replace(proto::timestamp(datetime!(2026-07-12 18:00 UTC)));
+    event.version = 5;
+    let postponed = Payload::OrderPostponed(OrderPostponed {
+        order: Some(order.clone()),
+        number: 1,
+        previous_date_time: previous,
+        explanation: String::new(),
+        cancel_until: None,
+    });
+    let entry = entry_of(&harness, postponed).await;
+    for part in [
+        "method=PUBLISH",
+        "SEQUENCE:5\r\n",
+        "DTSTART;TZID=Europe/Prague:20260712T200000\r\n",
+        "STATUS:CONFIRMED\r\n",
+    ] {
+        assert!(entry.contains(part), "{part} is missing: {entry}");
+    }
+
+    let cancelled = Payload::OrderCancelled(OrderCancelled {
+        order: Some(order),
+        explanation: String::new(),
+        refund: None,
+    });
+    let entry = entry_of(&harness, cancelled).await;
+    for part in [
+        "method=CANCEL",
+        "METHOD:CANCEL\r\n",
+        "SEQUENCE:6\r\n",
+        "STATUS:CANCELLED\r\n",
+    ] {
+        assert!(entry.contains(part), "{part} is missing: {entry}");
+    }
     harness.check_invariants(0).await;
 }

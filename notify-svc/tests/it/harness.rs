@@ -1,12 +1,12 @@
 //! The real service on a database of its own, with a mail sink and a NATS that is not there unless
 //! a test starts it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use base::{MessageId, NotificationId, OrderId, Sealer, Sources};
+use base::{ManualClock, MessageId, NotificationId, OrderId, Sealer, Sources, SystemRandom};
 use clap::Parser as _;
 use kit::{Bind, ErrorReason, Failure, MeshKey, Shutdown, Tasks, client, client::MeshChannel};
-use notify_svc::{Config, MIGRATOR, build};
+use notify_svc::{Config, MIGRATOR, build_with_verifier};
 use proto::{
     Peer,
     common::Money,
@@ -20,13 +20,20 @@ use proto::{
 };
 use sqlx::PgPool;
 use testkit::{NatsServer, Smtp, eventually, keys};
-use time::macros::datetime;
+use time::{OffsetDateTime, macros::datetime};
 use tokio::task::JoinHandle;
 
+use crate::admins::Trusting;
+
 pub const LIMIT: Duration = Duration::from_secs(30);
+/// The service's clock stands still, weeks before the event of its messages.
+const NOW: OffsetDateTime = datetime!(2026-05-02 10:00 UTC);
 pub const LINK: &str = "https://tickets.example/o/7/canary-link-secret";
+pub const UNSUBSCRIBE: &str = "https://tickets.example/u/7/canary-unsubscribe-secret";
 
 pub struct Harness {
+    /// What the program is started with, its name first.
+    pub args: Vec<String>,
     pub config: Config,
     pub rows: PgPool,
     pub nats: NatsServer,
@@ -56,7 +63,7 @@ impl Harness {
         let database = testkit::database("notifications", &MIGRATOR).await;
         let (nats, sink) = (NatsServer::reserve_private().await, Smtp::start().await);
         // A random key may start with a dash, so it stands behind an equals sign.
-        let config = Config::parse_from([
+        let args = vec![
             "notify-svc".to_owned(),
             format!("--database-url={}", database.url),
             format!("--nats-url={}", nats.url()),
@@ -64,9 +71,13 @@ impl Harness {
             format!("--link-seal-key={}", keys::random_text(32)),
             format!("--smtp-url={}", sink.url()),
             "--seller-name=Nightjar Concerts".to_owned(),
-        ]);
-        let (rows, sources) = (database.pool().await, Sources::system());
+        ];
+        let config = Config::parse_from(&args);
+        let clock = ManualClock::new(NOW);
+        let sources = Sources::new(clock, SystemRandom);
+        let rows = database.pool().await;
         Self {
+            args,
             config,
             rows,
             nats,
@@ -79,7 +90,9 @@ impl Harness {
     pub async fn run(&mut self) {
         assert!(self.running.is_none(), "the service runs already");
         let (bind, addr) = Bind::loopback().await.unwrap();
-        let server = build(&self.config, bind, Sources::system()).await.unwrap();
+        let verifier = Arc::new(Trusting);
+        let server = build_with_verifier(&self.config, bind, self.sources.clone(), verifier);
+        let server = server.await.unwrap();
         let (shutdown, tasks) = (Shutdown::new(), server.tasks().clone());
         let begun = shutdown.clone();
         let serving = tokio::spawn(async move { server.serve(begun).await.unwrap() });
@@ -107,7 +120,7 @@ impl Harness {
         &self.running.as_ref().unwrap().url
     }
 
-    fn channel(&self, peer: Peer) -> MeshChannel {
+    pub fn channel(&self, peer: Peer) -> MeshChannel {
         let mesh: &MeshKey = &self.config.mesh_key;
         client::channel(self.url(), mesh.identity(peer)).unwrap()
     }
@@ -183,6 +196,7 @@ impl Harness {
                 location: "Lucerna Music Bar, Praha".to_owned(),
                 date_time: Some(proto::timestamp(datetime!(2026-06-12 18:00 UTC))),
                 timezone: "Europe/Prague".to_owned(),
+                version: 4,
             }),
             lines: vec![PaidLine {
                 category: "Standing".to_owned(),
@@ -198,11 +212,13 @@ impl Harness {
                 ticket("00000000-0000-7000-8000-000000000002", "BX1:SECOND"),
             ],
             seller: None,
+            revision: 0,
         }
     }
 
     /// What a message about another end of such an order carries.
     pub fn order(&self) -> OrderFacts {
+        let sealer: &Sealer = &self.config.link_seal_key;
         let paid = self.paid();
         OrderFacts {
             order_id: paid.order_id,
@@ -214,17 +230,22 @@ impl Harness {
             event: paid.event,
             total: paid.total,
             seller: paid.seller,
+            sealed_unsubscribe_link: sealer.seal(
+                &self.sources,
+                "unsubscribe-link",
+                UNSUBSCRIBE.as_bytes(),
+            ),
         }
     }
 
-    /// The one notification of this message's order.
+    /// The one notification of what this message is about.
     pub async fn notification(&self, envelope: &Envelope) -> Notification {
         let row = sqlx::query_as(
             "SELECT id, status, attempts, last_error,
                     extract(epoch FROM next_attempt_at - clock_timestamp())::float8
-             FROM notifications WHERE order_id = $1",
+             FROM notifications WHERE subject_id = $1",
         )
-        .bind(order_of(envelope).uuid())
+        .bind(subject_of(envelope))
         .fetch_one(&self.rows)
         .await
         .unwrap();
@@ -259,6 +280,15 @@ impl Harness {
     /// A round of the sender has come and gone: it sent a mail that is younger than all others.
     pub async fn round_passes(&self) {
         let envelope = self.envelope();
+        self.accept(std::slice::from_ref(&envelope)).await;
+        self.reaches(&envelope, "sent", 1).await;
+    }
+
+    /// The same with a mail to this address, where others are in trouble.
+    pub async fn round_passes_for(&self, email: &str) {
+        let mut paid = self.paid();
+        paid.email = email.to_owned();
+        let envelope = self.envelope_of(paid);
         self.accept(std::slice::from_ref(&envelope)).await;
         self.reaches(&envelope, "sent", 1).await;
     }
@@ -301,7 +331,7 @@ impl Harness {
         let odd: Vec<String> = sqlx::query_scalar(
             "SELECT concat_ws(' ', id, status, attempts, last_error) FROM notifications
              WHERE status = 'sending'
-                OR (status = 'sent') <> (sent_at IS NOT NULL)
+                OR (status <> 'erased' AND (status IN ('sent', 'bounced')) <> (sent_at IS NOT NULL))
                 OR (status = 'failed' AND last_error IS NULL)",
         )
         .fetch_all(&self.rows)
@@ -318,13 +348,22 @@ pub fn eur(amount_minor: i64) -> Option<Money> {
     })
 }
 
-fn order_of(envelope: &Envelope) -> OrderId {
+fn subject_of(envelope: &Envelope) -> uuid::Uuid {
     let id = |order: &Option<OrderFacts>| order.as_ref().unwrap().order_id.clone();
     let id = match envelope.payload.as_ref().unwrap() {
         Payload::OrderPaid(paid) => paid.order_id.clone(),
         Payload::OrderUnfulfillable(message) => id(&message.order),
         Payload::OrderRefunded(message) => id(&message.order),
         Payload::OrderCancelled(message) => id(&message.order),
+        Payload::OrderPostponed(message) => id(&message.order),
+        Payload::OrderReminder(message) => id(&message.order),
+        Payload::OrderAwaitingTransfer(message) => id(&message.order),
+        // What these are about is no order.
+        Payload::TicketTransferred(message) => message.ticket.as_ref().unwrap().id.clone(),
+        Payload::LookupCodeRequested(message) => message.id.clone(),
+        Payload::AdminInvited(message) => message.id.clone(),
+        Payload::PasswordResetRequested(message) => message.id.clone(),
+        Payload::OrderErased(message) => message.order_id.clone(),
     };
     id.parse().unwrap()
 }

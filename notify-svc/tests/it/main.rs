@@ -3,10 +3,20 @@
 #![expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
 
 mod accept;
+mod admins;
+mod bounces;
+mod calendar;
 mod config;
 mod documents;
+mod drills;
+mod erase;
+mod faults;
 mod harness;
 mod jetstream;
 mod letters;
+mod news;
+mod paper;
 mod render;
 mod send;
+mod templates;
+mod tls;

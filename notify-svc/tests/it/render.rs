@@ -5,16 +5,37 @@
 use base::{Currency, EventId, Money, OrderId, TicketId};
 use lettre::message::Mailbox;
 use notify_svc::render::{
-    Event, Line, Order, Receipt, Seller, Tax, Ticket, calendar, email_message, qr, receipt_mail,
-    tickets_pdf,
+    Event, Kind, Language, Line, Mail, Order, Receipt, RenderError, Seller, Stamp, Tax, Ticket,
+    calendar, letter_mail, letter_message, qr, receipt_letter, ticket_files, tickets_pdf,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
 use uuid::Uuid;
 
 /// As long as a signed ticket code, in its alphabet.
-const LONG_CODE: &str = "BX1:6BFOXN*TS0BI$ZD-PHKJ7.N2 G+2QW%HR3/Z8LK:MA1*NN7O4V KQ5$P0XJ-8WY3TT.E6/\
+pub const LONG_CODE: &str = "BX1:6BFOXN*TS0BI$ZD-PHKJ7.N2 G+2QW%HR3/Z8LK:MA1*NN7O4V KQ5$P0XJ-8WY3TT.E6/\
 D2%U+AHS9 C4BB:VZ1LM*O7G0FQ$KR3-NE5.I8W+TX%J2/Y6AUD";
+
+/// In the words that come with the program.
+fn receipt_mail(receipt: &Receipt) -> Result<Mail, RenderError> {
+    let wording = Kind::Receipt.wording(receipt.order.language);
+    letter_mail(&receipt_letter(receipt)?, wording)
+}
+
+fn email_message(
+    receipt: &Receipt,
+    from: Mailbox,
+    message_id: &str,
+) -> Result<lettre::Message, RenderError> {
+    let stamp = Stamp {
+        from,
+        message_id: message_id.to_owned(),
+        date: receipt.order.paid_at,
+    };
+    let wording = Kind::Receipt.wording(receipt.order.language);
+    let files = ticket_files(receipt)?;
+    letter_message(&receipt_letter(receipt)?, wording, files, stamp)
+}
 
 fn eur(amount_minor: i64) -> Money {
     Money {
@@ -23,7 +44,7 @@ fn eur(amount_minor: i64) -> Money {
     }
 }
 
-fn receipt() -> Receipt {
+pub fn receipt() -> Receipt {
     let ticket = |id: u128, code: &str, category: &str| Ticket {
         id: TicketId::from(Uuid::from_u128(id)),
         code: code.to_owned(),
@@ -48,6 +69,7 @@ fn receipt() -> Receipt {
             total: eur(14_000),
             link: "https://tickets.example/o/00000000-0000-0000-0000-000000000007/s3cr3t"
                 .to_owned(),
+            language: Language::En,
         },
         event: Event {
             id: EventId::from(Uuid::from_u128(5)),
@@ -57,6 +79,7 @@ fn receipt() -> Receipt {
                 .to_owned(),
             starts_at: datetime!(2026-06-12 18:00 UTC),
             zone: "Europe/Prague".parse().unwrap(),
+            version: 4,
             public_url: "https://tickets.example/events/nightjar-live".to_owned(),
         },
         lines: vec![
@@ -279,9 +302,9 @@ fn the_mail_says_who_sold_it_and_what_the_prices_contain() {
     let mail = receipt_mail(&full_receipt()).unwrap();
     assert!(
         mail.text.contains(
-            "2 x Standing at 45.00 EUR: 90.00 EUR\n\
-             \x20   each includes a service fee of 1.50 EUR\n\
-             1 x Balcony at 50.00 EUR: 50.00 EUR\n"
+            "2 x Standing, 45.00 EUR: 90.00 EUR\n\
+             \x20   Each includes a service fee of 1.50 EUR\n\
+             1 x Balcony, 50.00 EUR: 50.00 EUR\n"
         ),
         "{}",
         mail.text
@@ -354,7 +377,10 @@ fn a_guest_without_a_name_is_not_greeted_by_one() {
     receipt.order.name = None;
     let mail = receipt_mail(&receipt).unwrap();
     assert!(!mail.text.contains("Hello"), "{}", mail.text);
-    assert!(mail.html.contains("Thank you. Your order is paid"));
+    assert!(
+        mail.html
+            .contains("Thank you. Your order is paid and your 3 tickets are attached.")
+    );
     tickets_pdf(&receipt).unwrap();
 }
 
@@ -365,7 +391,7 @@ fn the_calendar_file_has_the_event_in_its_zone() {
     for line in [
         "METHOD:PUBLISH",
         "UID:00000000-0000-0000-0000-000000000005-00000000-0000-0000-0000-000000000007@boxoffice",
-        "SEQUENCE:0",
+        "SEQUENCE:4",
         "DTSTAMP:20260502T091530Z",
         "DTSTART;TZID=Europe/Prague:20260612T200000",
         "DTEND;TZID=Europe/Prague:20260612T230000",

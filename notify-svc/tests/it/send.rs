@@ -3,6 +3,7 @@
 use std::{slice::from_ref, time::Duration};
 
 use base::Secret;
+use proto::event::{LookupCodeRequested, envelope::Payload};
 use tokio::net::TcpListener;
 
 use crate::harness::{Harness, LIMIT};
@@ -87,11 +88,12 @@ async fn after_three_days_of_refusals_it_has_failed() {
     let envelope = harness.envelope();
     harness.accept(from_ref(&envelope)).await;
     harness.reaches(&envelope, "queued", 1).await;
-    sqlx::query("UPDATE notifications SET attempts = 10, next_attempt_at = clock_timestamp()")
+    sqlx::query("UPDATE notifications SET give_up_at = clock_timestamp()")
         .execute(&harness.rows)
         .await
         .unwrap();
-    harness.reaches(&envelope, "failed", 11).await;
+    harness.let_time_pass().await;
+    harness.reaches(&envelope, "failed", 2).await;
     harness.check_invariants(0).await;
 }
 
@@ -138,7 +140,7 @@ async fn a_lease_is_respected_while_it_lives_and_taken_over_when_it_ran_out() {
     let envelope = harness.envelope();
     harness.accept(from_ref(&envelope)).await;
     let leased = harness.reaches(&envelope, "sending", 1).await;
-    assert!((60.0..=90.0).contains(&leased.due_in_secs), "{leased:?}");
+    assert!((15.0..=30.0).contains(&leased.due_in_secs), "{leased:?}");
     harness.stop().await;
     drop(server);
     // As a process that was killed leaves it.
@@ -221,7 +223,8 @@ async fn a_mail_server_that_says_nothing_does_not_hold_up_the_end() {
     harness.reaches(&envelope, "sending", 1).await;
     let stop = tokio::time::timeout(Duration::from_secs(15), harness.stop());
     stop.await.expect("the service ends within its time");
-    harness.reaches(&envelope, "queued", 1).await;
+    let queued = harness.reaches(&envelope, "queued", 1).await;
+    assert!(queued.last_error.unwrap().contains("handed over"));
     harness.check_invariants(0).await;
 }
 
@@ -265,5 +268,38 @@ async fn without_a_mail_server_mails_are_files() {
     let mail = std::fs::read_to_string(mail).unwrap();
     assert!(mail.contains(&format!("Message-ID: <{}@boxoffice>\r\n", sent.id)));
     std::fs::remove_dir_all(folder).unwrap();
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn what_is_of_use_for_a_while_is_not_sent_too_late() {
+    let harness = Harness::start().await;
+    let code = |minutes: i64| {
+        harness.message(Payload::LookupCodeRequested(LookupCodeRequested {
+            id: base::MessageId::new(&harness.sources).to_string(),
+            email: "guest@example.com".to_owned(),
+            locale: "en".to_owned(),
+            sealed_code: harness.config.link_seal_key.seal(
+                &harness.sources,
+                "lookup-code",
+                b"123456",
+            ),
+            expires_at: Some(proto::timestamp(
+                harness.sources.now() + time::Duration::minutes(minutes),
+            )),
+        }))
+    };
+    let (stale, fresh) = (code(-1), code(10));
+    harness.accept(&[stale.clone(), fresh.clone()]).await;
+    harness.reaches(&fresh, "sent", 1).await;
+    harness.reaches(&stale, "failed", 1).await;
+    let tasks: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM notifications WHERE status = 'failed' AND dismissed_at IS NULL",
+    )
+    .fetch_one(&harness.rows)
+    .await
+    .unwrap();
+    assert_eq!(tasks, 0, "nobody has to do anything about it");
+    assert_eq!(harness.sink.messages().len(), 1);
     harness.check_invariants(0).await;
 }

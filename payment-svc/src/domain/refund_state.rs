@@ -109,11 +109,12 @@ pub enum RefundReason {
     OrderEnded,
     Mismatch,
     EventCancelled,
+    GuestCancelled,
     External,
 }
 
 impl RefundReason {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Requested,
         Self::Unfulfillable,
         Self::SecondPayment,
@@ -121,6 +122,7 @@ impl RefundReason {
         Self::OrderEnded,
         Self::Mismatch,
         Self::EventCancelled,
+        Self::GuestCancelled,
         Self::External,
     ];
 
@@ -134,6 +136,7 @@ impl RefundReason {
             Self::OrderEnded => "order_ended",
             Self::Mismatch => "mismatch",
             Self::EventCancelled => "event_cancelled",
+            Self::GuestCancelled => "guest_cancelled",
             Self::External => "external",
         }
     }
@@ -151,6 +154,7 @@ impl RefundReason {
             Self::OrderEnded => WireReason::OrderEnded,
             Self::Mismatch => WireReason::Mismatch,
             Self::EventCancelled => WireReason::EventCancelled,
+            Self::GuestCancelled => WireReason::GuestCancelled,
             Self::External => WireReason::External,
         }
     }

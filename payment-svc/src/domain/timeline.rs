@@ -10,6 +10,16 @@ pub const PART_PAYMENT: &str = "part_payment";
 pub const SECOND_PAYMENT: &str = "second_payment";
 /// Of an order that had cost nothing; the others end, or have refunds that say so.
 pub const EVENT_CANCELLED: &str = "event_cancelled";
+/// Its guest is told, where there are tickets for the date of before.
+pub const EVENT_POSTPONED: &str = "event_postponed";
+pub const RECEIPT_SENT: &str = "receipt_sent";
+/// Of a paid order, by the rule of its event.
+pub const GUEST_CANCELLED: &str = "guest_cancelled";
+pub const ADDRESS_CORRECTED: &str = "address_corrected";
+/// A ticket is about to be somebody else's, is, or stays.
+pub const TICKET_LEAVES: &str = "ticket_leaves";
+pub const TICKET_HANDED_ON: &str = "ticket_handed_on";
+pub const TICKET_NOT_HANDED_ON: &str = "ticket_not_handed_on";
 
 /// A refund was paid out, and the guest's bank did not take it.
 pub const MONEY_CAME_BACK: &str = "money_came_back";
@@ -70,6 +80,15 @@ fn note(reason: &str) -> Option<(&'static str, String)> {
             "A second payment arrived; it will be returned.",
         ),
         EVENT_CANCELLED => (EVENT_CANCELLED, "The event was cancelled."),
+        EVENT_POSTPONED => (EVENT_POSTPONED, "The event has a new date."),
+        RECEIPT_SENT => (RECEIPT_SENT, "The receipt was sent again."),
+        GUEST_CANCELLED => (GUEST_CANCELLED, "You cancelled the order."),
+        ADDRESS_CORRECTED => (ADDRESS_CORRECTED, "The order goes to another address."),
+        TICKET_HANDED_ON => (TICKET_HANDED_ON, "A ticket was handed on."),
+        TICKET_NOT_HANDED_ON => (
+            TICKET_NOT_HANDED_ON,
+            "A ticket could not be handed on: it was not valid any more.",
+        ),
         "refund_requested" => ("refund_requested", "Money is being sent back to you."),
         "refund_succeeded" => ("refund_succeeded", "The money is on its way to you."),
         "refund_failed" => (

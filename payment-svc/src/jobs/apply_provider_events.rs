@@ -193,7 +193,8 @@ async fn record(conn: &mut PgConnection, all: &Arc<[Finished]>) -> Result<(), Er
     let outcomes: Vec<String> = all.iter().map(|one| one.outcome.to_owned()).collect();
     sqlx::query!(
         "WITH wish AS (
-             SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[]) AS w (id, state, outcome)
+             SELECT id, state, outcome
+             FROM UNNEST($1::uuid[], $2::text[], $3::text[]) AS w (id, state, outcome)
          ), locked AS MATERIALIZED (
              SELECT id FROM provider_events WHERE id = ANY($1) AND state = 'received'
              ORDER BY id FOR UPDATE

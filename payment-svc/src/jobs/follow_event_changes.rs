@@ -1,5 +1,5 @@
-//! Reads what changed in ticket-svc's programme. A cancelled event becomes a row here, in the
-//! transaction that moves the cursor: no change is missed, and none counts twice.
+//! Reads what changed in ticket-svc's programme. An event that was cancelled or moved becomes a row here,
+//! in the transaction that moves the cursor: no change is missed, and none counts twice.
 
 use std::sync::Arc;
 
@@ -8,7 +8,11 @@ use proto::ticket::{EventChange, ListEventChangesRequest};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::{app::App, error::Error};
+use crate::{
+    app::App,
+    error::Error,
+    saga::{EventNow, Moved},
+};
 
 const BATCH_ROWS: u32 = 500;
 const CANCELLED: &str = "event.cancelled";
@@ -17,11 +21,18 @@ struct Read {
     from_seq: i64,
     to_seq: i64,
     cancelled: Vec<Cancelled>,
+    moved: Vec<Change>,
 }
 
 struct Cancelled {
     event: EventId,
     explanation: String,
+    at: OffsetDateTime,
+}
+
+struct Change {
+    event: EventId,
+    moved: Moved,
     at: OffsetDateTime,
 }
 
@@ -42,7 +53,11 @@ pub(super) async fn round(app: Arc<App>) -> anyhow::Result<bool> {
     let read = Read {
         from_seq,
         to_seq: last.seq,
-        cancelled: cancelled.map(read_change).collect::<Result<_, _>>()?,
+        cancelled: cancelled.map(read_cancelled).collect::<Result<_, _>>()?,
+        moved: changes
+            .iter()
+            .filter_map(read_moved)
+            .collect::<Result<_, _>>()?,
     };
     app.db
         .run(read, |tx, read| Box::pin(record(tx, read)))
@@ -60,14 +75,34 @@ async fn cursor(app: &App) -> Result<i64, Error> {
     read.await
 }
 
-fn read_change(change: &EventChange) -> Result<Cancelled, Error> {
+fn read_cancelled(change: &EventChange) -> Result<Cancelled, Error> {
+    let (event, at) = read_head(change)?;
+    Ok(Cancelled {
+        event,
+        explanation: change.cancel_reason.clone(),
+        at,
+    })
+}
+
+/// None where the change says nothing of the event itself, or it is gone.
+fn read_moved(change: &EventChange) -> Option<Result<Change, Error>> {
+    let facts = change.event.clone()?;
+    let read = || {
+        let (event, at) = read_head(change)?;
+        let moved = Moved {
+            event: EventNow::read(facts)?,
+            explanation: change.postpone_reason.clone(),
+        };
+        Ok(Change { event, moved, at })
+    };
+    Some(read())
+}
+
+fn read_head(change: &EventChange) -> Result<(EventId, OffsetDateTime), Error> {
     let broken = || Error::Broken("ticket-svc told of a change without its facts");
     let at = change.changed_at.as_ref().ok_or_else(broken)?;
-    Ok(Cancelled {
-        event: change.event_id.parse().map_err(|_| broken())?,
-        explanation: change.cancel_reason.clone(),
-        at: proto::timestamp_from(at).map_err(|_| broken())?,
-    })
+    let event = change.event_id.parse().map_err(|_| broken())?;
+    Ok((event, proto::timestamp_from(at).map_err(|_| broken())?))
 }
 
 /// Another process may have read the same: then it has recorded it too.
@@ -91,5 +126,35 @@ async fn record(tx: &mut PgConnection, read: &Read) -> Result<(), Error> {
         .execute(&mut *tx)
         .await?;
     }
+    for change in &read.moved {
+        upsert(tx, change).await?;
+    }
+    Ok(())
+}
+
+/// Two changes that were read together tell the same facts.
+async fn upsert(tx: &mut PgConnection, change: &Change) -> Result<(), Error> {
+    let event = &change.moved.event;
+    sqlx::query!(
+        "INSERT INTO event_moves (event_id, version, title, location, date_time, timezone,
+             explanation, changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (event_id) DO UPDATE
+         SET version = excluded.version, title = excluded.title, location = excluded.location,
+             date_time = excluded.date_time, timezone = excluded.timezone,
+             explanation = excluded.explanation, changed_at = excluded.changed_at,
+             next_scan_at = clock_timestamp(), scans = 0
+         WHERE event_moves.version < excluded.version",
+        change.event.uuid(),
+        event.version,
+        event.title,
+        event.location,
+        event.date_time,
+        event.timezone,
+        change.moved.explanation,
+        change.at,
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }

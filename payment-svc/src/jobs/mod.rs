@@ -3,9 +3,13 @@
 mod apply_provider_events;
 mod drive_orders;
 mod drive_refunds;
+mod drive_transfers;
 mod follow_event_changes;
+mod follow_events;
+mod forget_desk;
 mod reconcile_refunds;
 mod refund_cancelled_events;
+mod remind_guests;
 mod room;
 
 use std::{sync::Arc, time::Duration};
@@ -21,6 +25,8 @@ use room::Room;
 
 /// A job looks by itself this often, should a nudge be lost with its process.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const FORGET_INTERVAL: Duration = Duration::from_secs(600);
+const REMINDER_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(crate) fn start(app: &Arc<App>) {
     let (shared, room) = (app.clone(), Arc::new(Room::default()));
@@ -36,6 +42,45 @@ pub(crate) fn start(app: &Arc<App>) {
             apply_provider_events::round(shared.clone(), room.clone())
         });
     start_refunds(app);
+    start_news(app);
+    start_desk(app);
+}
+
+fn start_desk(app: &Arc<App>) {
+    let shared = app.clone();
+    app.tasks.job(
+        "drive_transfers",
+        POLL_INTERVAL,
+        Arc::default(),
+        move || drive_transfers::round(shared.clone()),
+    );
+    let shared = app.clone();
+    app.tasks
+        .job("forget_desk", FORGET_INTERVAL, Arc::default(), move || {
+            forget_desk::round(shared.clone())
+        });
+}
+
+fn start_news(app: &Arc<App>) {
+    let shared = app.clone();
+    app.tasks.job(
+        "follow_event_changes",
+        POLL_INTERVAL,
+        Arc::default(),
+        move || follow_event_changes::round(shared.clone()),
+    );
+    let shared = app.clone();
+    app.tasks
+        .job("follow_events", POLL_INTERVAL, Arc::default(), move || {
+            follow_events::round(shared.clone())
+        });
+    let shared = app.clone();
+    app.tasks.job(
+        "remind_guests",
+        REMINDER_INTERVAL,
+        Arc::default(),
+        move || remind_guests::round(shared.clone()),
+    );
 }
 
 fn start_refunds(app: &Arc<App>) {
@@ -51,13 +96,6 @@ fn start_refunds(app: &Arc<App>) {
         POLL_INTERVAL,
         Arc::default(),
         move || reconcile_refunds::round(shared.clone(), cursors.clone()),
-    );
-    let shared = app.clone();
-    app.tasks.job(
-        "follow_event_changes",
-        POLL_INTERVAL,
-        Arc::default(),
-        move || follow_event_changes::round(shared.clone()),
     );
     let shared = app.clone();
     app.tasks.job(

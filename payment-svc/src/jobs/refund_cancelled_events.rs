@@ -231,6 +231,10 @@ async fn tell_of_a_free_order(app: &App, claim: &Claim, order: OrderId) -> Resul
                     return Ok(());
                 }
                 store::note(tx, *order, status, by, EVENT_CANCELLED).await?;
+                // Who gave the tickets back hears no more of them.
+                if saga::was_cancelled_by_guest(tx, *order).await? {
+                    return Ok(());
+                }
                 announcement.of_a_free_order(tx, explanation).await
             })
         });

@@ -91,11 +91,12 @@ impl Provider for Manual {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn payee(&self) -> &str {
+        self.instructions.trim_end()
+    }
+
     fn instructions(&self, reference: &str, amount: Money) -> String {
-        format!(
-            "{}\nAmount: {amount}\nReference: {reference}",
-            self.instructions.trim_end()
-        )
+        format!("{}\nAmount: {amount}\nReference: {reference}", self.payee())
     }
 
     fn verify_webhook(

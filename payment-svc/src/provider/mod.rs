@@ -219,6 +219,11 @@ pub(crate) trait Provider: Send + Sync + 'static {
     /// take many pages, each of which the provider bounds itself.
     fn refunds_since(&self, since: OffsetDateTime) -> Call<'_, Vec<SeenRefund>>;
 
+    /// Where to pay to where there is no page, as the settings say it; empty elsewhere.
+    fn payee(&self) -> &str {
+        ""
+    }
+
     /// How to pay where there is no page; empty elsewhere.
     fn instructions(&self, reference: &str, amount: Money) -> String;
 

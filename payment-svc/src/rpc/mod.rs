@@ -7,8 +7,8 @@ mod internal;
 use std::sync::Arc;
 
 use proto::payment::{
-    order_admin_service_server::OrderAdminService, order_service_server::OrderService,
-    provider_event_service_server::ProviderEventService,
+    desk_service_server::DeskService, order_admin_service_server::OrderAdminService,
+    order_service_server::OrderService, provider_event_service_server::ProviderEventService,
     refund_admin_service_server::RefundAdminService, sandbox_service_server::SandboxService, *,
 };
 use tonic::{Request, Response, Status, async_trait};
@@ -18,6 +18,7 @@ use crate::{app::App, provider::sandbox::Sandbox};
 pub(crate) use internal::receive_event::{NewEvent, store_events};
 
 pub(crate) struct Orders(pub Arc<App>);
+pub(crate) struct Desk(pub Arc<App>);
 pub(crate) struct OrdersAdmin(pub Arc<App>);
 pub(crate) struct RefundsAdmin(pub Arc<App>);
 pub(crate) struct SandboxPage(pub Arc<Sandbox>);
@@ -76,6 +77,99 @@ impl OrderService for Orders {
     ) -> Result<Response<ListProvidersResponse>, Status> {
         Ok(Response::new(
             guest::list_providers::list_providers(&self.0, r.into_inner()).await?,
+        ))
+    }
+}
+
+#[async_trait]
+impl DeskService for Desk {
+    async fn resend_receipt(
+        &self,
+        r: Request<ResendReceiptRequest>,
+    ) -> Result<Response<ResendReceiptResponse>, Status> {
+        Ok(Response::new(
+            guest::resend_receipt::resend_receipt(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn request_lookup_code(
+        &self,
+        r: Request<RequestLookupCodeRequest>,
+    ) -> Result<Response<RequestLookupCodeResponse>, Status> {
+        Ok(Response::new(
+            guest::request_lookup_code::request_lookup_code(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn redeem_lookup_code(
+        &self,
+        r: Request<RedeemLookupCodeRequest>,
+    ) -> Result<Response<RedeemLookupCodeResponse>, Status> {
+        Ok(Response::new(
+            guest::redeem_lookup_code::redeem_lookup_code(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn update_preferences(
+        &self,
+        r: Request<UpdatePreferencesRequest>,
+    ) -> Result<Response<UpdatePreferencesResponse>, Status> {
+        Ok(Response::new(
+            guest::update_preferences::update_preferences(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn unsubscribe(
+        &self,
+        r: Request<UnsubscribeRequest>,
+    ) -> Result<Response<UnsubscribeResponse>, Status> {
+        Ok(Response::new(
+            guest::unsubscribe::unsubscribe(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn correct_address(
+        &self,
+        r: Request<CorrectAddressRequest>,
+    ) -> Result<Response<CorrectAddressResponse>, Status> {
+        Ok(Response::new(
+            guest::correct_address::correct_address(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn transfer_ticket(
+        &self,
+        r: Request<TransferTicketRequest>,
+    ) -> Result<Response<TransferTicketResponse>, Status> {
+        Ok(Response::new(
+            guest::transfer_ticket::transfer_ticket(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn get_transferred_ticket(
+        &self,
+        r: Request<GetTransferredTicketRequest>,
+    ) -> Result<Response<GetTransferredTicketResponse>, Status> {
+        Ok(Response::new(
+            guest::get_transferred_ticket::get_transferred_ticket(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn get_order_mark(
+        &self,
+        r: Request<GetOrderMarkRequest>,
+    ) -> Result<Response<GetOrderMarkResponse>, Status> {
+        Ok(Response::new(
+            guest::get_order_mark::get_order_mark(&self.0, r.into_inner()).await?,
+        ))
+    }
+
+    async fn get_terms(
+        &self,
+        r: Request<GetTermsRequest>,
+    ) -> Result<Response<GetTermsResponse>, Status> {
+        Ok(Response::new(
+            guest::get_terms::get_terms(&self.0, r.into_inner()).await?,
         ))
     }
 }
@@ -184,6 +278,15 @@ impl OrderAdminService for OrdersAdmin {
     ) -> Result<Response<ResolveMismatchResponse>, Status> {
         Ok(Response::new(
             admin::resolve_mismatch::resolve_mismatch(&self.0, r).await?,
+        ))
+    }
+
+    async fn erase_guest(
+        &self,
+        r: Request<EraseGuestRequest>,
+    ) -> Result<Response<EraseGuestResponse>, Status> {
+        Ok(Response::new(
+            admin::erase_guest::erase_guest(&self.0, r).await?,
         ))
     }
 

@@ -1,5 +1,6 @@
 //! The guest is told that money goes back, once per refund: the message is a row of the transaction
-//! that moves the refund. What a whole order is told goes with the first of its refunds.
+//! that moves the refund. What a whole order is told goes with the first of its refunds. A guest who has
+//! unsubscribed hears nothing of it; the story of the order says what was kept from them.
 
 use base::{MessageId, OrderId};
 use kit::CallContext;
@@ -13,22 +14,32 @@ use proto::{
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::facts::snapshot;
+use super::{
+    facts::snapshot,
+    news::{self, News},
+    send_back::order_status,
+};
 use crate::{
     app::App,
     domain::refund_state::RefundReason,
     error::Error,
     refunds::RefundRow,
-    store::{self, OrderRow},
+    store::{self, By, OrderRow},
     view::minor,
 };
+
+const ACTOR: &str = "saga";
+/// The kind of the message follows.
+const WITHHELD: &str = "withheld:";
 
 /// What a message about an order needs and a transaction cannot make.
 #[derive(Clone)]
 pub(crate) struct Announcement {
     message: MessageId,
     at: OffsetDateTime,
+    id: OrderId,
     order: OrderFacts,
+    by: By,
     /// Database work has no call in hand, and the message carries on its trace.
     context: CallContext,
 }
@@ -45,12 +56,34 @@ pub(super) enum Moment {
 impl Announcement {
     pub async fn of(app: &App, order: OrderId) -> Result<Self, Error> {
         let (order, _) = store::load(app, order).await?;
-        Ok(Self {
+        Ok(Self::about(app, &order))
+    }
+
+    pub fn about(app: &App, order: &OrderRow) -> Self {
+        Self {
             message: MessageId::new(&app.sources),
             at: app.sources.now(),
-            order: order_facts(app, &order),
+            id: order.order_id(),
+            order: order_facts(app, order),
+            by: By::now(ACTOR),
             context: kit::current(),
-        })
+        }
+    }
+
+    /// Tells what an order may hear several times, with its number. The order is locked.
+    pub(super) async fn of_news(
+        &self,
+        tx: &mut PgConnection,
+        news: News,
+        payload: impl FnOnce(OrderFacts, u32) -> Payload + Send,
+    ) -> Result<(), Error> {
+        if !self.is_wanted(tx).await? {
+            return Ok(());
+        }
+        match news::number(tx, self.message, self.id, news).await? {
+            Some(number) => self.write(tx, payload(self.order.clone(), number)).await,
+            None => Ok(()),
+        }
     }
 
     /// Tells the guest of a refund, if this is the moment for its reason. The order is locked.
@@ -61,7 +94,9 @@ impl Announcement {
         moment: Moment,
     ) -> Result<(), Error> {
         let (due, cause) = match refund.reason()? {
-            RefundReason::Requested => (Moment::PaidOut, RefundCause::Requested),
+            RefundReason::Requested | RefundReason::GuestCancelled => {
+                (Moment::PaidOut, RefundCause::Requested)
+            }
             RefundReason::SecondPayment => (Moment::Leaves, RefundCause::SecondPayment),
             RefundReason::Overpaid => (Moment::Leaves, RefundCause::Overpaid),
             RefundReason::OrderEnded => (Moment::Leaves, RefundCause::OrderEnded),
@@ -143,13 +178,38 @@ impl Announcement {
     }
 
     async fn enqueue(&self, tx: &mut PgConnection, payload: Payload) -> Result<(), Error> {
+        if self.is_wanted(tx).await? {
+            return self.write(tx, payload).await;
+        }
+        let status = order_status(tx, self.id).await?;
+        let reason = format!("{WITHHELD}{}", events::kind_of(&payload));
+        store::note(tx, self.id, status, &self.by, &reason).await?;
+        Ok(())
+    }
+
+    /// Fails where the order has gone to another address since this was made: whoever tells tries again.
+    async fn is_wanted(&self, tx: &mut PgConnection) -> Result<bool, Error> {
+        let order = sqlx::query!(
+            "SELECT notices, email FROM orders WHERE id = $1",
+            self.id.uuid()
+        );
+        let order = order.fetch_one(tx).await?;
+        if order.notices && order.email != self.order.email {
+            return Err(Error::Broken(
+                "an order went to another address while its guest was being told",
+            ));
+        }
+        Ok(order.notices)
+    }
+
+    async fn write(&self, tx: &mut PgConnection, payload: Payload) -> Result<(), Error> {
         let enqueue = events::enqueue(tx, self.message, self.at, payload);
         kit::with_context(self.context.clone(), enqueue).await?;
         Ok(())
     }
 }
 
-fn order_facts(app: &App, order: &OrderRow) -> OrderFacts {
+pub(super) fn order_facts(app: &App, order: &OrderRow) -> OrderFacts {
     OrderFacts {
         order_id: order.id.to_string(),
         number: order.number.clone(),
@@ -157,6 +217,7 @@ fn order_facts(app: &App, order: &OrderRow) -> OrderFacts {
         name: order.name.clone(),
         locale: order.locale.clone(),
         sealed_order_link: app.sealed_link(order),
+        sealed_unsubscribe_link: app.sealed_unsubscribe_link(order),
         event: Some(snapshot(order)),
         total: minor(order.total_amount_minor, &order.currency),
         seller: Some(Seller {

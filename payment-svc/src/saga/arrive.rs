@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
+    ask_for_transfer::TransferNotice,
     capture::{become_paid, part, second_payment, surplus},
     settle::{Locked, Settling},
 };
@@ -15,6 +16,13 @@ use crate::{
     error::Error,
     store::{self, AttemptRow, Audit},
 };
+
+/// Money that is being recorded, and what its guest is told if it is a part.
+struct Arriving {
+    settling: Settling,
+    confirmed: Confirmed,
+    notice: Option<TransferNotice>,
+}
 
 /// What a person confirmed.
 #[derive(Clone, Debug)]
@@ -40,23 +48,26 @@ pub(crate) async fn arrive(
         refund: RefundId::new(&app.sources),
         by: confirmed.audit.by.clone(),
     };
+    let (order, _) = store::load(app, attempt.order_id.into()).await?;
+    let reference = attempt.provider_ref.as_deref();
+    let arriving = Arriving {
+        settling,
+        confirmed,
+        notice: reference.and_then(|name| TransferNotice::of(app, &order, attempt, name)),
+    };
     let record = app
         .db
-        .run((settling, confirmed), |tx, (settling, confirmed)| {
-            Box::pin(record(tx, settling, confirmed))
-        });
+        .run(arriving, |tx, arriving| Box::pin(record(tx, arriving)));
     record.await?;
     kit::failpoint!("payment.order_paid");
     app.nudges.orders.notify_one();
     app.nudges.refunds.notify_one();
+    app.nudges.outbox.notify_one();
     Ok(())
 }
 
-async fn record(
-    tx: &mut PgConnection,
-    settling: &Settling,
-    confirmed: &Confirmed,
-) -> Result<(), Error> {
+async fn record(tx: &mut PgConnection, arriving: &Arriving) -> Result<(), Error> {
+    let (settling, confirmed) = (&arriving.settling, &arriving.confirmed);
     let order = Locked::read(tx, settling.attempt.order_id.into()).await?;
     if is_replay(tx, confirmed).await? {
         return Ok(());
@@ -79,7 +90,15 @@ async fn record(
         status if !status.may_become(OrderStatus::Paid) => {
             not_needed(tx, order, settling, (before.status()?, amount_minor)).await
         }
-        _ if here < before.amount_minor => part(tx, order, settling, amount_minor).await,
+        _ if here < before.amount_minor => {
+            part(tx, order, settling, amount_minor).await?;
+            match &arriving.notice {
+                Some(notice) if before.is_open() => {
+                    notice.tell(tx, before.amount_minor - here).await
+                }
+                _ => Ok(()),
+            }
+        }
         _ => {
             let id = before.id.into();
             store::advance_attempt(tx, id, AttemptStatus::Succeeded, None).await?;

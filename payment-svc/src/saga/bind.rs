@@ -6,7 +6,7 @@ use base::{AttemptId, EventId, HoldId, Money, OrderId, Secret, TicketTypeId};
 use kit::{Certainty, ErrorReason, Failure};
 use proto::{
     common::Seller,
-    ticket::{BeginPaymentRequest, BeginPaymentResponse},
+    ticket::{BeginPaymentRequest, BeginPaymentResponse, CancellationRule},
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -148,10 +148,12 @@ struct Facts {
     location: String,
     date_time: OffsetDateTime,
     timezone: String,
+    version: i64,
     seller: Seller,
     lines: Vec<Line>,
     provider_kind: String,
     event_providers: Vec<String>,
+    cancellation: Option<CancellationRule>,
     pay_by: Option<OffsetDateTime>,
     paying_until: Option<OffsetDateTime>,
 }
@@ -194,10 +196,12 @@ impl Facts {
             title: event.title,
             location: event.location,
             timezone: event.timezone,
+            version: event.version,
             seller: answer.seller.unwrap_or_else(|| app.installation_seller()),
             lines: lines.ok_or_else(broken)?,
             provider_kind: chosen.unwrap_or_else(|| preferred.to_owned()),
             event_providers: answer.event_provider_kinds,
+            cancellation: answer.cancellation.filter(|rule| rule.allowed),
             pay_by: time(answer.pay_by)?,
             paying_until: time(answer.paying_until)?,
         };
@@ -252,7 +256,8 @@ async fn record(tx: &mut PgConnection, binding: &Binding) -> Result<(), Error> {
          SET event_id = $2, event_slug = $3, event_title = $4, event_location = $5,
              event_date_time = $6, event_timezone = $7, pay_by = $8, paying_until = $9,
              provider = $10, event_providers = $11, seller_name = $12, seller_address = $13,
-             seller_tax_id = $14, seller_contact = $15
+             seller_tax_id = $14, seller_contact = $15, event_version = $16,
+             cancel_until_hours = $17, cancel_fee_ppm = $18
          WHERE id = $1 AND status = 'created'",
         binding.order.uuid(),
         facts.event.uuid(),
@@ -269,6 +274,13 @@ async fn record(tx: &mut PgConnection, binding: &Binding) -> Result<(), Error> {
         seller.address,
         seller.tax_id,
         seller.contact,
+        facts.version,
+        facts
+            .cancellation
+            .map(|rule| rule.until_hours.cast_signed()),
+        facts
+            .cancellation
+            .map_or(0, |rule| rule.fee_ppm.cast_signed()),
     );
     if bound.execute(&mut *tx).await?.rows_affected() == 0 {
         return Ok(());

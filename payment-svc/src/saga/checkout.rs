@@ -4,9 +4,8 @@
 use base::{AttemptId, Money, OrderId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use super::send_back::order_status;
+use super::{ask_for_transfer::TransferNotice, send_back::order_status};
 use crate::{
     app::App,
     domain::{
@@ -107,32 +106,50 @@ pub(crate) async fn checkout(
         Err(error) => return Err(error.into()),
     };
     kit::failpoint!("payment.checkout_created");
-    let input = (attempt.id, checkout.clone());
-    let store = app.db.run(input, |tx, (attempt, checkout)| {
-        Box::pin(store_reference(tx, *attempt, checkout))
-    });
+    let named = Named {
+        attempt: attempt.clone(),
+        checkout: checkout.clone(),
+        notice: TransferNotice::of(app, order, attempt, &checkout.reference),
+    };
+    let store = app
+        .db
+        .run(named, |tx, named| Box::pin(store_reference(tx, named)));
     store.await?;
+    app.nudges.outbox.notify_one();
     Ok(Some(checkout))
+}
+
+/// An attempt that its provider knows now.
+struct Named {
+    attempt: AttemptRow,
+    checkout: Checkout,
+    /// For the guest, where there is no page.
+    notice: Option<TransferNotice>,
 }
 
 /// An attempt that was ended meanwhile keeps its end and gets its reference all the same: whatever
 /// the provider says about it later must find it.
-async fn store_reference(
-    tx: &mut PgConnection,
-    attempt: Uuid,
-    checkout: &Checkout,
-) -> Result<(), Error> {
-    sqlx::query!(
+async fn store_reference(tx: &mut PgConnection, named: &Named) -> Result<(), Error> {
+    if named.notice.is_some() {
+        // Before the attempt, as everybody locks them.
+        order_status(tx, named.attempt.order_id.into()).await?;
+    }
+    let stored = sqlx::query_scalar!(
         "UPDATE payment_attempts
          SET provider_ref = $2, checkout_url = $3,
              status = CASE WHEN status = 'created' THEN 'requires_action' ELSE status END
-         WHERE id = $1 AND provider_ref IS NULL",
-        attempt,
-        checkout.reference,
-        checkout.url,
-    )
-    .execute(tx)
-    .await?;
+         WHERE id = $1 AND provider_ref IS NULL
+         RETURNING status",
+        named.attempt.id,
+        named.checkout.reference,
+        named.checkout.url,
+    );
+    let status = stored.fetch_optional(&mut *tx).await?;
+    let waits = status.as_deref() == Some(AttemptStatus::RequiresAction.word());
+    if let Some(notice) = named.notice.as_ref().filter(|_| waits) {
+        let due_minor = named.attempt.amount_minor - named.attempt.left_minor();
+        notice.tell(tx, due_minor).await?;
+    }
     Ok(())
 }
 

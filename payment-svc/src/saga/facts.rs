@@ -1,14 +1,17 @@
 //! The stored facts that receipt, tickets and calendar are rendered from.
 
+use base::OrderId;
 use proto::{
     common::Money,
     event::{EventSnapshot, OrderPaid, PaidLine, PaidTicket},
-    ticket::Ticket,
+    ticket::{EventFacts, Ticket},
 };
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::{
     app::App,
+    error::Error,
     store::OrderRow,
     view::{LineRow, minor, seller},
 };
@@ -34,6 +37,7 @@ pub(crate) fn order_paid(
         lines: lines.iter().map(|line| paid_line(line, money)).collect(),
         tickets: tickets.iter().map(paid_ticket).collect(),
         seller: seller(app, order),
+        revision: 0,
     }
 }
 
@@ -45,6 +49,7 @@ pub(super) fn snapshot(order: &OrderRow) -> EventSnapshot {
         location: order.event_location.clone().unwrap_or_default(),
         date_time: order.event_date_time.map(proto::timestamp),
         timezone: order.event_timezone.clone().unwrap_or_default(),
+        version: order.event_version,
     }
 }
 
@@ -71,4 +76,58 @@ fn paid_ticket(ticket: &Ticket) -> PaidTicket {
 /// When an order was paid; it is, once it has tickets.
 pub(crate) fn occurred_at(order: &OrderRow) -> OffsetDateTime {
     order.paid_at.unwrap_or(order.created_at)
+}
+
+/// What an order remembers of its event and the event may change.
+#[derive(Clone, Debug)]
+pub(crate) struct EventNow {
+    /// Of two facts the greater one is newer; 0 where ticket-svc does not say.
+    pub version: i64,
+    pub title: String,
+    pub location: String,
+    pub date_time: OffsetDateTime,
+    pub timezone: String,
+}
+
+impl EventNow {
+    pub fn read(event: EventFacts) -> Result<Self, Error> {
+        let date_time = event.date_time.as_ref().map(proto::timestamp_from);
+        let Some(Ok(date_time)) = date_time else {
+            return Err(Error::Broken("ticket-svc told of an event without a time"));
+        };
+        Ok(Self {
+            version: event.version,
+            title: event.title,
+            location: event.location,
+            date_time,
+            timezone: event.timezone,
+        })
+    }
+
+    /// For messages about the order.
+    pub fn put_on(&self, order: &mut OrderRow) {
+        order.event_version = self.version;
+        order.event_title = Some(self.title.clone());
+        order.event_location = Some(self.location.clone());
+        order.event_date_time = Some(self.date_time);
+        order.event_timezone = Some(self.timezone.clone());
+    }
+
+    pub async fn store(&self, tx: &mut PgConnection, order: OrderId) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE orders
+             SET event_version = $2, event_title = $3, event_location = $4, event_date_time = $5,
+                 event_timezone = $6
+             WHERE id = $1",
+            order.uuid(),
+            self.version,
+            self.title,
+            self.location,
+            self.date_time,
+            self.timezone,
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
 }

@@ -46,7 +46,7 @@ pub(super) async fn follow_money(
                 WHERE order_id = o.id) AS "captured_minor!",
                coalesce(sum(r.amount_minor), 0)::bigint AS "paid_out_minor!",
                coalesce(sum(r.amount_minor) FILTER (
-                   WHERE r.reason IN ('requested', 'external', 'event_cancelled')), 0)::bigint
+                   WHERE r.reason IN ('requested', 'external', 'event_cancelled', 'guest_cancelled')), 0)::bigint
                    AS "sale_paid_out_minor!"
            FROM orders o
            LEFT JOIN refunds r ON r.order_id = o.id AND r.status IN ('succeeded', 'external')

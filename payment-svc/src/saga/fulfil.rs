@@ -7,7 +7,7 @@ use db::Db;
 use events::Message;
 use proto::{
     event::envelope::Payload,
-    ticket::{CommitOrderRequest, CommitOrderResponse, EventFacts, OrderAnswer},
+    ticket::{CommitOrderRequest, CommitOrderResponse, OrderAnswer},
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     announce::Announcement,
-    facts::{occurred_at, order_paid},
+    facts::{EventNow, occurred_at, order_paid},
     send_back::order_status,
     send_back_all::{refund_names, send_back_all},
 };
@@ -58,16 +58,11 @@ pub(crate) struct Fulfilment(Arc<Fulfilled>);
 struct Fulfilled {
     order: OrderId,
     by: By,
-    /// Where the event is now, if it moved since the hold was bound.
-    event: Option<Moved>,
+    /// As it is now; it may have moved since the hold was bound.
+    event: Option<EventNow>,
+    /// Of the order when the message was made: it goes to the address of then.
+    secret_generation: i32,
     message: Message,
-}
-
-struct Moved {
-    title: String,
-    location: String,
-    date_time: OffsetDateTime,
-    timezone: String,
 }
 
 /// The receipt's message is a row of the same transaction: there is none without the other.
@@ -77,13 +72,10 @@ async fn committed(
     answer: CommitOrderResponse,
     by: By,
 ) -> Result<(), Error> {
-    let event = answer.event.map(read_event).transpose()?;
+    let event = answer.event.map(EventNow::read).transpose()?;
     let mut order = order.clone();
     if let Some(event) = &event {
-        order.event_title = Some(event.title.clone());
-        order.event_location = Some(event.location.clone());
-        order.event_date_time = Some(event.date_time);
-        order.event_timezone = Some(event.timezone.clone());
+        event.put_on(&mut order);
     }
     let lines = match lines {
         Some(lines) => lines,
@@ -95,6 +87,7 @@ async fn committed(
         order: order.order_id(),
         by,
         event,
+        secret_generation: order.secret_generation,
         message: Message::new(MessageId::new(&app.sources), occurred_at(&order), payload),
     };
     let fulfilment = Fulfilment(Arc::new(fulfilled));
@@ -125,13 +118,17 @@ async fn record(conn: &mut PgConnection, all: &Arc<[Fulfilment]>) -> Result<(), 
     let places: Vec<Option<String>> = moved().map(|to| Some(to?.location.clone())).collect();
     let times: Vec<Option<OffsetDateTime>> = moved().map(|to| Some(to?.date_time)).collect();
     let zones: Vec<Option<String>> = moved().map(|to| Some(to?.timezone.clone())).collect();
+    let generations: Vec<i32> = all().map(|one| one.secret_generation).collect();
+    let versions: Vec<Option<i64>> = moved().map(|to| Some(to?.version)).collect();
     sqlx::query!(
         r#"WITH wish AS (
-               SELECT DISTINCT ON (order_id) *
+               SELECT DISTINCT ON (order_id) order_id, actor, trace_id, message_id, kind, envelope, title,
+                   location, date_time, timezone, version, secret_generation
                FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[],
-                   $7::text[], $8::text[], $9::timestamptz[], $10::text[])
+                   $7::text[], $8::text[], $9::timestamptz[], $10::text[], $11::bigint[],
+                   $12::int[])
                  AS w (order_id, actor, trace_id, message_id, kind, envelope, title, location,
-                   date_time, timezone)
+                   date_time, timezone, version, secret_generation)
            ), locked AS MATERIALIZED (
                SELECT id, trace_id FROM orders WHERE id = ANY($1) AND status = 'paid'
                ORDER BY id FOR UPDATE
@@ -142,20 +139,24 @@ async fn record(conn: &mut PgConnection, all: &Arc<[Fulfilment]>) -> Result<(), 
                    next_step_at = (SELECT clock_timestamp() + interval '5 s' FROM payment_attempts a
                        WHERE a.order_id = o.id AND a.status IN ('created', 'requires_action', 'processing')
                        LIMIT 1),
+                   -- Also where the order has newer ones: it knows of the event what its guest is told.
+                   event_version = coalesce(w.version, o.event_version),
                    event_title = coalesce(w.title, o.event_title),
                    event_location = coalesce(w.location, o.event_location),
                    event_date_time = coalesce(w.date_time, o.event_date_time),
                    event_timezone = coalesce(w.timezone, o.event_timezone)
                FROM wish w JOIN locked l ON l.id = w.order_id
-               WHERE o.id = l.id
+               -- Its address was corrected since the message was made: it stays paid, and the next step
+               -- makes another one.
+               WHERE o.id = l.id AND o.secret_generation = w.secret_generation
                RETURNING o.id, w.actor, coalesce(w.trace_id, l.trace_id) AS trace_id, w.message_id,
                    w.kind, w.envelope
            ), told AS (
                INSERT INTO order_events (order_id, actor, from_status, to_status, reason, trace_id)
                SELECT id, actor, 'paid', 'fulfilled', 'committed', trace_id FROM moved
            )
-           INSERT INTO outbox (id, kind, envelope)
-           SELECT message_id, kind, envelope FROM moved"#,
+           INSERT INTO outbox (id, kind, envelope, order_id)
+           SELECT message_id, kind, envelope, id FROM moved"#,
         &orders,
         &actors,
         &traces as &[Option<String>],
@@ -166,25 +167,12 @@ async fn record(conn: &mut PgConnection, all: &Arc<[Fulfilment]>) -> Result<(), 
         &places as &[Option<String>],
         &times as &[Option<OffsetDateTime>],
         &zones as &[Option<String>],
+        &versions as &[Option<i64>],
+        &generations,
     )
     .execute(conn)
     .await?;
     Ok(())
-}
-
-fn read_event(event: EventFacts) -> Result<Moved, Error> {
-    let date_time = event.date_time.as_ref().map(proto::timestamp_from);
-    let Some(Ok(date_time)) = date_time else {
-        return Err(Error::Broken(
-            "ticket-svc committed an order of an event without a time",
-        ));
-    };
-    Ok(Moved {
-        title: event.title,
-        location: event.location,
-        date_time,
-        timezone: event.timezone,
-    })
 }
 
 struct Refusal {

@@ -74,7 +74,8 @@ async fn pay(conn: &mut PgConnection, all: &Arc<[Payment]>) -> Result<HashSet<Uu
         .collect();
     let paid = sqlx::query_scalar!(
         r#"WITH wish AS (
-               SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],
+               SELECT attempt_id, order_id, amount_minor, currency, capture, actor, trace_id
+               FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],
                    $6::text[], $7::text[])
                  AS w (attempt_id, order_id, amount_minor, currency, capture, actor, trace_id)
            ), locked AS MATERIALIZED (

@@ -19,7 +19,14 @@ const NEVER: &[(&str, &str)] = &[
     (
         "a fulfilled order has no receipt in the outbox, or another one has",
         "SELECT abs((SELECT count(*) FROM order_events WHERE to_status = 'fulfilled' AND from_status = 'paid')
+           + (SELECT count(*) FROM order_news WHERE kind = 'receipt')
            - (SELECT count(*) FROM outbox WHERE kind = 'order_paid'))",
+    ),
+    (
+        "news of an order has no row in the outbox, or another one has",
+        "SELECT abs((SELECT count(*) FROM order_news WHERE kind <> 'receipt')
+           - (SELECT count(*) FROM outbox
+              WHERE kind IN ('order_postponed', 'order_reminder', 'order_awaiting_transfer')))",
     ),
     (
         "money is here that no order was sold for, and does not go back",

@@ -14,6 +14,7 @@ use proto::{
     common::{Money, Seller},
     ticket::{change_service_server::*, grant_service_server::*, inventory_service_server::*, *},
 };
+use time::OffsetDateTime;
 use tonic::{Request, Response, Status, async_trait};
 
 /// The event that every hold is for.
@@ -32,8 +33,12 @@ pub struct Books {
     pub commits: u32,
     /// What each refund made void, by its id.
     pub voids: HashMap<String, Vec<Ticket>>,
+    /// What each handing on of a ticket made of it, by its id.
+    pub transfers: HashMap<String, Ticket>,
     /// What changed in the programme.
     pub changes: Vec<EventChange>,
+    /// The event as it is now, where that is not as it was made.
+    pub event: Option<EventFacts>,
     /// Which user may see which event.
     pub grants: HashSet<(String, String)>,
     /// The last request to bind a hold.
@@ -69,6 +74,18 @@ impl Terms {
         })
     }
 
+    fn line(&self) -> HoldLine {
+        HoldLine {
+            ticket_type_id: TICKET_TYPE.to_owned(),
+            category: "Standing".to_owned(),
+            quantity: self.quantity,
+            unit_price: self.money(self.price_minor),
+            line_total: self.money(self.total_minor()),
+            unit_fee: self.money(self.fee_minor),
+            tax_rate_ppm: self.tax_rate_ppm,
+        }
+    }
+
     fn total_minor(&self) -> i64 {
         i64::from(self.quantity) * self.price_minor
     }
@@ -94,10 +111,14 @@ pub struct Mood {
     pub release_away: bool,
     pub void_away: bool,
     pub void_answer_lost: bool,
+    pub transfer_away: bool,
+    pub transfer_answer_lost: bool,
     pub event_cancelled: bool,
     /// What the event takes, the preferred one first; empty means any.
     pub event_providers: Vec<String>,
     pub seller: Option<Seller>,
+    /// How guests may cancel what they have paid.
+    pub cancellation: Option<CancellationRule>,
     pub pay_secs: i64,
 }
 
@@ -114,9 +135,12 @@ impl Default for Mood {
             release_away: false,
             void_away: false,
             void_answer_lost: false,
+            transfer_away: false,
+            transfer_answer_lost: false,
             event_cancelled: false,
             event_providers: Vec::new(),
             seller: None,
+            cancellation: None,
             pay_secs: 900,
         }
     }
@@ -180,6 +204,7 @@ fn facts() -> EventFacts {
             time::macros::datetime!(2031-06-12 18:00 UTC),
         )),
         timezone: "Europe/Berlin".to_owned(),
+        version: 1,
     }
 }
 
@@ -236,22 +261,47 @@ impl Books {
         self.orders.entry(request.order_id.clone()).or_default();
         let pay_by = Sources::system().now() + time::Duration::seconds(self.mood.pay_secs);
         Ok(BeginPaymentResponse {
-            event: Some(facts()),
-            lines: vec![HoldLine {
-                ticket_type_id: TICKET_TYPE.to_owned(),
-                category: "Standing".to_owned(),
-                quantity: terms.quantity,
-                unit_price: terms.money(terms.price_minor),
-                line_total: total.clone(),
-                unit_fee: terms.money(terms.fee_minor),
-                tax_rate_ppm: terms.tax_rate_ppm,
-            }],
+            event: self.event(),
+            lines: vec![terms.line()],
             total,
             pay_by: Some(proto::timestamp(pay_by)),
             paying_until: Some(proto::timestamp(pay_by + time::Duration::minutes(5))),
             provider_kind: kind,
             event_provider_kinds: self.mood.event_providers.clone(),
             seller: self.mood.seller.clone(),
+            cancellation: self.mood.cancellation,
+        })
+    }
+
+    fn transfer(
+        &mut self,
+        request: &TransferTicketRequest,
+    ) -> Result<TransferTicketResponse, Status> {
+        let not_found = || Failure::not_found("ticket").into_status();
+        let order = self.orders.get_mut(&request.order_id);
+        let order = order.ok_or_else(not_found)?;
+        let mut tickets = order.tickets.iter_mut();
+        let ticket = tickets.find(|ticket| ticket.id == request.ticket_id);
+        let ticket = ticket.ok_or_else(not_found)?;
+        if let Some(made) = self.transfers.get(&request.transfer_id) {
+            return Ok(TransferTicketResponse {
+                superseded: made.generation != ticket.generation
+                    || ticket.status() == TicketStatus::Void,
+                ticket: Some(made.clone()),
+            });
+        }
+        if self.mood.event_cancelled || ticket.status() == TicketStatus::Void {
+            return Err(refused(ErrorReason::TicketNotValid));
+        }
+        ticket.generation += 1;
+        ticket.code = Sources::system().token();
+        ticket.holder_name.clone_from(&request.holder_name);
+        let made = ticket.clone();
+        self.transfers
+            .insert(request.transfer_id.clone(), made.clone());
+        Ok(TransferTicketResponse {
+            ticket: Some(made),
+            superseded: false,
         })
     }
 
@@ -263,6 +313,7 @@ impl Books {
             .find(|hold| hold.order.as_deref() == Some(id));
         let quantity = quantity.map_or(0, |hold| hold.terms.quantity);
         let cancelled = self.mood.event_cancelled;
+        let event = self.event();
         let order = self.orders.entry(id.to_owned()).or_default();
         if order.answer.is_none() {
             let refuse = self.mood.sold_out || cancelled || quantity == 0;
@@ -289,8 +340,12 @@ impl Books {
             } else {
                 String::new()
             },
-            event: Some(facts()),
+            event,
         }
+    }
+
+    fn event(&self) -> Option<EventFacts> {
+        Some(self.event.clone().unwrap_or_else(facts))
     }
 }
 
@@ -301,6 +356,8 @@ fn ticket() -> Ticket {
         category: "Standing".to_owned(),
         code: Sources::system().token(),
         status: TicketStatus::Valid.into(),
+        generation: 1,
+        holder_name: String::new(),
     }
 }
 
@@ -377,6 +434,34 @@ impl InventoryService for Inventory {
         }
     }
 
+    async fn transfer_ticket(
+        &self,
+        request: Request<TransferTicketRequest>,
+    ) -> Result<Response<TransferTicketResponse>, Status> {
+        let mut books = self.books();
+        if books.mood.transfer_away {
+            return Err(away());
+        }
+        let answer = books.transfer(request.get_ref())?;
+        if books.mood.transfer_answer_lost {
+            Err(away())
+        } else {
+            Ok(Response::new(answer))
+        }
+    }
+
+    async fn erase_holders(
+        &self,
+        request: Request<EraseHoldersRequest>,
+    ) -> Result<Response<EraseHoldersResponse>, Status> {
+        let mut books = self.books();
+        if let Some(order) = books.orders.get_mut(&request.get_ref().order_id) {
+            let tickets = order.tickets.iter_mut();
+            tickets.for_each(|ticket| ticket.holder_name.clear());
+        }
+        Ok(Response::new(EraseHoldersResponse {}))
+    }
+
     async fn list_order_tickets(
         &self,
         request: Request<ListOrderTicketsRequest>,
@@ -401,6 +486,43 @@ impl Inventory {
             change: "event.cancelled".to_owned(),
             changed_at: Some(proto::timestamp(Sources::system().now())),
             cancel_reason: reason.to_owned(),
+            ..Default::default()
+        });
+    }
+
+    /// The event of every order has another date.
+    pub fn postpone_event(&self, to: OffsetDateTime, reason: &str) {
+        self.change_event("event.postponed", reason, |event| {
+            event.date_time = Some(proto::timestamp(to));
+        });
+    }
+
+    /// What is sold from now on is for another event than what was cancelled.
+    pub fn have_another_event(&self) {
+        let mut books = self.books();
+        books.mood = Mood::default();
+        books.event = Some(EventFacts {
+            id: "0190b6a2-7c1e-7000-8000-0123456789ac".to_owned(),
+            ..facts()
+        });
+    }
+
+    /// Something about the event of every order is another now.
+    pub fn change_event(&self, change: &str, reason: &str, edit: impl FnOnce(&mut EventFacts)) {
+        let mut books = self.books();
+        let mut event = books.event.clone().unwrap_or_else(facts);
+        event.version += 1;
+        edit(&mut event);
+        books.event = Some(event.clone());
+        let seq = i64::try_from(books.changes.len()).unwrap() + 1;
+        books.changes.push(EventChange {
+            seq,
+            event_id: event.id.clone(),
+            change: change.to_owned(),
+            changed_at: Some(proto::timestamp(Sources::system().now())),
+            event: Some(event),
+            postpone_reason: reason.to_owned(),
+            ..Default::default()
         });
     }
 

@@ -19,7 +19,7 @@ use crate::{
     world::{Placed, World, failure, reference},
 };
 
-async fn open() -> World {
+pub async fn open() -> World {
     World::start_with(&[
         ("--payment-providers", "sandbox,manual"),
         (
@@ -31,7 +31,7 @@ async fn open() -> World {
 }
 
 /// Two tickets at 45.00 EUR, to be paid by transfer.
-async fn placed(world: &World) -> Placed {
+pub async fn placed(world: &World) -> Placed {
     let wish = PlaceOrderRequest {
         provider: "manual".to_owned(),
         ..world.wish()
@@ -39,7 +39,7 @@ async fn placed(world: &World) -> Placed {
     Placed::from(world.place(wish).await.unwrap())
 }
 
-fn arrival(placed: &Placed, amount_minor: Option<i64>) -> ConfirmPaymentRequest {
+pub fn arrival(placed: &Placed, amount_minor: Option<i64>) -> ConfirmPaymentRequest {
     ConfirmPaymentRequest {
         order_id: placed.order.id.clone(),
         amount: amount_minor.map(|amount_minor| Money {
@@ -51,13 +51,13 @@ fn arrival(placed: &Placed, amount_minor: Option<i64>) -> ConfirmPaymentRequest 
     }
 }
 
-async fn confirm(world: &World, request: ConfirmPaymentRequest) -> Result<Order, Status> {
+pub async fn confirm(world: &World, request: ConfirmPaymentRequest) -> Result<Order, Status> {
     let request = Clerk::superadmin().asks(request);
     let answer = world.admin().confirm_payment(request).await?;
     Ok(answer.into_inner().order.unwrap())
 }
 
-async fn reject(world: &World, placed: &Placed) -> Result<Order, Status> {
+pub async fn reject(world: &World, placed: &Placed) -> Result<Order, Status> {
     let request = Clerk::superadmin().asks(RejectPaymentRequest {
         order_id: placed.order.id.clone(),
         note: "Nothing came.".to_owned(),

@@ -1,7 +1,9 @@
 //! Only the holder of the link sees an order.
 
 use proto::payment::{
-    CancelOrderRequest, GetOrderRequest, GetReceiptRequest, OrderStatus, StartPaymentRequest,
+    CancelOrderRequest, CorrectAddressRequest, GetOrderMarkRequest, GetOrderRequest,
+    GetReceiptRequest, OrderStatus, ResendReceiptRequest, StartPaymentRequest,
+    TransferTicketRequest, UnsubscribeRequest, UpdatePreferencesRequest,
 };
 use testkit::keys;
 use tonic::{Code, Status};
@@ -43,11 +45,13 @@ async fn every_call(world: &World, id: &str, secret: &str) -> Vec<Status> {
     let cancel = CancelOrderRequest {
         order_id: order_id.clone(),
         secret: secret.clone(),
+        expected_refund: None,
     };
     let receipt = GetReceiptRequest {
         order_id: order_id.clone(),
         secret: secret.clone(),
     };
+    let mut refused = at_the_desk(world, &order_id, &secret).await;
     let (provider, idempotency_key) = (String::new(), keys::idempotency_key());
     let start = StartPaymentRequest {
         order_id,
@@ -55,11 +59,60 @@ async fn every_call(world: &World, id: &str, secret: &str) -> Vec<Status> {
         provider,
         idempotency_key,
     };
-    vec![
+    refused.extend([
         orders.get_order(get).await.unwrap_err(),
         orders.cancel_order(cancel).await.unwrap_err(),
         orders.get_receipt(receipt).await.unwrap_err(),
         orders.start_payment(start).await.unwrap_err(),
+    ]);
+    refused
+}
+
+async fn at_the_desk(world: &World, id: &str, secret: &str) -> Vec<Status> {
+    let (order_id, secret) = (id.to_owned(), secret.to_owned());
+    let mut desk = world.desk.clone();
+    let key = keys::idempotency_key;
+    let resend = ResendReceiptRequest {
+        order_id: order_id.clone(),
+        secret: secret.clone(),
+        idempotency_key: key(),
+    };
+    let prefer = UpdatePreferencesRequest {
+        order_id: order_id.clone(),
+        secret: secret.clone(),
+        ..Default::default()
+    };
+    let mark = GetOrderMarkRequest {
+        order_id: order_id.clone(),
+        secret: secret.clone(),
+    };
+    let unsubscribe = UnsubscribeRequest {
+        order_id: order_id.clone(),
+        token: secret.clone(),
+    };
+    let correct = CorrectAddressRequest {
+        order_id: order_id.clone(),
+        secret: secret.clone(),
+        purchase_proof: String::new(),
+        email: "eve@example.org".to_owned(),
+        idempotency_key: key(),
+    };
+    let transfer = TransferTicketRequest {
+        order_id,
+        secret,
+        ticket_id: "0190b6a2-7c1e-7000-8000-0123456789ab".to_owned(),
+        email: "eve@example.org".to_owned(),
+        name: "Eve".to_owned(),
+        idempotency_key: key(),
+        ..Default::default()
+    };
+    vec![
+        desk.resend_receipt(resend).await.unwrap_err(),
+        desk.update_preferences(prefer).await.unwrap_err(),
+        desk.get_order_mark(mark).await.unwrap_err(),
+        desk.unsubscribe(unsubscribe).await.unwrap_err(),
+        desk.correct_address(correct).await.unwrap_err(),
+        desk.transfer_ticket(transfer).await.unwrap_err(),
     ]
 }
 

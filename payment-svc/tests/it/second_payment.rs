@@ -17,7 +17,7 @@ pub async fn with_two_attempts(world: &World) -> (Placed, Placed) {
     let answer = world.start_payment(&first, &keys::idempotency_key()).await;
     let second = Placed {
         order: answer.unwrap().order.unwrap(),
-        secret: first.secret.clone(),
+        ..first.clone()
     };
     assert_ne!(reference(&first.order), reference(&second.order));
     (first, second)

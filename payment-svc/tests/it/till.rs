@@ -144,6 +144,14 @@ fn order_of(payload: &Payload) -> &str {
         Payload::OrderUnfulfillable(told) => &told.order,
         Payload::OrderRefunded(told) => &told.order,
         Payload::OrderCancelled(told) => &told.order,
+        Payload::OrderPostponed(told) => &told.order,
+        Payload::OrderReminder(told) => &told.order,
+        Payload::OrderAwaitingTransfer(told) => &told.order,
+        Payload::TicketTransferred(told) => &told.order,
+        Payload::OrderErased(told) => return &told.order_id,
+        Payload::LookupCodeRequested(_)
+        | Payload::AdminInvited(_)
+        | Payload::PasswordResetRequested(_) => return "",
     };
     &order.as_ref().unwrap().order_id
 }

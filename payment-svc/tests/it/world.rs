@@ -10,6 +10,7 @@ use proto::{
     Peer,
     common::Money,
     payment::{
+        desk_service_client::DeskServiceClient,
         order_admin_service_client::OrderAdminServiceClient,
         order_service_client::OrderServiceClient,
         provider_event_service_client::ProviderEventServiceClient,
@@ -38,6 +39,7 @@ pub struct World {
     pub tickets: Inventory,
     pub hook: Hook,
     pub orders: OrderServiceClient<client::MeshChannel>,
+    pub desk: DeskServiceClient<client::MeshChannel>,
     pub sandbox: SandboxServiceClient<client::MeshChannel>,
     pub events: EventsClient,
     pub orders_admin: OrderAdminServiceClient<client::MeshChannel>,
@@ -53,6 +55,8 @@ pub struct World {
 pub struct Placed {
     pub order: Order,
     pub secret: String,
+    /// What only who placed it has.
+    pub proof: String,
 }
 
 impl From<PlaceOrderResponse> for Placed {
@@ -60,6 +64,7 @@ impl From<PlaceOrderResponse> for Placed {
         Self {
             order: answer.order.unwrap(),
             secret: answer.secret,
+            proof: answer.purchase_proof,
         }
     }
 }
@@ -107,6 +112,7 @@ impl World {
         let world = Self {
             pool: db.pool().await,
             orders: OrderServiceClient::new(channel.clone()),
+            desk: DeskServiceClient::new(channel.clone()),
             sandbox: SandboxServiceClient::new(channel.clone()),
             events: ProviderEventServiceClient::new(channel.clone()),
             orders_admin: OrderAdminServiceClient::new(channel.clone()),
@@ -142,6 +148,7 @@ impl World {
         let (service, channel) = serve(&self.config, &mesh).await;
         self.service = Some(service);
         self.orders = OrderServiceClient::new(channel.clone());
+        self.desk = DeskServiceClient::new(channel.clone());
         self.sandbox = SandboxServiceClient::new(channel.clone());
         self.events = ProviderEventServiceClient::new(channel.clone());
         self.orders_admin = OrderAdminServiceClient::new(channel.clone());
@@ -179,6 +186,7 @@ impl World {
             provider: String::new(),
             locale: "en".to_owned(),
             idempotency_key: keys::idempotency_key(),
+            accepted_terms: String::new(),
         }
     }
 
@@ -201,7 +209,14 @@ impl World {
                 ..Order::default()
             },
             secret: secret.expose().to_owned(),
+            proof: String::new(),
         }
+    }
+
+    /// What it seals for notify-svc.
+    pub fn open(&self, purpose: &str, sealed: &[u8]) -> String {
+        let opened = self.config.link_seal_key.open(purpose, sealed);
+        String::from_utf8(opened.unwrap()).unwrap()
     }
 
     pub async fn order(&self, placed: &Placed, refresh: bool) -> Order {
@@ -253,7 +268,11 @@ impl World {
         let answer = self
             .orders
             .clone()
-            .cancel_order(CancelOrderRequest { order_id, secret })
+            .cancel_order(CancelOrderRequest {
+                order_id,
+                secret,
+                expected_refund: None,
+            })
             .await?;
         Ok(answer.into_inner().order.unwrap())
     }
@@ -300,6 +319,8 @@ impl World {
             "UPDATE orders SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
              UPDATE provider_events SET next_attempt_at = clock_timestamp() WHERE state = 'received';
              UPDATE refunds SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
+             UPDATE ticket_transfers SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
+             UPDATE event_moves SET next_scan_at = clock_timestamp();
              UPDATE event_cancellations SET next_scan_at = clock_timestamp()",
         )
         .await;

@@ -19,7 +19,12 @@ pub const SELLER_ADDRESS_MAX_CHARS: usize = 500;
 pub const SELLER_TAX_ID_MAX_CHARS: usize = 50;
 pub const SELLER_CONTACT_MAX_CHARS: usize = 200;
 pub const MANUAL_PAYMENT_MAX_DAYS: u32 = 60;
+/// A year before the event begins.
+pub const CANCEL_UNTIL_MAX_HOURS: u32 = 8_760;
+/// Parts per million of what was paid.
+pub const CANCEL_FEE_MAX_PPM: u32 = 1_000_000;
 pub const CANCEL_REASON_MAX_CHARS: usize = 500;
+pub const POSTPONE_REASON_MAX_CHARS: usize = 500;
 pub const RESUME_NOTE_MAX_CHARS: usize = 500;
 pub const PER_ORDER_DEFAULT: u32 = 10;
 /// Over all orders of a guest.
@@ -41,3 +46,10 @@ pub const CHANGES_DEFAULT: u32 = 100;
 pub const CHANGES_MAX: u32 = 1_000;
 /// Events of one admin in one answer.
 pub const GRANTS_MAX: i64 = 10_000;
+/// Of whoever a ticket was handed on to.
+pub const HOLDER_NAME_MAX_CHARS: usize = 200;
+/// Keys that one event ever has.
+pub const KEYS_MAX: usize = 100;
+/// Dead codes in one answer.
+pub const DEAD_CODES_DEFAULT: u32 = 1_000;
+pub const DEAD_CODES_MAX: u32 = 5_000;

@@ -1,6 +1,8 @@
-//! What a ticket's QR code carries: `BX1`, then 32 bytes in Crockford's base32 (upper case): the
-//! ticket's id and half of a MAC over id and generation. Only digits and capitals, so a QR code
-//! stores it in its dense alphanumeric mode.
+//! The first format of a ticket's code, which only its issuer can verify. Tickets of before the second
+//! one (`crates/codes`) keep it until they are handed on.
+//!
+//! `BX1`, then 32 bytes in Crockford's base32 (upper case): the ticket's id and half of a MAC over id and
+//! generation. Only digits and capitals, so a QR code stores it in its dense alphanumeric mode.
 
 use base::{KeyRing, TicketId};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -277,9 +277,12 @@ mod tests {
             fee_fixed_minor: 0,
             fee_rate_ppm: 0,
             manual_payment_days: 0,
+            cancel_until_hours: None,
+            cancel_fee_ppm: 0,
             cancel_reason: text(),
             archived_at: None,
             previous_date_time: None,
+            postpone_reason: text(),
             version: 1,
             now: NOW,
         }

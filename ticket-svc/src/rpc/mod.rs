@@ -8,6 +8,7 @@ use proto::ticket::{
     change_service_server as change, grant_service_server as grant,
     hold_batch_service_server as hold_batch, hold_service_server as hold,
     inventory_service_server as inventory, pool_audit_service_server as pool_audit,
+    ticket_code_service_server as ticket_code,
 };
 use tonic::{Request, Response, Status};
 
@@ -19,6 +20,7 @@ mod guest;
 mod internal;
 mod page;
 mod proof;
+mod ticket_codes;
 pub(crate) mod view;
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -36,6 +38,7 @@ pub fn register(builder: ServerBuilder, app: Arc<App>) -> ServerBuilder {
         .add_service(change::ChangeServiceServer::new(rpc.clone()))
         .add_service(grant::GrantServiceServer::new(rpc.clone()))
         .add_service(pool_audit::PoolAuditServiceServer::new(rpc.clone()))
+        .add_service(ticket_code::TicketCodeServiceServer::new(rpc.clone()))
         .add_service(inventory::InventoryServiceServer::new(rpc))
 }
 
@@ -154,6 +157,23 @@ impl inventory::InventoryService for Rpc {
     ) -> Answer<api::VoidTicketsResponse> {
         Ok(Response::new(
             internal::void_tickets::void_tickets(&self.app, &r.into_inner()).await?,
+        ))
+    }
+
+    async fn transfer_ticket(
+        &self,
+        r: Request<api::TransferTicketRequest>,
+    ) -> Answer<api::TransferTicketResponse> {
+        let transfer = internal::transfer_ticket::transfer_ticket;
+        Ok(Response::new(transfer(&self.app, &r.into_inner()).await?))
+    }
+
+    async fn erase_holders(
+        &self,
+        r: Request<api::EraseHoldersRequest>,
+    ) -> Answer<api::EraseHoldersResponse> {
+        Ok(Response::new(
+            internal::erase_holders::erase_holders(&self.app, &r.into_inner()).await?,
         ))
     }
 

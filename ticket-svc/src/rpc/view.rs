@@ -1,6 +1,6 @@
 //! From rows to what travels.
 
-use base::{KeyRing, Money};
+use base::Money;
 use proto::{common, ticket as api};
 use uuid::Uuid;
 
@@ -9,13 +9,16 @@ use crate::{
         event_status::EventStatus,
         fee::{Fee, FeeMode},
         hold_state::HoldState,
+        key_state::KeyState,
         sales::{self, Availability},
-        ticket_code,
+        verdict::Verdict,
     },
     error::Error,
+    signers::Signers,
     store::{
         catalog::{Event, TicketType},
         holds::{Hold, HoldLine},
+        keys::EventKey,
         orders::Ticket,
         pools::Pool,
     },
@@ -51,7 +54,18 @@ pub fn event(event: &Event, types: &[TicketType]) -> api::Event {
         cancel_reason: event.cancel_reason.clone(),
         previous_date_time: event.previous_date_time.map(proto::timestamp),
         archived_at: event.archived_at.map(proto::timestamp),
+        cancellation: cancellation(event),
     }
+}
+
+/// None where guests may not cancel what they have paid.
+pub fn cancellation(event: &Event) -> Option<api::CancellationRule> {
+    let until_hours = event.cancel_until_hours?;
+    Some(api::CancellationRule {
+        allowed: true,
+        until_hours: until_hours.cast_unsigned(),
+        fee_ppm: event.cancel_fee_ppm.cast_unsigned(),
+    })
 }
 
 /// Of an event by its own ticket types; types of other events are passed over.
@@ -143,6 +157,7 @@ pub fn event_facts(event: &Event) -> api::EventFacts {
         location: event.location.clone(),
         date_time: Some(proto::timestamp(event.date_time)),
         timezone: event.timezone.clone(),
+        version: event.version,
     }
 }
 
@@ -180,15 +195,24 @@ fn hold_line(line: &HoldLine, total: Money) -> api::HoldLine {
     }
 }
 
+/// Signatures between which others have their turn: half a millisecond.
+const SIGNATURES_AT_ONCE: usize = 16;
+
 /// Tickets with their codes. A fault where a code's key has left the ring.
-pub fn tickets(keys: &KeyRing, tickets: &[Ticket]) -> Result<Vec<api::Ticket>, Error> {
-    tickets.iter().map(|one| ticket(keys, one)).collect()
+pub async fn tickets(signers: &Signers, tickets: &[Ticket]) -> Result<Vec<api::Ticket>, Error> {
+    let mut seen = Vec::with_capacity(tickets.len());
+    for some in tickets.chunks(SIGNATURES_AT_ONCE) {
+        for one in some {
+            seen.push(ticket(signers, one)?);
+        }
+        if some.len() == SIGNATURES_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(seen)
 }
 
-fn ticket(keys: &KeyRing, ticket: &Ticket) -> Result<api::Ticket, Error> {
-    let code = ticket_code::encode(keys, &ticket.code_key_id, ticket.id, ticket.generation).ok_or(
-        Error::Fault("the key of a ticket's code has left TICKET_CODE_KEYS"),
-    )?;
+pub fn ticket(signers: &Signers, ticket: &Ticket) -> Result<api::Ticket, Error> {
     let status = if ticket.is_void() {
         api::TicketStatus::Void
     } else {
@@ -198,9 +222,41 @@ fn ticket(keys: &KeyRing, ticket: &Ticket) -> Result<api::Ticket, Error> {
         id: ticket.id.to_string(),
         ticket_type_id: ticket.ticket_type_id.to_string(),
         category: ticket.category.clone(),
-        code,
+        code: signers.code(&ticket.format, ticket.id, ticket.generation)?,
         status: status.into(),
+        generation: ticket.generation,
+        holder_name: ticket.holder_name.clone(),
     })
+}
+
+pub fn ticket_keys(keys: &[EventKey]) -> Vec<api::TicketKey> {
+    let keys = keys.iter().map(|key| api::TicketKey {
+        number: key.number.into(),
+        public_key: key.public_key.clone(),
+        state: key_state(key.state).into(),
+        created_at: Some(proto::timestamp(key.created_at)),
+        retired_at: key.retired_at.map(proto::timestamp),
+        revoked_at: key.revoked_at.map(proto::timestamp),
+    });
+    keys.collect()
+}
+
+pub fn verdict(verdict: Verdict) -> api::Verdict {
+    match verdict {
+        Verdict::Ok => api::Verdict::Ok,
+        Verdict::Void => api::Verdict::Void,
+        Verdict::WrongEvent => api::Verdict::WrongEvent,
+        Verdict::Unknown => api::Verdict::Unknown,
+        Verdict::Revoked => api::Verdict::Revoked,
+    }
+}
+
+fn key_state(state: KeyState) -> api::TicketKeyState {
+    match state {
+        KeyState::Active => api::TicketKeyState::Active,
+        KeyState::Retired => api::TicketKeyState::Retired,
+        KeyState::Revoked => api::TicketKeyState::Revoked,
+    }
 }
 
 fn of_type(event: &Event, ticket_type: &TicketType) -> Availability {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{changes::Actor, known};
 use crate::{
     domain::{
+        cancellation::Cancellation,
         event_status::EventStatus,
         fee::{Fee, FeeMode},
         provider::Provider,
@@ -40,12 +41,18 @@ pub struct Event {
     pub fee_rate_ppm: i32,
     /// 0 means the installation's default.
     pub manual_payment_days: i32,
+    /// Until so many hours before it begins guests may cancel what they have paid; none: they may not.
+    pub cancel_until_hours: Option<i32>,
+    /// What is kept of their money, in parts per million.
+    pub cancel_fee_ppm: i32,
     pub cancel_reason: String,
     #[serde(with = "time::serde::rfc3339::option")]
     pub archived_at: Option<OffsetDateTime>,
     /// The date that the first tickets of a postponed event were sold for.
     #[serde(with = "time::serde::rfc3339::option")]
     pub previous_date_time: Option<OffsetDateTime>,
+    /// What was said of the date that it was postponed to.
+    pub postpone_reason: String,
     pub version: i64,
     /// The database's clock when it was read.
     #[serde(skip)]
@@ -63,6 +70,13 @@ impl Event {
 
     pub fn currency(&self) -> Currency {
         known(self.currency.parse().ok())
+    }
+
+    pub fn cancellation(&self) -> Cancellation {
+        Cancellation {
+            until_hours: self.cancel_until_hours,
+            fee_ppm: self.cancel_fee_ppm,
+        }
     }
 
     pub fn fee(&self) -> Fee {
@@ -196,8 +210,9 @@ pub async fn events(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Event>,
         r#"
         SELECT id, slug, title, description, location, date_time, timezone, currency, status,
                payment_providers, seller_name, seller_address, seller_tax_id, seller_contact,
-               fee_mode, fee_fixed_minor, fee_rate_ppm, manual_payment_days, cancel_reason,
-               archived_at, previous_date_time, version, clock_timestamp() AS "now!"
+               fee_mode, fee_fixed_minor, fee_rate_ppm, manual_payment_days,
+               cancel_until_hours, cancel_fee_ppm, cancel_reason, archived_at,
+               previous_date_time, postpone_reason, version, clock_timestamp() AS "now!"
         FROM events WHERE id = ANY($1)
         ORDER BY array_position($1, id)
         "#,

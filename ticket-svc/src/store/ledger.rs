@@ -9,6 +9,8 @@ use time::OffsetDateTime;
 
 use crate::error::Error;
 
+/// No transaction that writes rows lasts as long as this: rows that were stamped before are there.
+pub const SETTLES_WITHIN_SECS: f64 = 60.0;
 /// Rows of a step, and those that were stamped with the last one of them.
 const STEP_ROWS: i64 = 200_000;
 

@@ -6,12 +6,13 @@ pub mod changes;
 pub mod guests;
 pub mod halts;
 pub mod holds;
+pub mod keys;
 pub mod ledger;
 pub mod orders;
 pub mod pools;
 pub mod stock;
 
 /// A stored word of a closed list.
-fn known<T>(value: Option<T>) -> T {
+pub fn known<T>(value: Option<T>) -> T {
     value.expect("invariant: a CHECK of the schema lists the words that the domain knows")
 }

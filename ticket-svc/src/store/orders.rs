@@ -1,8 +1,11 @@
 use base::{EventId, OrderId, RefundId, TicketId, TicketTypeId};
 use sqlx::PgConnection;
 
-use super::known;
-use crate::error::Error;
+use super::{keys::stored_number, known};
+use crate::{
+    error::Error,
+    signers::{Format, KeyName},
+};
 
 /// What the steps of an order have left behind.
 #[derive(Debug)]
@@ -77,12 +80,14 @@ pub struct Ticket {
     pub id: TicketId,
     pub ticket_type_id: TicketTypeId,
     pub category: String,
-    pub code_key_id: String,
+    pub format: Format,
     pub generation: u32,
     /// Its line in the order.
     pub line: i32,
     /// The refund that made it void.
     pub voided_by: Option<RefundId>,
+    /// Of whoever it was handed on to last; empty while it is the order's guest.
+    pub holder_name: String,
 }
 
 impl Ticket {
@@ -91,25 +96,51 @@ impl Ticket {
     }
 }
 
-/// The tickets of an order in the order of its lines; empty unless it is committed.
+/// The tickets of an order in the order of its lines; empty unless it is committed. A ticket whose key
+/// was revoked has a code of the key that signs now.
 pub async fn tickets(conn: &mut PgConnection, id: OrderId) -> Result<Vec<Ticket>, Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT id, ticket_type_id, category, code_key_id, generation, line, voided_by
-        FROM tickets WHERE order_id = $1 ORDER BY line, serial
+        SELECT t.id, t.event_id, t.ticket_type_id, t.category, t.code_key_id, t.generation, t.line,
+               t.voided_by, t.type_number, COALESCE(signs.number, own.number) AS key_number,
+               COALESCE(signs.seed_key_id, own.seed_key_id) AS seed_key_id,
+               COALESCE(h.holder_name, '') AS "holder_name!"
+        FROM tickets t
+        LEFT JOIN event_keys own ON own.event_id = t.event_id AND own.number = t.key_number
+        LEFT JOIN event_keys signs
+            ON own.state = 'revoked' AND signs.event_id = t.event_id AND signs.state = 'active'
+        LEFT JOIN ticket_transfers h ON h.ticket_id = t.id AND h.generation = t.generation
+        WHERE t.order_id = $1 ORDER BY t.line, t.serial
         "#,
         id.uuid(),
     )
     .fetch_all(conn)
     .await?;
-    let tickets = rows.into_iter().map(|row| Ticket {
-        id: row.id.into(),
-        ticket_type_id: row.ticket_type_id.into(),
-        category: row.category,
-        code_key_id: row.code_key_id,
-        generation: row.generation.cast_unsigned(),
-        line: row.line,
-        voided_by: row.voided_by.map(RefundId::from),
+    let tickets = rows.into_iter().map(|row| {
+        let signed = (row.key_number, row.seed_key_id, row.type_number);
+        let format = match signed {
+            (Some(number), Some(ring_id), Some(type_number)) => Format::Second {
+                key: KeyName {
+                    event: row.event_id.into(),
+                    number: stored_number(number),
+                    ring_id,
+                },
+                type_number: stored_number(type_number),
+            },
+            _ => Format::First {
+                key_id: row.code_key_id,
+            },
+        };
+        Ticket {
+            id: row.id.into(),
+            ticket_type_id: row.ticket_type_id.into(),
+            category: row.category,
+            format,
+            generation: row.generation.cast_unsigned(),
+            line: row.line,
+            voided_by: row.voided_by.map(RefundId::from),
+            holder_name: row.holder_name,
+        }
     });
     Ok(tickets.collect())
 }

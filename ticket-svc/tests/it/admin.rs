@@ -62,6 +62,14 @@ fn fee(mode: FeeMode, fixed_minor: i64, rate_ppm: u32) -> Option<api::ServiceFee
     })
 }
 
+fn rule(until_hours: u32, fee_ppm: u32) -> Option<api::CancellationRule> {
+    Some(api::CancellationRule {
+        allowed: true,
+        until_hours,
+        fee_ppm,
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn how_an_event_is_sold_is_stored_and_changed_part_by_part() {
     let shop = Shop::open().await;
@@ -70,6 +78,7 @@ async fn how_an_event_is_sold_is_stored_and_changed_part_by_part() {
     request.seller = Some(seller("Old Mill"));
     request.fee = fee(FeeMode::Added, 50, 25_000);
     request.manual_payment_days = 5;
+    request.cancellation = rule(48, 100_000);
     let made = create(&shop, request.clone()).await.unwrap();
     assert_eq!(made.payment_providers, request.payment_providers);
     assert_eq!((&made.seller, &made.fee), (&request.seller, &request.fee));
@@ -77,6 +86,7 @@ async fn how_an_event_is_sold_is_stored_and_changed_part_by_part() {
         (made.manual_payment_days, made.cancel_reason.as_str()),
         (5, "")
     );
+    assert_eq!(made.cancellation, rule(48, 100_000));
     let event: base::EventId = made.id.parse().unwrap();
     assert_eq!(shop.own_event(event).await, made);
 
@@ -97,10 +107,15 @@ async fn how_an_event_is_sold_is_stored_and_changed_part_by_part() {
     empty.seller = Some(common::Seller::default());
     empty.fee = Some(api::ServiceFee::default());
     empty.manual_payment_days = Some(0);
+    empty.cancellation = Some(api::CancellationRule::default());
     let emptied = update(&shop, empty).await.unwrap();
     assert!(emptied.payment_providers.is_empty() && emptied.seller.is_none());
     assert_eq!(emptied.fee, fee(FeeMode::Absorbed, 0, 0));
     assert_eq!(emptied.manual_payment_days, 0);
+    assert_eq!(emptied.cancellation, None);
+    let mut ruled = edit.clone();
+    ruled.cancellation = rule(0, 0);
+    assert_eq!(update(&shop, ruled).await.unwrap().cancellation, rule(0, 0));
     let recorded: Vec<Option<String>> = sqlx::query_scalar(
         "SELECT after->>'seller_name' FROM audit_log WHERE event_id = $1 ORDER BY at",
     )
@@ -108,7 +123,7 @@ async fn how_an_event_is_sold_is_stored_and_changed_part_by_part() {
     .fetch_all(&shop.db)
     .await
     .unwrap();
-    let expected = ["Old Mill", "Old Mill", ""].map(|name| Some(name.to_owned()));
+    let expected = ["Old Mill", "Old Mill", "", ""].map(|name| Some(name.to_owned()));
     assert_eq!(recorded, expected);
 
     shop.close().await;
@@ -133,6 +148,12 @@ async fn a_bad_edit_of_how_an_event_is_sold_is_named() {
     let mut bad = edit.clone();
     bad.fee = fee(FeeMode::Added, 0, 500_001);
     refused_field(update(&shop, bad).await, "fee.rate_ppm");
+    let mut bad = edit.clone();
+    bad.cancellation = rule(8_761, 0);
+    refused_field(update(&shop, bad).await, "cancellation.until_hours");
+    let mut bad = edit.clone();
+    bad.cancellation = rule(1, 1_000_001);
+    refused_field(update(&shop, bad).await, "cancellation.fee_ppm");
     let mut bad = edit;
     bad.manual_payment_days = Some(61);
     refused_field(update(&shop, bad).await, "manual_payment_days");

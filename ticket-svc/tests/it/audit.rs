@@ -568,7 +568,11 @@ struct Replica {
 
 impl Replica {
     async fn of(shop: &Shop) -> Self {
-        let mut config = config(&shop.database_url, &keys::mesh_key());
+        let mut config = config(
+            &shop.database_url,
+            &keys::mesh_key(),
+            &shop.ticket_code_keys,
+        );
         config.audit_pause_ms = 10;
         let (bind, addr) = Bind::loopback().await.unwrap();
         let identity = config.mesh_key.identity(Peer::Gateway);

@@ -173,12 +173,19 @@ async fn refusals_by_field_secret_event_and_caller() {
     shop.close().await;
 }
 
+const CANCELLATION: api::CancellationRule = api::CancellationRule {
+    allowed: true,
+    until_hours: 24,
+    fee_ppm: 50_000,
+};
+
 /// An event that takes these providers.
 async fn event_that_takes(shop: &Shop, providers: &[&str], days: u32) -> EventId {
     let mut request = event_request("Cash only");
     request.payment_providers = providers.iter().map(|name| (*name).to_owned()).collect();
     request.manual_payment_days = days;
     request.seller = Some(seller());
+    request.cancellation = Some(CANCELLATION);
     let made = shop.admin.clone().create_event(shop.own(request)).await;
     made.unwrap()
         .into_inner()
@@ -213,6 +220,7 @@ async fn the_first_offered_provider_that_the_event_takes_is_chosen() {
     let (order, held) = (shop.order(), shop.hold(event, ticket_type, 1).await);
     let begun = offering(order, &held, &["sandbox", "stripe", "manual"]);
     let begun = shop.begin_with(begun).await.unwrap();
+    assert_eq!(begun.cancellation, Some(CANCELLATION));
     assert_eq!(begun.provider_kind, "stripe");
     assert_eq!(begun.event_provider_kinds, ["manual", "stripe"]);
     assert_eq!(begun.seller, Some(seller()));

@@ -8,6 +8,8 @@ use proto::{
 
 use crate::shop::{Shop, event_request, refused, refused_field};
 
+const NEW_DATE: time::OffsetDateTime = time::macros::datetime!(2031-07-01 18:00 UTC);
+
 async fn after(shop: &Shop, after_seq: i64, limit: u32) -> Vec<api::EventChange> {
     let request = api::ListEventChangesRequest { after_seq, limit };
     let answer = shop.changes.clone().list_event_changes(request).await;
@@ -24,6 +26,17 @@ async fn it_tells_what_changed_and_why_an_event_was_cancelled() {
         ..Default::default()
     })
     .await;
+    let mut admin = shop.admin.clone();
+    let postponed = admin
+        .postpone_event(shop.own(api::PostponeEventRequest {
+            event_id: event.to_string(),
+            expected_version: 0,
+            date_time: Some(proto::timestamp(NEW_DATE)),
+            reason: "The hall is flooded.\nWe are sorry.".to_owned(),
+        }))
+        .await
+        .unwrap();
+    let postponed = postponed.into_inner().event.unwrap();
     shop.cancel_event(event, "The cello is ill.").await;
     let all = after(&shop, 0, 0).await;
     let told: Vec<_> = all
@@ -42,15 +55,31 @@ async fn it_tells_what_changed_and_why_an_event_was_cancelled() {
             (1, "event.created", ""),
             (2, "ticket_type.created", ""),
             (3, "event.updated", ""),
-            (4, "event.cancelled", "The cello is ill."),
+            (4, "event.postponed", ""),
+            (5, "event.cancelled", "The cello is ill."),
         ]
+    );
+    for (change, has_facts) in all.iter().zip([false, false, true, true, false]) {
+        assert_eq!(change.event.is_some(), has_facts, "{}", change.change);
+    }
+    let facts = all[3].event.as_ref().unwrap();
+    assert_eq!(
+        (facts.title.as_str(), facts.date_time),
+        ("After", postponed.date_time)
+    );
+    // The facts are those of now, whichever change told of them.
+    assert!(facts.version > postponed.version, "{}", facts.version);
+    assert_eq!(all[2].event, all[3].event);
+    assert_eq!(
+        all[3].postpone_reason,
+        "The hall is flooded.\nWe are sorry."
     );
     for change in &all {
         assert_eq!(change.event_id, event.to_string());
         assert!(change.changed_at.is_some());
     }
     assert_eq!(after(&shop, 2, 1).await, all[2..3]);
-    assert!(after(&shop, 4, 1_000).await.is_empty());
+    assert!(after(&shop, 5, 1_000).await.is_empty());
     shop.close().await;
 }
 

@@ -45,10 +45,12 @@ async fn held_becomes_sold_and_each_unit_has_a_ticket() {
     for ticket in &answer.tickets {
         assert_eq!(
             (ticket.status(), ticket.code.len()),
-            (TicketStatus::Valid, 55)
+            (TicketStatus::Valid, 138)
         );
-        let named = ticket_svc::domain::ticket_code::ticket_id(&ticket.code).unwrap();
-        assert_eq!(named.to_string(), ticket.id);
+        let claims = codes::Code::parse(&ticket.code).unwrap().claims();
+        assert_eq!(claims.ticket.to_string(), ticket.id);
+        assert_eq!((claims.key, claims.generation), (1, 1));
+        assert_eq!((ticket.generation, ticket.holder_name.as_str()), (1, ""));
     }
     assert_eq!(
         (shop.counters(stalls).await, shop.counters(balcony).await),

@@ -24,6 +24,7 @@ async fn call(
         .map(|request| api::HoldTicketsBatchItem {
             request: Some(request),
             traceparent: String::new(),
+            timeout_ms: 0,
         });
     let request = api::HoldTicketsBatchRequest {
         items: items.collect(),

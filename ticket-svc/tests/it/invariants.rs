@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 /// Each query lists violations; all must be empty.
-const VIOLATIONS: [(&str, &str); 16] = [
+const VIOLATIONS: [(&str, &str); 21] = [
     (
         "counters differ from a recount of the ledger",
         "SELECT p.id::text FROM pools p
@@ -113,6 +113,43 @@ const VIOLATIONS: [(&str, &str); 16] = [
              SELECT COALESCE(SUM(held_delta), 0), COALESCE(SUM(sold_delta), 0),
                     COALESCE(SUM(blocked_delta), 0)
              FROM inventory_ledger l WHERE l.pool_id = a.pool_id AND l.at <= a.up_to)",
+    ),
+    (
+        "a signed ticket without its key, or an event with keys of which none signs",
+        "SELECT t.id::text FROM tickets t
+         WHERE t.key_number IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM event_keys k WHERE k.event_id = t.event_id AND k.number = t.key_number)
+         UNION ALL SELECT event_id::text FROM event_keys
+         GROUP BY event_id HAVING COUNT(*) FILTER (WHERE state = 'active') <> 1",
+    ),
+    (
+        "generations of a ticket differ from the times that it was handed on",
+        "SELECT t.id::text FROM tickets t
+         WHERE t.generation <> 1 + (SELECT COUNT(*) FROM ticket_transfers h WHERE h.ticket_id = t.id)",
+    ),
+    (
+        "a dead code is on no list",
+        "SELECT t.id::text FROM tickets t
+         WHERE t.key_number IS NOT NULL AND t.status = 'void' AND NOT EXISTS (
+             SELECT 1 FROM code_revocations c
+             WHERE c.ticket_id = t.id AND c.generation = t.generation AND c.verdict = 'void')
+         UNION ALL SELECT h.ticket_id::text FROM ticket_transfers h
+         WHERE h.generation > 2 AND NOT EXISTS (
+             SELECT 1 FROM code_revocations c
+             WHERE c.ticket_id = h.ticket_id AND c.generation = h.generation - 1
+               AND c.verdict = 'revoked')",
+    ),
+    (
+        "a code is on the list and not dead",
+        "SELECT t.id::text FROM tickets t JOIN code_revocations c ON c.ticket_id = t.id
+         WHERE c.generation > t.generation OR c.event_id <> t.event_id
+            OR (c.generation = t.generation AND t.status = 'valid')",
+    ),
+    (
+        "the list of dead codes has a gap",
+        "SELECT event_id::text FROM code_revocations c GROUP BY event_id
+         HAVING COUNT(*) <> MAX(seq) OR MIN(seq) <> 1 OR MAX(seq) <> (
+             SELECT last_seq FROM code_revocation_seq s WHERE s.event_id = c.event_id)",
     ),
     (
         "the change feed has a gap",

@@ -18,6 +18,7 @@ async fn postpone(
         event_id: event.to_string(),
         expected_version,
         date_time: Some(date_time),
+        reason: String::new(),
     });
     let postponed = shop.admin.clone().postpone_event(request).await?;
     Ok(postponed.into_inner().event.unwrap())
@@ -390,6 +391,11 @@ async fn concert_to_copy(shop: &Shop) -> (api::Event, api::Pool, api::TicketType
     let mut request = event_request("Night of the Cello");
     request.payment_providers = vec!["manual".to_owned()];
     request.manual_payment_days = 3;
+    request.cancellation = Some(api::CancellationRule {
+        allowed: true,
+        until_hours: 72,
+        fee_ppm: 0,
+    });
     let source = shop.admin.clone().create_event(shop.own(request)).await;
     let source = source.unwrap().into_inner().event.unwrap();
     let event: EventId = source.id.parse().unwrap();

@@ -16,6 +16,7 @@ use proto::{
         grant_service_client::GrantServiceClient, hold_service_client::HoldServiceClient,
         inventory_service_client::InventoryServiceClient,
         pool_audit_service_client::PoolAuditServiceClient,
+        ticket_code_service_client::TicketCodeServiceClient,
     },
 };
 use sqlx::PgPool;
@@ -37,12 +38,15 @@ pub struct Shop {
     pub changes: ChangeServiceClient<MeshChannel>,
     pub grants: GrantServiceClient<MeshChannel>,
     pub audit: PoolAuditServiceClient<MeshChannel>,
+    pub codes: TicketCodeServiceClient<MeshChannel>,
     pub database_url: String,
     pub url: String,
     pub mesh: MeshKey,
     pub db: PgPool,
     pub sources: Sources,
     pub owner: UserId,
+    /// The setting.
+    pub ticket_code_keys: String,
     config: ticket_svc::Config,
     shutdown: Shutdown,
     server: JoinHandle<anyhow::Result<()>>,
@@ -70,7 +74,7 @@ impl VerifyToken for Trusting {
     }
 }
 
-pub fn config(database_url: &str, mesh_key: &str) -> ticket_svc::Config {
+pub fn config(database_url: &str, mesh_key: &str, ticket_code_keys: &str) -> ticket_svc::Config {
     ticket_svc::Config::parse_from([
         "ticket-svc",
         "--database-url",
@@ -80,7 +84,7 @@ pub fn config(database_url: &str, mesh_key: &str) -> ticket_svc::Config {
         "--hold-keys",
         &keys::key_ring(),
         "--ticket-code-keys",
-        &keys::key_ring(),
+        ticket_code_keys,
     ])
 }
 
@@ -101,7 +105,8 @@ impl Shop {
     async fn open_on(db: TestDb, database_url: &str) -> Self {
         testkit::logs();
         let mesh_text = keys::mesh_key();
-        let config = config(database_url, &mesh_text);
+        let ticket_code_keys = keys::key_ring();
+        let config = config(database_url, &mesh_text, &ticket_code_keys);
         let mesh: MeshKey = mesh_text.parse().unwrap();
         let (bind, addr) = Bind::loopback().await.unwrap();
         let sources = Sources::system();
@@ -122,9 +127,11 @@ impl Shop {
             changes: ChangeServiceClient::new(channel(Peer::Payment)),
             grants: GrantServiceClient::new(channel(Peer::Payment)),
             audit: PoolAuditServiceClient::new(channel(Peer::Gateway)),
+            codes: TicketCodeServiceClient::new(channel(Peer::Gateway)),
             database_url: db.url.clone(),
             db: db.pool().await,
             owner: UserId::new(&sources),
+            ticket_code_keys,
             config,
             url,
             mesh,
@@ -150,7 +157,9 @@ impl Shop {
         let server = tokio::spawn(server.await.unwrap().serve(shutdown.clone()));
         let url = format!("http://{addr}");
         let channel = kit::client::channel(&url, self.mesh.identity(Peer::Gateway)).unwrap();
+        let of_payment = kit::client::channel(&url, self.mesh.identity(Peer::Payment)).unwrap();
         Replica {
+            inventory: InventoryServiceClient::new(of_payment),
             catalog: CatalogServiceClient::new(channel.clone()),
             admin: CatalogAdminServiceClient::new(channel.clone()),
             holds: HoldServiceClient::new(channel),
@@ -382,6 +391,24 @@ impl Shop {
         Ok(voided.into_inner().tickets)
     }
 
+    /// Hands a ticket on, in a step with this name.
+    pub async fn transfer(
+        &self,
+        order: OrderId,
+        ticket: &str,
+        step: Uuid,
+        holder: &str,
+    ) -> Result<api::TransferTicketResponse, Status> {
+        let request = api::TransferTicketRequest {
+            order_id: order.to_string(),
+            ticket_id: ticket.to_owned(),
+            transfer_id: step.to_string(),
+            holder_name: holder.to_owned(),
+        };
+        let handed_on = self.inventory.clone().transfer_ticket(request).await?;
+        Ok(handed_on.into_inner())
+    }
+
     /// An order whose tickets exist.
     pub async fn bought(&self, event: EventId, id: TicketTypeId, quantity: u32) -> OrderId {
         let (order, _) = self.paying(event, id, quantity).await;
@@ -450,6 +477,7 @@ impl Shop {
 
 /// A second ticket-svc.
 pub struct Replica {
+    pub inventory: InventoryServiceClient<MeshChannel>,
     pub catalog: CatalogServiceClient<MeshChannel>,
     pub admin: CatalogAdminServiceClient<MeshChannel>,
     pub holds: HoldServiceClient<MeshChannel>,
@@ -549,6 +577,7 @@ pub fn event_request(title: &str) -> api::CreateEventRequest {
         seller: None,
         fee: None,
         manual_payment_days: 0,
+        cancellation: None,
     }
 }
 

@@ -10,7 +10,7 @@ use base::Sources;
 use clap::Parser as _;
 use kit::{Bind, Shutdown};
 use proto::Peer;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::{eventually, keys::idempotency_key};
 use tokio::process::{Child, Command};
@@ -51,6 +51,13 @@ const TICKET_PURCHASE_POINTS: [&str; 3] = [
 ];
 const TICKET_CANCEL_POINT: &str = "ticket.order_released";
 const TICKET_REFUND_POINT: &str = "ticket.tickets_voided";
+/// After a guest has cancelled what was paid.
+const GUEST_CANCEL_POINT: &str = "payment.cancelled_by_guest";
+/// On the way of a ticket that is handed on.
+const TRANSFER_POINTS: [(Peer, &str); 2] = [
+    (Peer::Ticket, "ticket.ticket_transferred"),
+    (Peer::Payment, "payment.ticket_handed_on"),
+];
 /// On the way of a receipt.
 const NOTIFY_POINTS: [&str; 3] = ["notify.accepted", "notify.leased", "notify.sent"];
 /// Here a mail is out and nobody has written it down: it goes out again.
@@ -180,6 +187,67 @@ async fn refund_while_dies(office: &BoxOffice, on_sale: &OnSale, (peer, point): 
 }
 
 #[tokio::test]
+async fn a_guest_cancels_once_though_payment_svc_dies() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(1, 4500).await;
+    let path = format!("/api/v1/admin/events/{}", on_sale.event_id);
+    // A tenth is kept.
+    let rule = json!({"cancellation": {"allowed": true, "until_hours": 48, "fee_ppm": 100_000}});
+    let (status, event) = office.admin_call(Method::PATCH, &path, &rule).await;
+    assert_eq!(status, StatusCode::OK, "{event}");
+    let guest = office.guest();
+    let order = buy_stubbornly(&guest, &on_sale, "guest@example.org").await;
+    let now = guest.wait_for(&order, "fulfilled").await;
+    let offer = &now["cancellation"]["refund"];
+    assert_eq!(offer["amount_minor"], 4050, "{now}");
+    let (key, body) = (idempotency_key(), json!({"expected_refund": offer}));
+    let cancellation = eventually("the order to be cancelled", PATIENCE, async || {
+        let (status, _) = guest.act_with(&order, "cancel", &key, &body).await;
+        (status == StatusCode::OK).then_some(())
+    });
+    meanwhile_dies(&office, Peer::Payment, GUEST_CANCEL_POINT, cancellation).await;
+    let ended = eventually("the money to go back", PATIENCE, async || {
+        let (_, now) = guest.see(&order).await;
+        (now["refunds"][0]["status"] == "succeeded").then_some(now)
+    })
+    .await;
+    let refunds = ended["refunds"].as_array().unwrap();
+    assert_eq!(refunds.len(), 1, "{ended}");
+    assert_eq!(refunds[0]["amount"]["amount_minor"], 4050, "{ended}");
+    assert_eq!(ended["tickets"][0]["status"], "void", "{ended}");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_ticket_is_handed_on_once_whoever_dies() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(1, 4500).await;
+    let guest = office.guest();
+    let order = buy_stubbornly(&guest, &on_sale, "guest@example.org").await;
+    let order_now = guest.wait_for(&order, "fulfilled").await;
+    let ticket = order_now["tickets"][0]["id"].as_str().unwrap().to_owned();
+    office.smtp.wait_for(1, PATIENCE).await;
+    for (number, (peer, point)) in TRANSFER_POINTS.into_iter().enumerate() {
+        let key = idempotency_key();
+        let body = json!({"email": format!("friend{number}@example.org"), "name": "A Friend"});
+        let verb = format!("tickets/{ticket}/transfer");
+        let transfer = eventually("the ticket to be handed on", PATIENCE, async || {
+            let (status, _) = guest.act_with(&order, &verb, &key, &body).await;
+            (status == StatusCode::OK).then_some(())
+        });
+        meanwhile_dies(&office, peer, point, transfer).await;
+        office.smtp.wait_for(number + 2, PATIENCE).await;
+        let tickets = office.databases.tickets.pool().await;
+        let generation: i32 = sqlx::query_scalar("SELECT generation FROM tickets")
+            .fetch_one(&tickets)
+            .await
+            .unwrap();
+        assert_eq!(usize::try_from(generation).unwrap(), number + 2, "{point}");
+    }
+    office.close().await;
+}
+
+#[tokio::test]
 async fn notify_svc_dies_during_a_receipt() {
     let office = BoxOffice::open().await;
     let on_sale = office.put_on_sale(100, 4500).await;
@@ -205,7 +273,12 @@ fn every_point_is_here() {
         .chain(&CANCEL_POINTS)
         .chain(&REFUND_POINTS)
         .chain(&TICKET_PURCHASE_POINTS)
-        .chain([&TICKET_CANCEL_POINT, &TICKET_REFUND_POINT])
+        .chain([
+            &TICKET_CANCEL_POINT,
+            &TICKET_REFUND_POINT,
+            &GUEST_CANCEL_POINT,
+        ])
+        .chain(TRANSFER_POINTS.iter().map(|(_, point)| point))
         .chain(&NOTIFY_POINTS);
     let here: BTreeSet<String> = here.map(|&point| point.to_owned()).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -80,6 +80,7 @@ const TAMPERINGS: &[Tampering] = &[
         "UPDATE tickets SET status = 'void', voided_by = gen_random_uuid(), voided_at = now()
          WHERE serial = 1 AND status = 'valid'",
         &[
+            "dead-codes-are-listed",
             "sold-is-issued",
             "returned-is-void",
             "returned-tickets-are-void",
@@ -95,12 +96,15 @@ const TAMPERINGS: &[Tampering] = &[
         Tickets,
         "UPDATE tickets SET status = 'valid', voided_by = NULL, voided_at = NULL",
         &[
+            "dead-codes-are-listed",
             "sold-is-issued",
             "returned-is-void",
             "returned-tickets-are-void",
             "guests-have-what-is-counted",
         ],
     ),
+    (Tickets, "DELETE FROM code_revocations", &["dead-codes-are-listed"]),
+    (Tickets, "UPDATE event_keys SET number = number + 1", &["codes-have-their-key"]),
     (
         Tickets,
         "DELETE FROM tickets WHERE serial = 1 AND status = 'valid'",
@@ -365,6 +369,59 @@ const TAMPERINGS: &[Tampering] = &[
         &["webhooks-are-applied"],
     ),
     (Payments, "DELETE FROM outbox", &["fulfilled-is-announced", "refunds-are-announced"]),
+    (
+        Payments,
+        "INSERT INTO order_news (message_id, order_id, kind, number)
+         SELECT gen_random_uuid(), id, 'postponed', 2 FROM orders WHERE status = 'fulfilled'",
+        &["news-are-announced", "guests-are-told-once"],
+    ),
+    (
+        Payments,
+        "UPDATE outbox SET kind = 'order_reminder' WHERE kind = 'order_refunded'",
+        &["news-are-announced", "refunds-are-announced"],
+    ),
+    (
+        Payments,
+        "WITH message AS (INSERT INTO outbox (id, kind, envelope, confirmed_at)
+                          VALUES (gen_random_uuid(), 'order_reminder', '', now()) RETURNING id)
+         INSERT INTO order_news (message_id, order_id, kind, number, about)
+         SELECT m.id, o.id, 'reminder', 1, now() - interval '1 hour'
+         FROM message m, orders o WHERE o.status = 'fulfilled'",
+        &["reminders-come-in-time", "guests-are-told-once", "confirmed-is-received"],
+    ),
+    (
+        Payments,
+        "INSERT INTO ticket_transfers (id, order_id, ticket_id, body_hash, secret_key_id, email, name,
+             locale, next_step_at)
+         SELECT gen_random_uuid(), id, gen_random_uuid(), sha256(''), 'k1', 'x@example.org', 'X', '',
+             'infinity' FROM orders WHERE status = 'fulfilled'",
+        &["transfers-move-on"],
+    ),
+    (
+        Payments,
+        "INSERT INTO order_events (order_id, actor, from_status, to_status, reason)
+         SELECT id, 'nobody', status, status, 'withheld:order_refunded' FROM orders
+         WHERE status = 'refunded'",
+        &["refunds-are-announced", "guests-are-told-once"],
+    ),
+    (
+        Payments,
+        "INSERT INTO event_moves (event_id, version, title, location, date_time, timezone, explanation,
+                                  changed_at, next_scan_at)
+         VALUES (gen_random_uuid(), 2, '', '', now() + interval '9 days', 'UTC', '', now(),
+                 now() - interval '1 hour')",
+        &["orders-follow-their-event"],
+    ),
+    (
+        Payments,
+        "INSERT INTO event_moves (event_id, version, title, location, date_time, timezone, explanation,
+                                  changed_at, next_scan_at)
+         SELECT event_id, 99, '', '', event_date_time + interval '9 days', 'UTC', '',
+                now() - interval '6 minutes', now() + interval '5 minutes'
+         FROM orders WHERE status = 'fulfilled';
+         UPDATE orders SET updated_at = now() - interval '6 minutes'",
+        &["orders-follow-their-event"],
+    ),
     (Payments, "UPDATE outbox SET confirmed_at = NULL", &["outbox-is-confirmed"]),
     (
         Payments,
@@ -407,6 +464,11 @@ const TAMPERINGS: &[Tampering] = &[
     ),
     (
         Notifications,
+        "INSERT INTO erased_orders (order_id) SELECT DISTINCT order_id FROM notifications",
+        &["erased-is-empty"],
+    ),
+    (
+        Notifications,
         "UPDATE inbox SET message_id = gen_random_uuid()",
         &["received-is-queued", "confirmed-is-received"],
     ),
@@ -440,6 +502,17 @@ const TASKS: &[Tampering] = &[
         Notifications,
         "UPDATE notifications SET status = 'failed', sent_at = NULL",
         &["mail-failed"],
+    ),
+    (
+        Notifications,
+        "UPDATE notifications SET status = 'bounced', last_error = 'no such mailbox'",
+        &["mail-came-back"],
+    ),
+    (
+        Notifications,
+        "UPDATE notifications SET status = 'queued', sent_at = NULL, last_error = 'no login',
+                                  error_class = 'server', next_attempt_at = now() + interval '1 hour'",
+        &["mail-server-serves"],
     ),
     (
         Notifications,
@@ -502,6 +575,15 @@ const INNOCENT: &[(In, &str)] = &[
                 l.fee_tax_minor
          FROM refunds f JOIN refund_lines l ON l.order_id = f.order_id
          WHERE f.status = 'failed_final'",
+    ),
+    // An order got its tickets with the facts of before the event was postponed, a moment ago.
+    (
+        Payments,
+        "INSERT INTO event_moves (event_id, version, title, location, date_time, timezone, explanation,
+                                  changed_at, next_scan_at)
+         SELECT event_id, 99, '', '', event_date_time + interval '9 days', 'UTC', '',
+                now() - interval '1 hour', now() + interval '4 minutes'
+         FROM orders WHERE status = 'fulfilled'",
     ),
     // Money came late for an order of a cancelled event that was done with.
     (

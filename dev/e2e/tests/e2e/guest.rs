@@ -99,13 +99,18 @@ impl Guest {
 
     /// A POST on the order itself, for example `cancel`.
     pub async fn act(&self, order: &Value, verb: &str) -> Answer {
+        self.act_with(order, verb, &idempotency_key(), &json!({}))
+            .await
+    }
+
+    pub async fn act_with(&self, order: &Value, verb: &str, key: &str, body: &Value) -> Answer {
         let path = format!("/api/v1/orders/{}/{verb}", order["id"].as_str().unwrap());
         let request = self
             .client
             .post(self.url(&path))
             .bearer_auth(order["secret"].as_str().unwrap())
-            .header("idempotency-key", idempotency_key())
-            .json(&json!({}));
+            .header("idempotency-key", key)
+            .json(body);
         answer(request).await
     }
 

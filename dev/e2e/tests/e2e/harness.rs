@@ -226,7 +226,7 @@ impl BoxOffice {
     /// Lets the leases of a service that died run out at once.
     pub async fn make_leases_due(&self) {
         let Self { databases, .. } = self;
-        for table in ["orders", "refunds"] {
+        for table in ["orders", "refunds", "ticket_transfers"] {
             databases.payments.make_due(table, "next_step_at").await;
         }
         for table in ["provider_events", "outbox", "sandbox.deliveries"] {

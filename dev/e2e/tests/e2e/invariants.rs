@@ -29,8 +29,7 @@ const PAYMENTS_AT_WORK: &str = "
     UNION ALL SELECT 'provider event ' || event_id FROM provider_events WHERE state = 'received'
     UNION ALL SELECT 'delivery ' || event_id FROM sandbox.deliveries
     WHERE delivered_at IS NULL AND lost_at IS NULL";
-const NOTIFICATIONS_AT_WORK: &str =
-    "SELECT 'notification ' || id || ' is ' || status FROM notifications WHERE status <> 'sent'";
+const NOTIFICATIONS_AT_WORK: &str = "SELECT 'notification ' || id || ' is ' || status FROM notifications WHERE status NOT IN ('sent', 'erased')";
 
 /// A drill leaves thousands of mails to send.
 const REST_PATIENCE: Duration = Duration::from_secs(600);

@@ -50,7 +50,10 @@ async fn a_concert_is_postponed_copied_and_put_away() {
     let order = guest.buy(&on_sale, 1, "anezka@example.org").await;
     guest.wait_for(&order, "fulfilled").await;
     let event = format!("/api/v1/admin/events/{}", on_sale.event_id);
-    let date = json!({"date_time": "2031-09-12T20:00:00+02:00"});
+    let date = json!({
+        "date_time": "2031-09-12T20:00:00+02:00",
+        "reason": "Flooding in the cellar.",
+    });
     let (status, told) = office.admin_post(&format!("{event}/postpone"), &date).await;
     assert_eq!(status, StatusCode::OK, "{told}");
     let shown = format!("/api/v1/events/{}", on_sale.event_id);
@@ -64,6 +67,12 @@ async fn a_concert_is_postponed_copied_and_put_away() {
         (dates == expected).then_some(())
     })
     .await;
+    // Whoever has tickets is told, and the order knows.
+    let mails = office.smtp.wait_for(2, PATIENCE).await;
+    assert_eq!(mails[1].to, ["anezka@example.org"]);
+    assert!(mails[1].data.contains("Flooding in the cellar."));
+    let (_, seen) = guest.see(&order).await;
+    assert_eq!(seen["event"]["date_time"], "2031-09-12T18:00:00Z", "{seen}");
 
     let (status, refusal) = office.admin_call(Method::DELETE, &event, &json!({})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{refusal}");
@@ -90,6 +99,6 @@ async fn a_concert_is_postponed_copied_and_put_away() {
         (status, &kept["status"]),
         (StatusCode::OK, &json!("fulfilled"))
     );
-    office.smtp.wait_for(1, PATIENCE).await;
+    assert_eq!(office.smtp.messages().len(), 2);
     office.close().await;
 }

@@ -10,7 +10,9 @@ mod bad_input;
 mod broker_away;
 // The points are in debug builds only.
 #[cfg(debug_assertions)]
+mod codes;
 mod crash_points;
+mod desk;
 mod doctor;
 mod doctor_command;
 mod drills;
@@ -19,6 +21,7 @@ mod harness;
 mod invariants;
 mod life;
 mod mail_away;
+mod news;
 mod programme;
 mod purchase;
 mod races;

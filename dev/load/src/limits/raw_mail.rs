@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use base::{OrderId, Sources};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
-use notify_svc::render::{Event, Line, Order, Receipt, Seller, Ticket, email_message};
+use notify_svc::render::{
+    Event, Kind, Language, Line, Order, Receipt, Seller, Stamp, Ticket, letter_message,
+    receipt_letter, ticket_files,
+};
 use tokio::task::JoinSet;
 
 use crate::stats::rate;
@@ -12,7 +15,7 @@ use crate::stats::rate;
 type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
 /// As long as a real one.
-const CODE: &str = "BOX1.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKlMnOpQrStUvWxYz01234";
+const CODE: &str = "BX2$Y88IH100+80:3N4VF77E88G000000100100000L+VWSLLVBL/E66BG 43CFV/IT54GB6MF9::RYW8YS7-$CIMVLQOD*NWG206RRUBJ1S999IRQPQH.-SA-7MWIL.6$.05QC8H0";
 
 /// Mails per second over so long, so many at once.
 pub async fn run(url: &str, senders: usize, lasting: Duration) -> anyhow::Result<f64> {
@@ -42,11 +45,18 @@ pub async fn run(url: &str, senders: usize, lasting: Duration) -> anyhow::Result
 fn mail() -> anyhow::Result<lettre::Message> {
     let sources = Sources::system();
     let receipt = receipt(&sources)?;
-    let id = format!("{}@boxoffice", sources.uuid_v7());
-    Ok(email_message(
-        &receipt,
-        "tickets@example.org".parse()?,
-        &id,
+    let stamp = Stamp {
+        from: "tickets@example.org".parse()?,
+        message_id: format!("{}@example.org", sources.uuid_v7()),
+        date: sources.now(),
+    };
+    let wording = Kind::Receipt.wording(Language::En);
+    let files = ticket_files(&receipt)?;
+    Ok(letter_message(
+        &receipt_letter(&receipt)?,
+        wording,
+        files,
+        stamp,
     )?)
 }
 
@@ -64,6 +74,7 @@ fn receipt(sources: &Sources) -> anyhow::Result<Receipt> {
             paid_at: sources.now(),
             total: price,
             link: format!("http://127.0.0.1:8080/o/{order}/{}", &CODE[..60]),
+            language: Language::En,
         },
         event: Event {
             id: sources.uuid_v7().into(),
@@ -73,6 +84,7 @@ fn receipt(sources: &Sources) -> anyhow::Result<Receipt> {
                 .repeat(4),
             starts_at: sources.now() + time::Duration::days(90),
             zone: "Europe/Prague".parse()?,
+            version: 1,
             public_url: "http://127.0.0.1:8080".to_owned(),
         },
         lines: vec![Line {

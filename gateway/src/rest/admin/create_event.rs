@@ -16,7 +16,7 @@ use crate::{
     problem::Problem,
     rest::{
         problems::{AdminOnly, BadBody, Faults},
-        types::{AdminEvent, Fee, Seller, WritableEventStatus, moment},
+        types::{AdminEvent, CancellationRule, Fee, Seller, WritableEventStatus, moment},
     },
 };
 
@@ -57,6 +57,10 @@ pub struct NewEvent {
     /// default.
     #[serde(default)]
     manual_payment_days: u32,
+    /// How guests may cancel what they have paid; they may not where it is left out.
+    #[serde(default)]
+    #[schema(value_type = Option<CancellationRule>)]
+    cancellation: Option<Object<CancellationRule>>,
 }
 
 /// Creates a concert; the caller owns it.
@@ -86,6 +90,7 @@ pub async fn create_event(
         seller: new.seller.map(|Object(seller)| seller.into()),
         fee: new.fee.map(|Object(fee)| fee.into()),
         manual_payment_days: new.manual_payment_days,
+        cancellation: new.cancellation.map(|Object(rule)| rule.into()),
     });
     let mut catalog = app.upstreams.catalog_admin();
     let made = catalog.create_event(request).await?.into_inner();

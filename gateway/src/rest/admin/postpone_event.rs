@@ -26,12 +26,17 @@ pub struct Postponement {
     /// Another date than now, and not past.
     #[serde(deserialize_with = "moment::deserialize")]
     date_time: OffsetDateTime,
+    /// What guests are told; up to 500 characters.
+    #[serde(default)]
+    #[schema(example = "The hall is flooded.")]
+    reason: String,
 }
 
 /// Gives a concert a new date and keeps the old one.
 ///
-/// Sold tickets stay valid. A sales window without an end follows the date. Repeating it changes
-/// nothing. A date that was only mistyped is corrected with `PATCH` instead.
+/// Sold tickets stay valid, and their guests hear of the new date. A sales window without an end
+/// follows it. Repeating it changes nothing. A date that was only mistyped is corrected with `PATCH`
+/// instead; whoever has tickets hears of that, too.
 #[utoipa::path(post, path = "/api/v1/admin/events/{id}/postpone", tag = "admin",
     request_body = Postponement,
     params(
@@ -56,6 +61,7 @@ pub async fn postpone_event(
         event_id: id.to_string(),
         expected_version,
         date_time: Some(proto::timestamp(postponement.date_time)),
+        reason: postponement.reason,
     });
     let mut catalog = app.upstreams.catalog_admin();
     let postponed = catalog.postpone_event(request).await?.into_inner();

@@ -16,7 +16,7 @@ use crate::{
     problem::{Problem, ProblemBody},
     rest::{
         problems::{Absent, AdminOnly, BadBody, Faults, Stale},
-        types::{AdminEvent, Fee, Seller, WritableEventStatus, moment},
+        types::{AdminEvent, CancellationRule, Fee, Seller, WritableEventStatus, moment},
     },
 };
 
@@ -53,6 +53,10 @@ pub struct EventChange {
     /// At most 60; 0 means the installation's default.
     #[serde(default)]
     manual_payment_days: Option<u32>,
+    /// `{"allowed": false}` takes the rule away. What was sold keeps the rule that it was sold by.
+    #[serde(default)]
+    #[schema(value_type = Option<CancellationRule>)]
+    cancellation: Option<Object<CancellationRule>>,
 }
 
 /// Changes a concert.
@@ -90,6 +94,7 @@ pub async fn update_event(
         seller: change.seller.map(|Object(seller)| seller.into()),
         fee: change.fee.map(|Object(fee)| fee.into()),
         manual_payment_days: change.manual_payment_days,
+        cancellation: change.cancellation.map(|Object(rule)| rule.into()),
     });
     let mut catalog = app.upstreams.catalog_admin();
     let changed = catalog.update_event(request).await?.into_inner();

@@ -6,17 +6,23 @@ use base::OrderId;
 use http::{HeaderValue, header};
 use kit::Failure;
 use proto::{
-    notify::{DocumentKind, RenderDocumentRequest},
+    event::OrderPaid,
+    notify::{DocumentKind, RenderDocumentRequest, RenderDocumentResponse},
     payment::GetReceiptRequest,
 };
 
-use crate::{app::App, extract::Access, problem::Problem};
+use crate::{app::App, extract::Access, problem::Problem, rest::types::broken};
 
 pub async fn document(
     app: &App,
     access: Access<OrderId>,
     kind: DocumentKind,
 ) -> Result<Response, Problem> {
+    rendered(app, facts(app, access).await?, kind).await
+}
+
+/// The stored facts of an order with tickets.
+pub async fn facts(app: &App, access: Access<OrderId>) -> Result<OrderPaid, Problem> {
     let request = GetReceiptRequest {
         order_id: access.id.to_string(),
         secret: access.secret,
@@ -28,17 +34,29 @@ pub async fn document(
         .await?
         .into_inner()
         .facts;
+    Ok(facts.ok_or_else(|| broken("receipt"))?)
+}
+
+pub async fn render(
+    app: &App,
+    facts: OrderPaid,
+    kind: DocumentKind,
+) -> Result<RenderDocumentResponse, Problem> {
     let request = RenderDocumentRequest {
-        facts,
+        facts: Some(facts),
         kind: kind.into(),
     };
-    let rendered = app
-        .upstreams
-        .documents()
-        .render_document(request)
-        .await?
-        .into_inner();
+    let rendered = app.upstreams.documents().render_document(request).await?;
+    Ok(rendered.into_inner())
+}
 
+/// A document as its answer.
+pub async fn rendered(
+    app: &App,
+    facts: OrderPaid,
+    kind: DocumentKind,
+) -> Result<Response, Problem> {
+    let rendered = render(app, facts, kind).await?;
     let media_type = HeaderValue::from_str(&rendered.media_type).map_err(Failure::internal)?;
     // A receipt is read in the browser, the others are files.
     let manner = if kind == DocumentKind::ReceiptHtml {
@@ -67,7 +85,7 @@ pub async fn document(
 }
 
 /// Only what needs no quoting in a header.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
         .collect()

@@ -38,6 +38,9 @@ pub struct NewOrder {
     #[serde(default)]
     #[schema(example = "en")]
     pub locale: Option<String>,
+    /// `version` of `GET /api/v1/terms`, which the guest accepts; needed where there are terms.
+    #[serde(default)]
+    pub accepted_terms: Option<String>,
 }
 
 /// Records the order and opens the payment.
@@ -51,7 +54,7 @@ pub struct NewOrder {
         (status = 404, body = ProblemBody, content_type = "application/problem+json",
          description = "`NOT_FOUND`: no such hold, or another secret"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
-         description = "`HOLD_EXPIRED`, `TOTAL_CHANGED`, `LIMIT_EXCEEDED`, `PAYMENT_IN_PROGRESS`"),
+         description = "`HOLD_EXPIRED`, `TOTAL_CHANGED`, `LIMIT_EXCEEDED`, `PAYMENT_IN_PROGRESS`, `TERMS_NOT_ACCEPTED`"),
         BadBody, Faults
     ))]
 pub async fn place_order(
@@ -74,11 +77,13 @@ pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, P
         provider: new.provider.unwrap_or_default(),
         locale: new.locale.unwrap_or_default(),
         idempotency_key: key.to_owned(),
+        accepted_terms: new.accepted_terms.unwrap_or_default(),
     };
     let PlaceOrderResponse {
         order,
         secret,
         preparing,
+        purchase_proof,
     } = app
         .upstreams
         .orders()
@@ -93,6 +98,7 @@ pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, P
     Ok(PlacedOrder {
         order,
         secret,
+        purchase_proof,
         link,
     })
 }

@@ -5,8 +5,8 @@ use time::{OffsetDateTime, serde::rfc3339};
 use utoipa::ToSchema;
 
 use super::{
-    Availability, EventStatus, Fee, Money, PaymentProvider, Seller, broken, filled, optional_time,
-    time_of,
+    Availability, CancellationRule, EventStatus, Fee, Money, PaymentProvider, Seller, broken,
+    filled, optional_time, time_of,
 };
 
 /// A concert.
@@ -33,6 +33,8 @@ pub struct Event {
     /// The cheapest ticket type; null while there is none.
     pub price_from: Option<Money>,
     pub availability: Availability,
+    /// How guests may cancel what they have paid; null where they may not.
+    pub cancellation: Option<CancellationRule>,
 }
 
 impl TryFrom<ticket::Event> for Event {
@@ -45,6 +47,7 @@ impl TryFrom<ticket::Event> for Event {
             status: EventStatus::of(event.status)?,
             price_from: event.price_from.map(Money::from),
             availability: Availability::of(event.availability)?,
+            cancellation: event.cancellation.map(CancellationRule::from),
             id: event.id,
             slug: event.slug,
             title: event.title,

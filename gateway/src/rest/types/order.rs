@@ -5,8 +5,8 @@ use time::{OffsetDateTime, serde::rfc3339};
 use utoipa::ToSchema;
 
 use super::{
-    AttemptStatus, Line, Money, OrderStatus, Refund, Role, Seller, TicketStatus, all, filled,
-    optional_time, time_of,
+    AttemptStatus, CancellationOffer, HandedOn, Line, Money, OrderStatus, Preferences, Refund,
+    Role, Seller, TicketStatus, all, filled, optional_time, time_of,
 };
 
 /// A guest's order.
@@ -38,7 +38,18 @@ pub struct Order {
     pub seller: Option<Seller>,
     /// Empty until the order is fulfilled.
     pub tickets: Vec<Ticket>,
+    /// Tickets that were handed on, as they belong now; their codes are not told here.
+    pub transferred_tickets: Vec<HandedOn>,
     pub timeline: Vec<TimelineEntry>,
+    pub preferences: Preferences,
+    /// Null where the order is not paid, or cannot be cancelled (any more).
+    pub cancellation: Option<CancellationOffer>,
+    /// The version of the terms that were accepted; null where there were none.
+    pub accepted_terms: Option<String>,
+    #[serde(with = "rfc3339::option")]
+    pub terms_accepted_at: Option<OffsetDateTime>,
+    /// Differs whenever anything of the order has changed; `GET …/mark` answers it alone.
+    pub mark: String,
     #[serde(with = "rfc3339")]
     pub created_at: OffsetDateTime,
 }
@@ -67,7 +78,16 @@ impl TryFrom<payment::Order> for Order {
             refunds: all(order.refunds)?,
             seller: order.seller.map(Seller::from),
             tickets: all(order.tickets)?,
+            transferred_tickets: all(order.transferred_tickets)?,
             timeline: all(order.timeline)?,
+            preferences: order.preferences.unwrap_or_default().into(),
+            cancellation: order
+                .cancellation
+                .map(CancellationOffer::try_from)
+                .transpose()?,
+            mark: order.mark,
+            accepted_terms: filled(order.accepted_terms),
+            terms_accepted_at: optional_time(order.terms_accepted_at.as_ref())?,
             created_at: time_of(order.created_at.as_ref(), "created_at")?,
             id: order.id,
             number: order.number,
@@ -147,7 +167,7 @@ impl TryFrom<payment::PaymentAttempt> for Payment {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Ticket {
     pub id: String,
-    /// What the QR code carries; whoever has it gets in.
+    /// What the QR code carries; whoever has it gets in. Empty once the ticket was handed on.
     pub code: String,
     pub category: String,
     pub status: TicketStatus,
@@ -196,6 +216,8 @@ pub struct PlacedOrder {
     pub order: Order,
     /// Proves that the caller may see the order.
     pub secret: String,
+    /// Proves that the caller placed the order; no mail carries it. Correcting the address takes it.
+    pub purchase_proof: String,
     /// Opens the order's page in a browser.
     #[schema(example = "https://tickets.example.org/o/{id}/{secret}")]
     pub link: String,

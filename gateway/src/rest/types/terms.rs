@@ -83,6 +83,41 @@ impl From<Fee> for ticket::ServiceFee {
     }
 }
 
+/// How guests may cancel what they have paid.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancellationRule {
+    pub allowed: bool,
+    /// Until so many hours before the concert begins; at most 8760.
+    #[serde(default)]
+    #[schema(example = 48)]
+    pub until_hours: u32,
+    /// What is kept of the money, in parts per million: 100000 is 10 %. At most 1000000.
+    #[serde(default)]
+    #[schema(example = 100000)]
+    pub fee_ppm: u32,
+}
+
+impl From<ticket::CancellationRule> for CancellationRule {
+    fn from(rule: ticket::CancellationRule) -> Self {
+        Self {
+            allowed: rule.allowed,
+            until_hours: rule.until_hours,
+            fee_ppm: rule.fee_ppm,
+        }
+    }
+}
+
+impl From<CancellationRule> for ticket::CancellationRule {
+    fn from(rule: CancellationRule) -> Self {
+        Self {
+            allowed: rule.allowed,
+            until_hours: rule.until_hours,
+            fee_ppm: rule.fee_ppm,
+        }
+    }
+}
+
 /// A way to pay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PaymentProvider {

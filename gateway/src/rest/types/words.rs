@@ -74,6 +74,49 @@ words! {
         /// Paid, but there is no ticket left: the money goes back.
         Unfulfillable,
     }
+    /// The life of a message to a person.
+    NotificationState from proto::notify::NotificationState {
+        /// It waits for its turn, or for its next attempt.
+        Queued,
+        /// On its way to the mail server.
+        Sending,
+        /// The mail server has taken it.
+        Sent,
+        /// It was refused for good, or was tried for too long.
+        Failed,
+        /// It came back after the mail server had taken it.
+        Bounced,
+        /// The data of its guest was erased.
+        Erased,
+    }
+    /// Whose matter a failed attempt is.
+    FailureClass from proto::notify::FailureClass {
+        /// The mail server could not be reached or does not know us; says nothing about the mail.
+        Server,
+        /// Refused for now.
+        Temporary,
+        /// Refused for good.
+        Permanent,
+        /// The line was cut after the mail had been handed over: it may have arrived.
+        Unknown,
+        /// It could not be made into a mail.
+        Content,
+        /// It came back.
+        Bounce,
+    }
+    /// How a guest's newest receipt fares.
+    DeliveryState from proto::notify::DeliveryState {
+        /// There is none.
+        None,
+        /// On its way.
+        Waiting,
+        /// It was refused for now and is tried again.
+        Delayed,
+        /// The mail server has taken it.
+        Sent,
+        /// It cannot be delivered to this address.
+        Failed,
+    }
     /// The life of a refund. It counts as gone in every state but `failed_final`.
     RefundStatus from proto::payment::RefundStatus {
         /// Recorded; tickets are made void before any money leaves.
@@ -103,7 +146,30 @@ words! {
         /// What arrived differs from the order.
         Mismatch,
         EventCancelled,
+        /// The guest cancelled by the concert's rule.
+        GuestCancelled,
         External,
+    }
+    /// The life of a key that signs ticket codes.
+    TicketKeyState from proto::ticket::TicketKeyState {
+        /// Signs.
+        Active,
+        /// Signs no more; what it signed stays valid.
+        Retired,
+        /// Nothing that it signed is valid.
+        Revoked,
+    }
+    /// What a door says to a code.
+    Verdict from proto::ticket::Verdict {
+        Ok,
+        /// The ticket was given back.
+        Void,
+        /// A ticket of another concert.
+        WrongEvent,
+        /// Not a code that this box office made.
+        Unknown,
+        /// The code was genuine, and another one took its place.
+        Revoked,
     }
     Role from proto::user::Role { Admin, Superadmin }
 }

@@ -1,6 +1,6 @@
 //! Renders what a guest downloads, by the same code as the receipt's mail.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use proto::notify::{DocumentKind, RenderDocumentRequest, RenderDocumentResponse};
 
@@ -8,8 +8,11 @@ use crate::{
     app::App,
     error::Error,
     kinds,
-    render::{self, Receipt},
+    render::{self, Kind, Receipt, RenderError, Wording},
 };
+
+/// What a page may be behind the words in force, so that not each one asks the database.
+const WORDS_AGE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn render_document(
     app: &Arc<App>,
@@ -20,11 +23,30 @@ pub(crate) async fn render_document(
         .facts
         .ok_or_else(|| Error::field("facts", "is missing"))?;
     let receipt = kinds::read_receipt(&app.facts, &facts)?;
+    let wording = match kind {
+        DocumentKind::ReceiptHtml => {
+            let key = (Kind::Receipt, receipt.order.language);
+            let known_at = app.sources.now() - WORDS_AGE;
+            app.templates.newest(&app.db, key, known_at).await
+        }
+        _ => None,
+    };
     // Drawing takes a processor for a while, and no other call may wait for it.
-    tokio::task::spawn_blocking(move || render(kind, &receipt)).await?
+    tokio::task::spawn_blocking(move || render(kind, &receipt, wording.as_deref())).await?
 }
 
-fn render(kind: DocumentKind, receipt: &Receipt) -> Result<RenderDocumentResponse, Error> {
+/// The receipt as its mail shows it, in the words of today.
+fn page(receipt: &Receipt, published: Option<&Wording>) -> Result<String, RenderError> {
+    let letter = render::receipt_letter(receipt)?;
+    let wording = kinds::fitting(Kind::Receipt, &letter, published);
+    Ok(render::letter_mail(&letter, wording)?.html)
+}
+
+fn render(
+    kind: DocumentKind,
+    receipt: &Receipt,
+    published: Option<&Wording>,
+) -> Result<RenderDocumentResponse, Error> {
     let number = &receipt.order.number;
     let (content, media_type, file_name) = match kind {
         DocumentKind::Unspecified => return Err(Error::field("kind", "must name a document")),
@@ -38,8 +60,13 @@ fn render(kind: DocumentKind, receipt: &Receipt) -> Result<RenderDocumentRespons
             "text/calendar; charset=utf-8",
             format!("event-{number}.ics"),
         ),
+        DocumentKind::ReceiptPdf => (
+            render::receipt_pdf(receipt)?,
+            "application/pdf",
+            format!("receipt-{number}.pdf"),
+        ),
         DocumentKind::ReceiptHtml => (
-            render::receipt_mail(receipt)?.html.into_bytes(),
+            page(receipt, published)?.into_bytes(),
             "text/html; charset=utf-8",
             format!("receipt-{number}.html"),
         ),

@@ -1,6 +1,7 @@
 //! For admins: each sees the orders of the events they were granted, a superadmin all.
 
 pub(super) mod confirm_payment;
+pub(super) mod erase_guest;
 pub(super) mod export_orders;
 pub(super) mod get_event_accounts;
 pub(super) mod get_event_refund;

@@ -1,9 +1,10 @@
-//! The guest gives the tickets back before paying. The provider is told first; a payment that was
-//! faster wins.
+//! The guest gives the tickets back. Before paying the provider is told first, and a payment that was
+//! faster wins; afterwards the rule of the event decides.
 
 use std::sync::Arc;
 
 use base::OrderId;
+use kit::FieldProblem;
 use proto::payment::{CancelOrderRequest, CancelOrderResponse};
 
 use crate::{
@@ -24,6 +25,18 @@ pub(in crate::rpc) async fn cancel_order(
 ) -> Result<CancelOrderResponse, Error> {
     let order = store::load_for_guest(app, &request.order_id, &request.secret).await?;
     let id = order.order_id();
+    if let Some(expected) = &request.expected_refund
+        && is_settled(order.status()?)
+    {
+        let expected = proto::money_from(Some(expected)).map_err(|e| {
+            Error::Fields(vec![FieldProblem::new("expected_refund", e.to_string())])
+        })?;
+        let shared = app.clone();
+        let cancel =
+            async move { saga::cancel_by_guest(&shared, id, expected, By::now("guest")).await };
+        app.tasks.complete(cancel).await?;
+        return answer(app, id).await;
+    }
     if !matches!(
         order.status()?,
         OrderStatus::Created
@@ -34,9 +47,18 @@ pub(in crate::rpc) async fn cancel_order(
         return Err(Error::OrderNotOpen);
     }
     app.tasks.complete(cancel(app.clone(), id)).await?;
+    answer(app, id).await
+}
+
+async fn answer(app: &App, id: OrderId) -> Result<CancelOrderResponse, Error> {
     Ok(CancelOrderResponse {
         order: Some(view::order(app, id).await?),
     })
+}
+
+/// It was paid, and has its tickets or had them.
+fn is_settled(status: OrderStatus) -> bool {
+    status.has_tickets() || status == OrderStatus::Refunded
 }
 
 async fn cancel(app: Arc<App>, id: OrderId) -> Result<(), Error> {

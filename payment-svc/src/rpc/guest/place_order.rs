@@ -17,13 +17,14 @@ use crate::{
     domain::{order_number::order_number, order_state::OrderStatus},
     error::Error,
     store::{self, By, OrderRow},
+    terms::Terms,
     view,
 };
 
 const ROUTE: &str = "orders";
-const NAME_MAX_CHARS: usize = 200;
+pub(super) const NAME_MAX_CHARS: usize = 200;
 /// The longest tag that BCP 47 recommends room for.
-const LOCALE_MAX_CHARS: usize = 35;
+pub(super) const LOCALE_MAX_CHARS: usize = 35;
 
 pub(in crate::rpc) async fn place_order(
     app: &Arc<App>,
@@ -37,12 +38,14 @@ pub(in crate::rpc) async fn place_order(
         return Err(Error::Refused(refusal));
     }
     let secret = app.order_secret(&order).ok_or(Error::OrderNotFound)?;
+    let proof = app.purchase_proof(&order).ok_or(Error::OrderNotFound)?;
     let hold_secret = Secret::new(request.hold_secret);
     let order = prepare(app, order.order_id(), Some(hold_secret)).await?;
     Ok(PlaceOrderResponse {
         preparing: view::is_preparing(&order),
         order: Some(order),
         secret: secret.expose().to_owned(),
+        purchase_proof: proof.expose().to_owned(),
     })
 }
 
@@ -107,6 +110,8 @@ struct NewOrder {
     provider: String,
     body_hash: [u8; 32],
     key_id: String,
+    /// Version and text of the terms that the guest accepts.
+    terms: Option<Terms>,
     by: By,
 }
 
@@ -123,12 +128,21 @@ async fn find_or_insert(
     if app.providers.get(&request.provider).is_none() {
         return find(app, id, hash).await?.ok_or(Error::ProviderNotEnabled);
     }
+    // So do terms that have changed since.
+    if app
+        .terms
+        .as_ref()
+        .is_some_and(|terms| terms.version != request.accepted_terms)
+    {
+        return find(app, id, hash).await?.ok_or(Error::TermsNotAccepted);
+    }
     let new = NewOrder {
         id,
         wish,
         provider: request.provider.clone(),
         body_hash: hash,
         key_id: app.keys.current_id().to_owned(),
+        terms: app.terms.clone(),
         by: By::now("guest"),
     };
     let insert = app.db.run(new, |tx, new| {
@@ -161,28 +175,39 @@ fn same_body(order: OrderRow, hash: [u8; 32]) -> Result<OrderRow, Error> {
 
 /// Of what was meant, not of how it was spelled: `+49 30` and `+4930` are one body.
 fn hash_of(request: &PlaceOrderRequest, wish: &Wish) -> [u8; 32] {
-    body_hash(&[
-        wish.hold.uuid().as_bytes(),
+    let hold = wish.hold.uuid();
+    let minor = wish.total.amount_minor.to_be_bytes();
+    let mut parts = vec![
+        hold.as_bytes(),
         request.hold_secret.as_bytes(),
         wish.email.as_str().as_bytes(),
         wish.phone_number.as_str().as_bytes(),
         wish.name.as_bytes(),
         wish.locale.as_bytes(),
-        &wish.total.amount_minor.to_be_bytes(),
+        &minor,
         wish.total.currency.code().as_bytes(),
         request.provider.as_bytes(),
-    ])
+    ];
+    // Orders from before there were terms keep their hash.
+    if !request.accepted_terms.is_empty() {
+        parts.push(request.accepted_terms.as_bytes());
+    }
+    body_hash(&parts)
 }
 
 async fn insert(tx: &mut PgConnection, new: &NewOrder) -> Result<(), Error> {
     let wish = &new.wish;
+    if let Some(terms) = &new.terms {
+        keep(tx, terms).await?;
+    }
     let inserted = sqlx::query!(
         "WITH made AS (
              INSERT INTO orders (id, number, hold_id, body_hash, secret_key_id, email, phone_number,
                  name, locale, total_amount_minor, currency, provider, trace_id, next_step_at,
-                 traceparent)
+                 traceparent, accepted_terms, terms_accepted_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                 clock_timestamp() + make_interval(secs => $15), $16)
+                 clock_timestamp() + make_interval(secs => $15), $16, $17,
+                 CASE WHEN $17::text IS NOT NULL THEN clock_timestamp() END)
              ON CONFLICT (id) DO NOTHING
              RETURNING id)
          INSERT INTO order_events (order_id, actor, to_status, reason, trace_id)
@@ -203,7 +228,20 @@ async fn insert(tx: &mut PgConnection, new: &NewOrder) -> Result<(), Error> {
         new.by.actor,
         OrderStatus::Created.first_look_secs(),
         new.by.traceparent(),
+        new.terms.as_ref().map(|terms| &*terms.version),
     );
     inserted.execute(tx).await?;
+    Ok(())
+}
+
+/// What was accepted can be read for ever.
+async fn keep(tx: &mut PgConnection, terms: &Terms) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO terms (version, content) VALUES ($1, $2) ON CONFLICT (version) DO NOTHING",
+        terms.version,
+        terms.text,
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }

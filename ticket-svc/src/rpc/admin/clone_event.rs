@@ -174,6 +174,7 @@ fn draft(copy: &Copy, source: &Event) -> NewEvent {
             },
             fee: source.fee(),
             manual_payment_days: source.manual_payment_days,
+            cancellation: source.cancellation(),
         },
         body_hash: copy.body_hash.clone(),
     }

@@ -193,9 +193,10 @@ async fn insert(conn: &mut PgConnection, new: &NewEvent, slug: &str) -> Result<b
         INSERT INTO events (id, slug, title, description, location, date_time, timezone, currency,
                             status, created_by, body_hash, payment_providers, seller_name,
                             seller_address, seller_tax_id, seller_contact, fee_mode,
-                            fee_fixed_minor, fee_rate_ppm, manual_payment_days)
+                            fee_fixed_minor, fee_rate_ppm, manual_payment_days,
+                            cancel_until_hours, cancel_fee_ppm)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                $19, $20)
+                $19, $20, $21, $22)
         ON CONFLICT DO NOTHING
         "#,
         new.id.uuid(),
@@ -218,6 +219,8 @@ async fn insert(conn: &mut PgConnection, new: &NewEvent, slug: &str) -> Result<b
         fee.fixed_minor,
         fee.rate_ppm.cast_signed(),
         new.terms.manual_payment_days,
+        new.terms.cancellation.until_hours,
+        new.terms.cancellation.fee_ppm,
     )
     .execute(conn)
     .await?;

@@ -16,9 +16,6 @@ use crate::{
 
 /// They are exceptions; who has more of them sees the next ones after resuming these.
 const POOLS_MAX: i64 = 100;
-/// No transaction of ours lasts longer, so rows from before have all appeared. A list decides nothing,
-/// so nobody is locked out to be sure.
-const SETTLED_AFTER_SECS: f64 = 60.0;
 
 pub async fn list_halted_pools(app: &App) -> Result<ListHaltedPoolsResponse, Error> {
     let first = app.db.read((), |conn, ()| Box::pin(first(conn)));
@@ -48,7 +45,7 @@ async fn first(conn: &mut PgConnection) -> Result<(OffsetDateTime, Vec<Uuid>), E
                      ORDER BY halted_at, id LIMIT $1) AS "ids!"
         "#,
         POOLS_MAX,
-        SETTLED_AFTER_SECS,
+        ledger::SETTLES_WITHIN_SECS,
     );
     let row = row.fetch_one(conn).await?;
     Ok((row.settled, row.ids))

@@ -17,12 +17,15 @@ pub mod get_own_event;
 pub mod list_halted_pools;
 pub mod list_own_events;
 pub mod list_pools;
+pub mod list_ticket_keys;
 pub mod postpone_event;
 pub mod resume_pool;
+pub mod rotate_ticket_keys;
 mod terms;
 pub mod update_event;
 pub mod update_pool;
 pub mod update_ticket_type;
+pub mod verify_ticket;
 
 /// Who is calling, as it will stand in the audit log.
 fn actor<T>(app: &App, request: &Request<T>) -> Result<Actor, Failure> {

@@ -10,7 +10,7 @@ use tonic::Request;
 use super::actor;
 use crate::{
     app::App,
-    domain::event_status::EventStatus,
+    domain::{event_status::EventStatus, limits::POSTPONE_REASON_MAX_CHARS},
     error::Error,
     rpc::{fields::Fields, view},
     store::{
@@ -25,6 +25,7 @@ struct Postpone {
     actor: Actor,
     expected_version: i64,
     date_time: OffsetDateTime,
+    reason: String,
 }
 
 pub async fn postpone_event(
@@ -58,6 +59,8 @@ fn read(actor: Actor, request: &PostponeEventRequest) -> Result<Postpone, Error>
     if request.date_time.is_none() {
         fields.refuse("date_time", "is missing");
     }
+    let reason = base::bounded_multiline("reason", &request.reason, 0, POSTPONE_REASON_MAX_CHARS);
+    let reason = fields.text("reason", reason).unwrap_or_default();
     let Some(date_time) = date_time else {
         return Err(fields.into_error());
     };
@@ -67,6 +70,7 @@ fn read(actor: Actor, request: &PostponeEventRequest) -> Result<Postpone, Error>
         actor,
         expected_version: request.expected_version,
         date_time,
+        reason,
     })
 }
 
@@ -92,12 +96,13 @@ async fn find_or_postpone(conn: &mut PgConnection, postpone: &Postpone) -> Resul
         r#"
         UPDATE events
         SET previous_date_time = COALESCE(previous_date_time, date_time), date_time = $2,
-            postponed_at = clock_timestamp(),
+            postponed_at = clock_timestamp(), postpone_reason = $3,
             version = version + 1, updated_at = clock_timestamp()
         WHERE id = $1
         "#,
         postpone.id.uuid(),
         postpone.date_time,
+        postpone.reason,
     )
     .execute(&mut *conn)
     .await?;

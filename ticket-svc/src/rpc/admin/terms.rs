@@ -4,11 +4,12 @@ use proto::{common, ticket as api};
 
 use crate::{
     domain::{
+        cancellation::Cancellation,
         fee::{Fee, FeeMode},
         limits::{
-            FEE_RATE_MAX_PPM, MANUAL_PAYMENT_MAX_DAYS, PRICE_MAX_MINOR, SELLER_ADDRESS_MAX_CHARS,
-            SELLER_CONTACT_MAX_CHARS, SELLER_NAME_MAX_CHARS, SELLER_TAX_ID_MAX_CHARS,
-            TAX_RATE_MAX_PPM,
+            CANCEL_FEE_MAX_PPM, CANCEL_UNTIL_MAX_HOURS, FEE_RATE_MAX_PPM, MANUAL_PAYMENT_MAX_DAYS,
+            PRICE_MAX_MINOR, SELLER_ADDRESS_MAX_CHARS, SELLER_CONTACT_MAX_CHARS,
+            SELLER_NAME_MAX_CHARS, SELLER_TAX_ID_MAX_CHARS, TAX_RATE_MAX_PPM,
         },
         provider::Provider,
     },
@@ -22,6 +23,7 @@ pub struct Terms {
     pub seller: Seller,
     pub fee: Fee,
     pub manual_payment_days: i32,
+    pub cancellation: Cancellation,
 }
 
 /// None leaves a part as it is.
@@ -31,6 +33,7 @@ pub struct TermsEdit {
     pub seller: Option<Seller>,
     pub fee: Option<Fee>,
     pub manual_payment_days: Option<i32>,
+    pub cancellation: Option<Cancellation>,
 }
 
 /// All empty: the installation sells.
@@ -51,6 +54,7 @@ impl Terms {
             seller: own_seller.map_or_else(Seller::default, |own| seller(fields, own)),
             fee: own_fee.map_or(Fee::NONE, |own| fee(fields, own)),
             manual_payment_days: days(fields, request.manual_payment_days),
+            cancellation: rule(fields, request.cancellation.as_ref()),
         }
     }
 }
@@ -63,6 +67,10 @@ impl TermsEdit {
             seller: request.seller.as_ref().map(|own| seller(fields, own)),
             fee: request.fee.as_ref().map(|own| fee(fields, own)),
             manual_payment_days: request.manual_payment_days.map(|own| days(fields, own)),
+            cancellation: request
+                .cancellation
+                .as_ref()
+                .map(|own| rule(fields, Some(own))),
         }
     }
 }
@@ -127,6 +135,23 @@ fn fee(fields: &mut Fields, fee: &api::ServiceFee) -> Fee {
 
 fn days(fields: &mut Fields, days: u32) -> i32 {
     up_to(fields, "manual_payment_days", days, MANUAL_PAYMENT_MAX_DAYS)
+}
+
+fn rule(fields: &mut Fields, rule: Option<&api::CancellationRule>) -> Cancellation {
+    let Some(rule) = rule.filter(|rule| rule.allowed) else {
+        return Cancellation::NONE;
+    };
+    let (hours, ppm) = (rule.until_hours, rule.fee_ppm);
+    let until_hours = up_to(
+        fields,
+        "cancellation.until_hours",
+        hours,
+        CANCEL_UNTIL_MAX_HOURS,
+    );
+    Cancellation {
+        until_hours: Some(until_hours),
+        fee_ppm: up_to(fields, "cancellation.fee_ppm", ppm, CANCEL_FEE_MAX_PPM),
+    }
 }
 
 pub fn tax_rate_ppm(fields: &mut Fields, rate_ppm: u32) -> i32 {

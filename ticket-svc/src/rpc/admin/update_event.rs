@@ -135,6 +135,7 @@ async fn update(conn: &mut PgConnection, edit: &Edit) -> Result<Event, Error> {
 
 async fn write(conn: &mut PgConnection, edit: &Edit) -> Result<(), Error> {
     let (seller, fee) = (edit.terms.seller.as_ref(), edit.terms.fee);
+    let rule = edit.terms.cancellation;
     sqlx::query!(
         r#"
         UPDATE events
@@ -150,6 +151,8 @@ async fn write(conn: &mut PgConnection, edit: &Edit) -> Result<(), Error> {
             fee_fixed_minor = COALESCE($14, fee_fixed_minor),
             fee_rate_ppm = COALESCE($15, fee_rate_ppm),
             manual_payment_days = COALESCE($16, manual_payment_days),
+            cancel_until_hours = CASE WHEN $17 THEN $18 ELSE cancel_until_hours END,
+            cancel_fee_ppm = CASE WHEN $17 THEN $19 ELSE cancel_fee_ppm END,
             version = version + 1, updated_at = clock_timestamp()
         WHERE id = $1
         "#,
@@ -169,6 +172,9 @@ async fn write(conn: &mut PgConnection, edit: &Edit) -> Result<(), Error> {
         fee.map(|fee| fee.fixed_minor),
         fee.map(|fee| fee.rate_ppm.cast_signed()),
         edit.terms.manual_payment_days,
+        rule.is_some(),
+        rule.and_then(|rule| rule.until_hours),
+        rule.map_or(0, |rule| rule.fee_ppm),
     )
     .execute(conn)
     .await?;

@@ -4,6 +4,7 @@ pub mod get_event;
 pub mod get_hold;
 pub mod hold_tickets;
 pub mod list_events;
+pub mod read_door_list;
 pub mod read_programme;
 pub mod release_hold;
 pub mod watch_availability;

@@ -70,6 +70,7 @@ pub async fn begin_payment(
         provider_kind: hold.provider_kind.unwrap_or_default(),
         event_provider_kinds: event.payment_providers.clone(),
         seller: view::seller(&event),
+        cancellation: view::cancellation(&event),
     })
 }
 

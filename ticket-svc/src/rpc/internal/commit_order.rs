@@ -18,10 +18,12 @@ use crate::{
     },
     error::Error,
     rpc::{fields::Fields, view},
+    signers::Signers,
     store::{
         catalog::{self, Event},
         guests,
         holds::{self, Hold, HoldLine},
+        keys,
         orders::{self, Answer, Ticket},
         stock::{self, Need, Settle, Shortage, Taken},
     },
@@ -35,13 +37,15 @@ struct Commit {
     /// Whether a lack of stock is final: dead holds have been taken back before.
     may_refuse: bool,
     sources: Sources,
-    code_key_id: String,
+    signers: Signers,
 }
 
 enum Decided {
     Answered(Box<Answered>),
     /// Nothing was done. Dead holds of this event may still have the stock.
     NoStock(EventId),
+    /// Nothing was done. Nothing of this event was sold yet, so no key signs its codes.
+    NoKey(EventId),
 }
 
 struct Answered {
@@ -69,19 +73,28 @@ pub async fn commit_order(
         order_id,
         may_refuse: false,
         sources: app.sources.clone(),
-        code_key_id: app.ticket_code_keys.current_id().to_owned(),
+        signers: app.signers.clone(),
     };
     let mut decided = decide(app, &commit).await?;
+    if let Decided::NoKey(event_id) = decided {
+        // On its own, so that no order waits for the end of another that came first.
+        let first = (app.signers.clone(), event_id);
+        let made = app.db.run(first, |conn, (signers, event_id)| {
+            Box::pin(keys::make(conn, signers, *event_id, keys::FIRST))
+        });
+        made.await?;
+        decided = decide(app, &commit).await?;
+    }
     if let Decided::NoStock(event_id) = decided {
         holds::reclaim(&app.db, event_id).await?;
         commit.may_refuse = true;
         decided = decide(app, &commit).await?;
     }
     kit::failpoint!("ticket.order_committed");
-    respond(app, decided)
+    respond(app, decided).await
 }
 
-fn respond(app: &App, decided: Decided) -> Result<CommitOrderResponse, Error> {
+async fn respond(app: &App, decided: Decided) -> Result<CommitOrderResponse, Error> {
     let Decided::Answered(answered) = decided else {
         return Err(Error::Fault("an order was not answered"));
     };
@@ -96,7 +109,7 @@ fn respond(app: &App, decided: Decided) -> Result<CommitOrderResponse, Error> {
     };
     Ok(CommitOrderResponse {
         answer: answer.into(),
-        tickets: view::tickets(&app.ticket_code_keys, &tickets)?,
+        tickets: view::tickets(&app.signers, &tickets).await?,
         refusal_reason,
         event: event.as_ref().map(view::event_facts),
     })
@@ -135,6 +148,9 @@ async fn find_or_decide(conn: &mut PgConnection, commit: &Commit) -> Result<Deci
             holds::end(conn, &hold, released).await?;
         }
         return refuse(conn, order_id, ErrorReason::EventNotActive, Some(event)).await;
+    }
+    if !keys::is_signed(conn, &commit.signers, hold.event_id).await? {
+        return Ok(Decided::NoKey(hold.event_id));
     }
     // The row is locked: whatever its deadline, nobody else has taken its stock back.
     let ours = hold.state.after(HoldStep::Commit);
@@ -248,7 +264,7 @@ async fn store(conn: &mut PgConnection, order_id: OrderId, answer: &Answer) -> R
     Ok(())
 }
 
-/// One ticket per unit of each line.
+/// One ticket per unit of each line, to be signed with the event's key of this moment.
 async fn issue_tickets(conn: &mut PgConnection, hold: &Hold, commit: &Commit) -> Result<(), Error> {
     let mut ids: Vec<Uuid> = Vec::new();
     let (mut lines, mut serials): (Vec<i32>, Vec<i32>) = (Vec::new(), Vec::new());
@@ -259,18 +275,21 @@ async fn issue_tickets(conn: &mut PgConnection, hold: &Hold, commit: &Commit) ->
             serials.push(serial);
         }
     }
-    sqlx::query!(
+    let issued = sqlx::query!(
         r#"
         INSERT INTO tickets (id, order_id, event_id, ticket_type_id, category, line, serial,
-                             code_key_id, generation, status)
-        SELECT t.id, $2, $3, l.ticket_type_id, l.category, t.line, t.serial, $4, $5, 'valid'
+                             code_key_id, generation, status, key_number, type_number)
+        SELECT t.id, $2, $3, l.ticket_type_id, l.category, t.line, t.serial, $4, $5, 'valid',
+               k.number, y.position
         FROM UNNEST($6::uuid[], $7::int[], $8::int[]) AS t (id, line, serial)
         JOIN hold_lines l ON l.hold_id = $1 AND l.line = t.line
+        JOIN ticket_types y ON y.id = l.ticket_type_id
+        JOIN event_keys k ON k.event_id = $3 AND k.state = 'active'
         "#,
         hold.id.uuid(),
         commit.order_id.uuid(),
         hold.event_id.uuid(),
-        commit.code_key_id,
+        commit.signers.ring().current_id(),
         FIRST_GENERATION,
         &ids,
         &lines,
@@ -278,5 +297,9 @@ async fn issue_tickets(conn: &mut PgConnection, hold: &Hold, commit: &Commit) ->
     )
     .execute(conn)
     .await?;
-    Ok(())
+    if issued.rows_affected() == ids.len() as u64 {
+        Ok(())
+    } else {
+        Err(Error::Fault("an order was not given all of its tickets"))
+    }
 }

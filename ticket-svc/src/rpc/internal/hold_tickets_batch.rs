@@ -1,5 +1,7 @@
 //! `HoldTickets` for everybody who waits at the gateway, in one call.
 
+use std::time::{Duration, Instant};
+
 use futures::future::join_all;
 use kit::{CallContext, Failure, FieldProblem, TraceId, with_context};
 use proto::ticket::{
@@ -10,6 +12,8 @@ use proto::ticket::{
 use crate::{app::App, error::Error, rpc::guest::hold_tickets::hold_tickets};
 
 const ITEMS_MAX: usize = 512;
+/// Where nobody says how long they wait.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 pub async fn hold_tickets_batch(
     app: &App,
@@ -28,14 +32,20 @@ pub async fn hold_tickets_batch(
 /// In the trace of its own request.
 async fn one(app: &App, item: HoldTicketsBatchItem) -> HoldTicketsBatchAnswer {
     let trace = TraceId::from_traceparent(&item.traceparent);
-    let context = CallContext {
+    let mut context = CallContext {
         trace,
         ..kit::current()
     };
+    let own = Duration::from_millis(item.timeout_ms.into());
+    let patience = context.budget(if own.is_zero() { PATIENCE } else { own });
+    context.deadline = Some(Instant::now() + patience);
     let outcome = async {
-        match hold_tickets(app, item.request.unwrap_or_default()).await {
-            Ok(held) => Outcome::Held(held),
-            Err(error) => Outcome::Refused(told(error.failure())),
+        // Whose guest has gone takes a wish back whose turn has not come.
+        let hold = hold_tickets(app, item.request.unwrap_or_default());
+        match tokio::time::timeout(patience, hold).await {
+            Ok(Ok(held)) => Outcome::Held(held),
+            Ok(Err(error)) => Outcome::Refused(told(error.failure())),
+            Err(_elapsed) => Outcome::Refused(told(Failure::outcome_unknown())),
         }
     };
     HoldTicketsBatchAnswer {

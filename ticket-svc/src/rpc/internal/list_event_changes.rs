@@ -3,13 +3,19 @@
 
 use proto::ticket::{EventChange, ListEventChangesRequest, ListEventChangesResponse};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     app::App,
     domain::limits::{CHANGES_DEFAULT, CHANGES_MAX},
     error::Error,
-    rpc::fields::Fields,
+    rpc::{fields::Fields, view},
+    store::catalog::{self, Event},
 };
+
+/// Changes of what an order remembers of its event.
+const UPDATED: &str = "event.updated";
+const POSTPONED: &str = "event.postponed";
 
 #[derive(Debug)]
 struct Cursor {
@@ -56,14 +62,33 @@ async fn read(conn: &mut PgConnection, cursor: &Cursor) -> Result<Vec<EventChang
         cursor.after_seq,
         i64::from(cursor.limit),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    let changes = rows.into_iter().map(|row| EventChange {
-        seq: row.seq,
-        event_id: row.event_id.to_string(),
-        change: row.change,
-        changed_at: Some(proto::timestamp(row.changed_at)),
-        cancel_reason: row.cancel_reason,
+    let moved = rows.iter().filter(|row| has_facts(&row.change));
+    let moved: Vec<Uuid> = moved.map(|row| row.event_id).collect();
+    let events = catalog::events(conn, &moved).await?;
+    let changes = rows.into_iter().map(|row| {
+        let event = find(&events, row.event_id).filter(|_| has_facts(&row.change));
+        EventChange {
+            seq: row.seq,
+            event_id: row.event_id.to_string(),
+            changed_at: Some(proto::timestamp(row.changed_at)),
+            cancel_reason: row.cancel_reason,
+            event: event.map(view::event_facts),
+            postpone_reason: event
+                .map(|event| event.postpone_reason.clone())
+                .unwrap_or_default(),
+            change: row.change,
+        }
     });
     Ok(changes.collect())
+}
+
+fn has_facts(change: &str) -> bool {
+    change == UPDATED || change == POSTPONED
+}
+
+/// None where it was deleted since.
+fn find(events: &[Event], id: Uuid) -> Option<&Event> {
+    events.iter().find(|event| event.id == id)
 }

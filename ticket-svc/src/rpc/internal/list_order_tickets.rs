@@ -26,6 +26,6 @@ pub async fn list_order_tickets(
         })
         .await?;
     Ok(ListOrderTicketsResponse {
-        tickets: view::tickets(&app.ticket_code_keys, &tickets)?,
+        tickets: view::tickets(&app.signers, &tickets).await?,
     })
 }

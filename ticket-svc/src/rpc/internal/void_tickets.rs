@@ -53,7 +53,7 @@ pub async fn void_tickets(
         .await?;
     kit::failpoint!("ticket.tickets_voided");
     Ok(VoidTicketsResponse {
-        tickets: view::tickets(&app.ticket_code_keys, &voided)?,
+        tickets: view::tickets(&app.signers, &voided).await?,
     })
 }
 

@@ -6,7 +6,9 @@ CREATE TABLE outbox (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     generation int NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    confirmed_at timestamptz
+    confirmed_at timestamptz,
+    -- Whom it is about, so that its words can be erased with a guest; NULL where it is about no order.
+    order_id uuid
 );
 CREATE INDEX outbox_open ON outbox (next_attempt_at) WHERE confirmed_at IS NULL;
 

@@ -1,0 +1,27 @@
+use axum::{extract::State, response::Response};
+use base::OrderId;
+use proto::notify::DocumentKind;
+
+use super::document::document;
+use crate::{
+    app::Shared,
+    extract::Access,
+    problem::{Problem, ProblemBody},
+    rest::problems::{Faults, Secret},
+};
+
+/// The receipt for printing: the seller, each line with its fee, the taxes.
+#[utoipa::path(get, path = "/api/v1/orders/{id}/receipt.pdf", tag = "guest",
+    params(("id" = String, Path, format = Uuid)), security(("guest_secret" = [])),
+    responses(
+        (status = 200, content_type = "application/pdf", body = Vec<u8>),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+         description = "`TICKETS_NOT_READY` until the order is fulfilled"),
+        Secret, Faults
+    ))]
+pub async fn get_receipt_pdf(
+    State(app): State<Shared>,
+    access: Access<OrderId>,
+) -> Result<Response, Problem> {
+    document(&app, access, DocumentKind::ReceiptPdf).await
+}

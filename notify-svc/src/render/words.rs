@@ -1,0 +1,157 @@
+//! What the layout of every mail says around the words of its template, in each language.
+
+use super::Language;
+
+/// A missing word does not compile.
+#[derive(Debug)]
+pub struct Words {
+    pub order: &'static str,
+    pub when: &'static str,
+    pub place: &'static str,
+    pub each_includes_fee: &'static str,
+    pub total_paid: &'static str,
+    pub tax_included: (&'static str, &'static str),
+    pub your_ticket: &'static str,
+    pub your_tickets: &'static str,
+    pub sold_by: &'static str,
+    pub tax_id: &'static str,
+    pub help: &'static str,
+    pub about_event: &'static str,
+    pub sent_to: &'static str,
+    pub paid: &'static str,
+    pub unsubscribe: &'static str,
+    pub unsubscribe_why: &'static str,
+    pub link_is_secret: &'static str,
+    pub code_is_secret: &'static str,
+    pub organiser_says: &'static str,
+    pub seller_says: &'static str,
+    pub order_total: &'static str,
+    pub comes_back: &'static str,
+    pub sent_back: &'static str,
+    pub on_its_way: &'static str,
+    pub still_missing: &'static str,
+    pub bank_details: &'static str,
+    pub reference: &'static str,
+    pub pay_until: &'static str,
+    pub new_date: &'static str,
+    pub old_date: &'static str,
+    /// Between a label and what it names, in plain text.
+    pub colon: &'static str,
+}
+
+impl Language {
+    pub fn words(self) -> &'static Words {
+        match self {
+            Self::En => &EN,
+            Self::De => &DE,
+            Self::Fr => &FR,
+        }
+    }
+
+    /// Only the tag itself, unlike [`Language::of`].
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.tag() == tag)
+    }
+}
+
+static EN: Words = Words {
+    order: "Order",
+    when: "When",
+    place: "Where",
+    each_includes_fee: "Each includes a service fee of",
+    total_paid: "Total paid",
+    tax_included: ("Includes", "VAT"),
+    your_ticket: "Your ticket",
+    your_tickets: "Your tickets",
+    sold_by: "Sold by",
+    tax_id: "Tax ID",
+    help: "Help:",
+    about_event: "About the event",
+    sent_to: "Sent to",
+    paid: "Paid",
+    unsubscribe: "No more messages about this order",
+    unsubscribe_why: "Receipts always come.",
+    link_is_secret: "Whoever has this link sees what is behind it, so keep it to yourself.",
+    code_is_secret: "We never ask for this code by phone or mail.",
+    organiser_says: "What the organiser says",
+    seller_says: "What the seller says",
+    order_total: "Order total",
+    comes_back: "Comes back",
+    sent_back: "Sent back",
+    on_its_way: "On its way back",
+    still_missing: "Still to pay",
+    bank_details: "Where to send the money",
+    reference: "Reference",
+    pay_until: "Pay by",
+    new_date: "New date",
+    old_date: "Date so far",
+    colon: ":",
+};
+
+static DE: Words = Words {
+    order: "Bestellung",
+    when: "Wann",
+    place: "Wo",
+    each_includes_fee: "Je enthalten: Servicegebühr von",
+    total_paid: "Bezahlt",
+    tax_included: ("Enthält", "MwSt."),
+    your_ticket: "Ihr Ticket",
+    your_tickets: "Ihre Tickets",
+    sold_by: "Verkauft von",
+    tax_id: "Steuernummer",
+    help: "Hilfe:",
+    about_event: "Zur Veranstaltung",
+    sent_to: "Gesendet an",
+    paid: "Bezahlt am",
+    unsubscribe: "Keine weiteren Nachrichten zu dieser Bestellung",
+    unsubscribe_why: "Belege kommen immer.",
+    link_is_secret: "Wer diesen Link hat, sieht, was dahinter steht. Geben Sie ihn nicht weiter.",
+    code_is_secret: "Wir fragen nie am Telefon oder per E-Mail nach diesem Code.",
+    organiser_says: "Das sagt der Veranstalter",
+    seller_says: "Das sagt der Verkäufer",
+    order_total: "Bestellsumme",
+    comes_back: "Kommt zurück",
+    sent_back: "Zurückgezahlt",
+    on_its_way: "Unterwegs zu Ihnen",
+    still_missing: "Noch zu zahlen",
+    bank_details: "Bankverbindung",
+    reference: "Verwendungszweck",
+    pay_until: "Zahlbar bis",
+    new_date: "Neuer Termin",
+    old_date: "Bisheriger Termin",
+    colon: ":",
+};
+
+static FR: Words = Words {
+    order: "Commande",
+    when: "Quand",
+    place: "Où",
+    each_includes_fee: "Dont frais de service, par billet\u{a0}:",
+    total_paid: "Total payé",
+    tax_included: ("Dont", "de TVA"),
+    your_ticket: "Votre billet",
+    your_tickets: "Vos billets",
+    sold_by: "Vendu par",
+    tax_id: "N° fiscal",
+    help: "Aide\u{a0}:",
+    about_event: "À propos de l’événement",
+    sent_to: "Envoyé à",
+    paid: "Payé le",
+    unsubscribe: "Ne plus recevoir de messages sur cette commande",
+    unsubscribe_why: "Les reçus arrivent toujours.",
+    link_is_secret: "Toute personne qui a ce lien voit ce qu’il montre\u{a0}: gardez-le pour vous.",
+    code_is_secret: "Nous ne demandons jamais ce code par téléphone ou par e-mail.",
+    organiser_says: "Le mot de l’organisateur",
+    seller_says: "Le mot du vendeur",
+    order_total: "Total de la commande",
+    comes_back: "Vous revient",
+    sent_back: "Remboursé",
+    on_its_way: "En route vers vous",
+    still_missing: "Reste à payer",
+    bank_details: "Coordonnées bancaires",
+    reference: "Référence",
+    pay_until: "À payer avant le",
+    new_date: "Nouvelle date",
+    old_date: "Date précédente",
+    colon: "\u{a0}:",
+};

@@ -1,0 +1,48 @@
+//! The guest of an order is erased: every message about it loses its address and its words. What waits is
+//! not sent, and what comes later is stored without them.
+
+use base::{MessageId, OrderId};
+use sqlx::PgConnection;
+
+use crate::error::Error;
+
+const KIND: &str = "order_erased";
+
+pub(super) struct Erasure {
+    pub id: MessageId,
+    pub order_id: OrderId,
+}
+
+/// Only while nobody stores messages (`store::stop_storing`).
+pub(super) async fn erase(tx: &mut PgConnection, erasure: &Erasure) -> Result<(), Error> {
+    let order_id = erasure.order_id.uuid();
+    let inbox = sqlx::query!(
+        "INSERT INTO inbox (message_id, kind) VALUES ($1, $2)
+         ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING",
+        erasure.id.uuid(),
+        KIND,
+    );
+    inbox.execute(&mut *tx).await?;
+    let erased = sqlx::query!(
+        "INSERT INTO erased_orders (order_id) VALUES ($1)
+         ON CONFLICT ON CONSTRAINT erased_orders_pkey DO NOTHING",
+        order_id,
+    );
+    erased.execute(&mut *tx).await?;
+    // A mail server may have quoted the address.
+    let bounces = sqlx::query!(
+        "UPDATE bounces SET detail = ''
+         WHERE notification_id IN (SELECT id FROM notifications WHERE order_id = $1)",
+        order_id,
+    );
+    bounces.execute(&mut *tx).await?;
+    let notifications = sqlx::query!(
+        "UPDATE notifications
+         SET status = 'erased', recipient = concat('erased:', id), content = '', last_error = NULL,
+             error_class = NULL, reply_code = NULL
+         WHERE order_id = $1 AND status <> 'erased'",
+        order_id,
+    );
+    notifications.execute(tx).await?;
+    Ok(())
+}
