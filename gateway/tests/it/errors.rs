@@ -84,6 +84,17 @@ async fn bad_fields_are_named() {
             field("lines[0].quantity")
         );
         assert_eq!(holds(hold(json!(1000))).await, is(409, "LIMIT_EXCEEDED"));
+        // What is too long for a call of many is refused before it gets into one.
+        let asked = edge.stub.times_asked();
+        let line = |id: &str| json!({"ticket_type_id": id, "quantity": 1});
+        let lines = vec![line(STANDING); 21];
+        let many = json!({"event_id": EVENT, "lines": lines});
+        assert_eq!(holds(many).await, field("lines"));
+        let long = json!({"event_id": EVENT, "lines": [line(&"a".repeat(37))]});
+        assert_eq!(holds(long).await, field("lines[0].ticket_type_id"));
+        let long = json!({"event_id": "e".repeat(37), "lines": [line(STANDING)]});
+        assert_eq!(holds(long).await, field("event_id"));
+        assert_eq!(edge.stub.times_asked(), asked);
         assert_eq!(
             holds(json!({"event_id": EVENT, "lines": {}})).await,
             field("lines")

@@ -1,11 +1,16 @@
 //! A mistyped address: the order moves with its link, and only for who placed it.
 
+use std::time::Duration;
+
 use kit::ErrorReason;
 use proto::payment::{CorrectAddressRequest, CorrectAddressResponse};
-use testkit::keys;
+use testkit::{eventually, keys};
 use tonic::{Code, Status};
 
-use crate::world::{Placed, World, failure};
+use crate::{
+    till::CARD,
+    world::{Placed, World, failure, reference},
+};
 
 const RIGHT: &str = "ada@example.com";
 
@@ -183,5 +188,79 @@ async fn an_order_moves_only_so_often() {
     }
     let often = world.correct_once(&placed, RIGHT).await;
     assert_eq!(failure(often).reason, ErrorReason::TooManyRequests);
+    world.end().await;
+}
+
+/// What a correction writes, at a moment that a test chooses.
+const MOVE: &str = "UPDATE orders SET email = 'right@example.org', secret_generation = 2";
+
+#[tokio::test]
+async fn a_code_that_was_asked_for_before_opens_nothing() {
+    let world = World::start().await;
+    let (moved, kept) = (world.sold().await, world.sold().await);
+    let key = keys::idempotency_key();
+    let asked = world.look_up("ada@example.org", &key);
+    let asked = asked.await.unwrap();
+    world.correct_once(&moved, RIGHT).await.unwrap();
+    let code = world.mailed_code().await;
+    let found = world.redeem(&asked.lookup_id, &code).await.unwrap();
+    let found: Vec<&str> = found.iter().map(|order| order.id.as_str()).collect();
+    assert_eq!(found, [&kept.order.id], "whoever reads the old mailbox");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_first_receipt_goes_where_the_order_is_by_then() {
+    let world = World::start().await;
+    world.tickets.books().mood.commit_delay = Duration::from_secs(1);
+    let placed = world.placed().await;
+    let reference = reference(&placed.order);
+    world.submit(&reference, CARD).await.unwrap();
+    eventually(
+        "the saga asks for tickets",
+        Duration::from_secs(10),
+        || async { (world.tickets.books().commits_begun > 0).then_some(()) },
+    )
+    .await;
+    // The saga has read the order, and has no tickets yet.
+    world.sql(MOVE).await;
+    world.tickets.books().mood.commit_delay = Duration::ZERO;
+    let receipts = eventually("a receipt", Duration::from_secs(20), || async {
+        world.hurry().await;
+        Some(world.receipts().await).filter(|receipts| !receipts.is_empty())
+    })
+    .await;
+    let sent: Vec<(u32, &str)> = receipts
+        .iter()
+        .map(|paid| (paid.revision, paid.email.as_str()))
+        .collect();
+    assert_eq!(sent, [(0, "right@example.org")]);
+    let fulfilled = "SELECT count(*) FROM orders WHERE status = 'fulfilled'";
+    assert_eq!(world.count(fulfilled).await, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_being_made_again_does_not_go_to_the_old_address() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    let mut correcting = world.pool.begin().await.unwrap();
+    sqlx::query(MOVE).execute(&mut *correcting).await.unwrap();
+    let key = keys::idempotency_key();
+    let (resend, ()) = tokio::join!(world.resend(&placed, &key), async {
+        let waits = "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        eventually(
+            "it waits for the order",
+            Duration::from_secs(10),
+            || async { (world.count(waits).await > 0).then_some(()) },
+        )
+        .await;
+        correcting.commit().await.unwrap();
+    });
+    drop(resend);
+    let receipts = world.receipts().await;
+    let sent: Vec<&str> = receipts.iter().map(|paid| paid.email.as_str()).collect();
+    assert_eq!(sent, ["ada@example.org"], "the first one and no other");
     world.end().await;
 }

@@ -11,6 +11,7 @@ use tonic::Status;
 
 use crate::{
     inventory::Terms,
+    reminders::{in_hours, zone_at},
     till,
     world::{Placed, World, failure},
 };
@@ -156,7 +157,8 @@ async fn the_rule_is_the_one_that_it_was_bought_by() {
 
 #[tokio::test]
 async fn a_free_order_is_given_back() {
-    let world = World::start().await;
+    let mut world = World::start().await;
+    let other = world.free().await;
     world.tickets.books().mood.cancellation = Some(RULE);
     let wish = world.wish_on(Terms {
         quantity: 2,
@@ -175,6 +177,17 @@ async fn a_free_order_is_given_back() {
     world.cancel_for(&placed, 0).await.unwrap();
     let notes = "SELECT count(*) FROM order_events WHERE reason = 'guest_cancelled'";
     assert_eq!(world.count(notes).await, 1);
+    // Who gave the tickets back is not reminded. A round comes past all of an event's orders.
+    for order in [&placed, &other] {
+        world.has_tickets(order, in_hours(20), &zone_at(12)).await;
+    }
+    world.next_round().await;
+    world.until_reminded(&other, 1).await;
+    world.next_round().await;
+    world.has_tickets(&other, in_hours(19), &zone_at(12)).await;
+    world.next_round().await;
+    world.until_reminded(&other, 2).await;
+    assert!(world.reminders(&placed).await.is_empty());
     world.end().await;
 }
 

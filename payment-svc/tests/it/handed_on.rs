@@ -208,6 +208,10 @@ async fn it_arrives_although_ticket_svc_was_away() {
         .unwrap();
     assert!(order.transferred_tickets[0].pending);
     assert_eq!(order.tickets[0].code, "");
+    // Its code is about to die: no paper shows it.
+    let kept = world.receipt_facts(&placed).await.unwrap();
+    let kept: Vec<&str> = kept.tickets.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(kept, [&tickets[1].id]);
     // It goes one way at a time.
     let twice = world.hand_on(world.handing_on(&placed, &tickets[0].id));
     assert_eq!(failure(twice.await).reason, ErrorReason::TicketNotValid);
@@ -231,6 +235,22 @@ async fn it_arrives_although_ticket_svc_was_away() {
     let (id, secret) = world.link_of(&told[0]);
     let seen = world.transferred(&id, &secret).await.unwrap();
     assert_eq!(seen.tickets[0].code, told[0].ticket.as_ref().unwrap().code);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_refused_at_the_last_moment_is_not_called_handed_on() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    let tickets = world.tickets_of(&placed).await;
+    // ticket-svc knows of it before we do.
+    world.tickets.books().mood.event_cancelled = true;
+    let wish = world.handing_on(&placed, &tickets[0].id);
+    for _ in 0..2 {
+        let refused = failure(world.hand_on(wish.clone()).await);
+        assert_eq!(refused.reason, ErrorReason::TicketNotValid);
+    }
+    assert!(world.handed_on(&placed).await.is_empty());
     world.end().await;
 }
 

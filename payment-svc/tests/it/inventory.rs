@@ -31,6 +31,8 @@ pub struct Books {
     /// How it behaves from now on.
     pub mood: Mood,
     pub commits: u32,
+    /// Calls for a final answer, also those that wait for it yet.
+    pub commits_begun: u32,
     /// What each refund made void, by its id.
     pub voids: HashMap<String, Vec<Ticket>>,
     /// What each handing on of a ticket made of it, by its id.
@@ -387,7 +389,11 @@ impl InventoryService for Inventory {
         &self,
         request: Request<CommitOrderRequest>,
     ) -> Result<Response<CommitOrderResponse>, Status> {
-        let delay = self.books().mood.commit_delay;
+        let delay = {
+            let mut books = self.books();
+            books.commits_begun += 1;
+            books.mood.commit_delay
+        };
         // Sleeps: a neighbour as slow as the test wants.
         tokio::time::sleep(delay).await;
         let mut books = self.books();

@@ -17,7 +17,11 @@ use tonic::Status;
 use crate::world::{World, failure};
 
 impl World {
-    async fn look_up(&self, email: &str, key: &str) -> Result<RequestLookupCodeResponse, Status> {
+    pub async fn look_up(
+        &self,
+        email: &str,
+        key: &str,
+    ) -> Result<RequestLookupCodeResponse, Status> {
         self.look_up_from(email, key, "192.0.2.1").await
     }
 
@@ -37,7 +41,7 @@ impl World {
         Ok(answer.into_inner())
     }
 
-    async fn redeem(&self, lookup: &str, code: &str) -> Result<Vec<FoundOrder>, Status> {
+    pub async fn redeem(&self, lookup: &str, code: &str) -> Result<Vec<FoundOrder>, Status> {
         let request = RedeemLookupCodeRequest {
             lookup_id: lookup.to_owned(),
             code: code.to_owned(),
@@ -62,7 +66,7 @@ impl World {
         rows.into_iter().map(read).collect()
     }
 
-    async fn mailed_code(&self) -> String {
+    pub async fn mailed_code(&self) -> String {
         let mails = self.codes().await;
         self.open("lookup-code", &mails.last().unwrap().sealed_code)
     }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const REMINDERS: &str = "SELECT count(*) FROM outbox WHERE kind = 'order_reminder'";
 
 /// A zone in which it is that hour now.
-fn zone_at(hour: u8) -> String {
+pub fn zone_at(hour: u8) -> String {
     let east = i16::from(hour) - i16::from(OffsetDateTime::now_utc().hour());
     let east = match east {
         ..=-12 => east + 24,
@@ -29,14 +29,14 @@ fn zone_at(hour: u8) -> String {
     format!("Etc/GMT{:+}", -east)
 }
 
-fn in_hours(hours: i64) -> OffsetDateTime {
+pub fn in_hours(hours: i64) -> OffsetDateTime {
     let at = OffsetDateTime::now_utc() + time::Duration::hours(hours);
     at.replace_nanosecond(0).unwrap()
 }
 
 impl World {
     /// Tickets for an event at that time and place, bought some days ago.
-    async fn has_tickets(&self, placed: &Placed, at: OffsetDateTime, zone: &str) {
+    pub async fn has_tickets(&self, placed: &Placed, at: OffsetDateTime, zone: &str) {
         sqlx::query(
             "UPDATE orders SET event_date_time = $2, event_timezone = $3, event_version = 9,
                  paid_at = paid_at - interval '5 days' WHERE id = $1",
@@ -58,7 +58,7 @@ impl World {
             .unwrap();
     }
 
-    async fn reminders(&self, placed: &Placed) -> Vec<OrderReminder> {
+    pub async fn reminders(&self, placed: &Placed) -> Vec<OrderReminder> {
         let told = self.told(placed).await.into_iter();
         told.filter_map(|told| match told {
             Payload::OrderReminder(told) => Some(told),
@@ -68,13 +68,13 @@ impl World {
     }
 
     /// Another process: its first round is at once.
-    async fn next_round(&mut self) {
+    pub async fn next_round(&mut self) {
         self.crash();
         self.restart().await;
     }
 
     /// Reminds this one, by when the round has come past everybody of before.
-    async fn until_reminded(&self, placed: &Placed, times: usize) -> Vec<OrderReminder> {
+    pub async fn until_reminded(&self, placed: &Placed, times: usize) -> Vec<OrderReminder> {
         eventually("a reminder", PATIENCE, || async {
             Some(self.reminders(placed).await).filter(|told| told.len() == times)
         })

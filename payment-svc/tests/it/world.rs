@@ -332,6 +332,8 @@ impl World {
 
     /// Waits for the work to end and checks what must always hold.
     pub async fn end(self) {
+        // A process that was killed may have left a lease as long as the patience with what is left over.
+        self.hurry().await;
         invariants::check(&self.pool, &self.tickets).await;
         if let Some(service) = self.service {
             service.shutdown_background();

@@ -13,18 +13,25 @@ use tonic::Status;
 
 use crate::shop::{Shop, refused};
 
-async fn call(
+type Answers = Result<Vec<Result<api::HoldTicketsResponse, Failure>>, Status>;
+
+async fn call(shop: &Shop, peer: Peer, requests: Vec<api::HoldTicketsRequest>) -> Answers {
+    call_within(shop, peer, requests, 0).await
+}
+
+async fn call_within(
     shop: &Shop,
     peer: Peer,
     requests: Vec<api::HoldTicketsRequest>,
-) -> Result<Vec<Result<api::HoldTicketsResponse, Failure>>, Status> {
+    timeout_ms: u32,
+) -> Answers {
     let channel = kit::client::channel(&shop.url, shop.mesh.identity(peer)).unwrap();
     let items = requests
         .into_iter()
         .map(|request| api::HoldTicketsBatchItem {
             request: Some(request),
             traceparent: String::new(),
-            timeout_ms: 0,
+            timeout_ms,
         });
     let request = api::HoldTicketsBatchRequest {
         items: items.collect(),
@@ -135,5 +142,32 @@ async fn a_call_has_1_to_512_requests_and_comes_from_the_gateway() {
         let status = call(&shop, stranger, many(1)).await.unwrap_err();
         refused(Err::<(), _>(status), ErrorReason::CallerNotAllowed);
     }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_who_waits_no_longer_takes_their_wish_back() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let one = || vec![wish(event, ticket_type, 1, &keys::idempotency_key())];
+    let mut jam = shop.db.begin().await.unwrap();
+    let locked = sqlx::query("SELECT id FROM pools WHERE event_id = $1 FOR UPDATE");
+    locked
+        .bind(event.uuid())
+        .fetch_all(&mut *jam)
+        .await
+        .unwrap();
+    let (patient, impatient) = tokio::join!(call(&shop, Peer::Gateway, one()), async {
+        // It is behind the first one, whose turn has come.
+        shop.waiting(1).await;
+        let answers = call_within(&shop, Peer::Gateway, one(), 200).await.unwrap();
+        jam.rollback().await.unwrap();
+        answers
+    });
+    assert!(patient.unwrap()[0].is_ok());
+    let unknown = impatient[0].as_ref().unwrap_err();
+    assert_eq!(unknown.reason, ErrorReason::OutcomeUnknown);
+    assert_eq!(unknown.certainty, Certainty::Unknown);
+    assert_eq!(shop.counters(ticket_type).await, (1, 0));
     shop.close().await;
 }
