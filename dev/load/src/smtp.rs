@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -41,7 +42,7 @@ struct State {
 
 #[derive(Debug)]
 pub struct Sink {
-    url: String,
+    address: SocketAddr,
     state: Arc<Mutex<State>>,
     _serving: JoinSet<()>,
 }
@@ -49,7 +50,7 @@ pub struct Sink {
 impl Sink {
     pub async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("smtp://{}", listener.local_addr()?);
+        let address = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State::default()));
         let mut serving = JoinSet::new();
         let shared = state.clone();
@@ -63,14 +64,18 @@ impl Sink {
             }
         });
         Ok(Self {
-            url,
+            address,
             state,
             _serving: serving,
         })
     }
 
     pub fn url(&self) -> String {
-        self.url.clone()
+        format!("smtp://{}", self.address)
+    }
+
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn accepted(&self) -> u64 {

@@ -155,7 +155,7 @@ impl Run<'_> {
         bench
             .progress
             .step(format!("round {number}: without a queue"));
-        let raw = raw_mail::run(&self.sink.url(), RAW_SENDERS, bench.seconds(3.0, 15.0)).await?;
+        let raw = raw_mail::run(self.sink.address(), RAW_SENDERS, bench.seconds(3.0, 15.0)).await?;
         self.sink.take();
         Ok(Round {
             drained,

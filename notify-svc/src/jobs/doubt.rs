@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 
 /// How long a mail server's answer is waited for by the others: one that is far away would set the pace of
 /// all. Once it has answered they wait until that is written down.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 pub(super) struct Doubt {
@@ -111,11 +111,11 @@ mod tests {
         };
         let leaves = async {
             // Sleeps: on a clock that stands still.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(PATIENCE / 2).await;
             drop(first);
         };
         let (waited, ()) = tokio::join!(next, leaves);
-        assert_eq!(waited, Duration::from_millis(10));
+        assert_eq!(waited, PATIENCE / 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -126,11 +126,11 @@ mod tests {
         let second = doubt.enter().await;
         assert_eq!(begun.elapsed(), PATIENCE);
         drop(slow);
-        let third = tokio::time::timeout(Duration::from_millis(20), doubt.enter()).await;
+        let third = tokio::time::timeout(PATIENCE / 2, doubt.enter()).await;
         assert!(third.is_err(), "the second one's turn goes on");
         drop(second);
         let third = doubt.enter().await;
-        assert_eq!(begun.elapsed(), Duration::from_millis(70));
+        assert_eq!(begun.elapsed(), PATIENCE + PATIENCE / 2);
         third.answered();
         let fourth = tokio::time::timeout(PATIENCE * 10, doubt.enter()).await;
         assert!(fourth.is_err(), "what is being written down is waited for");
@@ -146,7 +146,7 @@ mod tests {
         let waiter = async || (doubt.enter().await, Instant::now());
         let written = async {
             // Sleeps: on a clock that stands still, until both wait.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(PATIENCE / 2).await;
             drop(answered);
             Instant::now()
         };

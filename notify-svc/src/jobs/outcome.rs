@@ -158,7 +158,7 @@ async fn written(app: &App, outcomes: Vec<Outcome>) -> Vec<Option<Option<String>
 /// The rows that were written, and their status.
 async fn update(app: &App, outcomes: Vec<Outcome>) -> Result<Vec<(Uuid, String)>, Error> {
     app.db
-        .run(Columns::of(&outcomes), |tx, c| {
+        .run_statement(Columns::of(&outcomes), |tx, c| {
             Box::pin(async move {
                 // Waits differ a little, so that what failed together does not come back together.
                 let rows = sqlx::query!(

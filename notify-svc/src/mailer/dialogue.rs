@@ -1,6 +1,6 @@
 //! One mail over one line, command by command, each with a time of its own.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use lettre::{
     Address,
@@ -18,6 +18,7 @@ use super::{
     Class, MailError,
     error::ends_the_line,
     server::{Server, Tls},
+    wire,
 };
 
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,16 +65,14 @@ pub(super) struct Line {
 
 impl Line {
     pub async fn open(server: &Server) -> Result<Self, MailError> {
-        let mut line = Self {
-            connection: timed(Step::Connect, connect(server)).await?,
-            usable: true,
-        };
-        if let Some(credentials) = &server.credentials {
-            let ways = [Mechanism::Plain, Mechanism::Login];
-            let login = line.connection.auth(&ways, credentials);
-            timed(Step::Connect, login).await?;
+        let step = Step::Connect;
+        match tokio::time::timeout(step.limit(), connect(server)).await {
+            Ok(connection) => Ok(Self {
+                connection: connection?,
+                usable: true,
+            }),
+            Err(_) => Err(MailError::too_late(step)),
         }
-        Ok(line)
     }
 
     /// The sender of the mail that follows.
@@ -165,42 +164,30 @@ impl Line {
     }
 }
 
-async fn connect(server: &Server) -> Result<AsyncSmtpConnection, smtp::Error> {
-    let wrapped = match &server.tls {
-        Tls::Wrapped(parameters) => Some(parameters.clone()),
+async fn connect(server: &Server) -> Result<AsyncSmtpConnection, MailError> {
+    let step = Step::Connect;
+    let failed = |error: &smtp::Error| MailError::at(step, None, error);
+    let wrapping = match &server.tls {
+        Tls::Wrapped(wrapping) => Some(wrapping),
         Tls::Off | Tls::Offered(_) | Tls::Required(_) => None,
     };
-    let address = (server.host.as_str(), server.port);
-    let mut connection = AsyncSmtpConnection::connect_tokio1(
-        address,
-        Some(COMMAND_TIMEOUT),
-        &server.hello,
-        wrapped,
-        None,
-    )
-    .await?;
-    match &server.tls {
-        Tls::Required(parameters) => {
-            connection
-                .starttls(parameters.clone(), &server.hello)
-                .await?;
-        }
-        Tls::Offered(parameters) if connection.can_starttls() => {
-            connection
-                .starttls(parameters.clone(), &server.hello)
-                .await?;
-        }
-        Tls::Off | Tls::Offered(_) | Tls::Wrapped(_) => {}
+    let wire = wire::connect((server.host.as_str(), server.port), wrapping).await;
+    let wire = wire.map_err(|error| MailError::unreachable(&error))?;
+    let connection = AsyncSmtpConnection::connect_with_transport(wire, &server.hello).await;
+    let mut connection = connection.map_err(|error| failed(&error))?;
+    let upgrade = match &server.tls {
+        Tls::Required(parameters) => Some(parameters),
+        Tls::Offered(parameters) if connection.can_starttls() => Some(parameters),
+        Tls::Off | Tls::Offered(_) | Tls::Wrapped(_) => None,
+    };
+    if let Some(parameters) = upgrade {
+        let upgraded = connection.starttls(parameters.clone(), &server.hello).await;
+        upgraded.map_err(|error| failed(&error))?;
+    }
+    if let Some(credentials) = &server.credentials {
+        let ways = [Mechanism::Plain, Mechanism::Login];
+        let login = connection.auth(&ways, credentials).await;
+        login.map_err(|error| failed(&error))?;
     }
     Ok(connection)
-}
-
-async fn timed<T>(
-    step: Step,
-    work: impl Future<Output = Result<T, smtp::Error>>,
-) -> Result<T, MailError> {
-    match tokio::time::timeout(step.limit(), work).await {
-        Ok(outcome) => outcome.map_err(|error| MailError::at(step, None, &error)),
-        Err(_) => Err(MailError::too_late(step)),
-    }
 }

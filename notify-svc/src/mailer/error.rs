@@ -113,6 +113,14 @@ impl MailError {
         failure
     }
 
+    /// There is no line to the mail server.
+    pub(super) fn unreachable(error: &std::io::Error) -> Self {
+        Self::new(
+            Class::Server,
+            &format!("the mail server cannot be reached: {error}"),
+        )
+    }
+
     /// No answer to this step in time.
     pub(super) fn too_late(step: Step) -> Self {
         let text = format!("the mail server took too long: {}", step.what());

@@ -5,6 +5,7 @@ mod error;
 mod folder;
 mod server;
 mod smtp;
+mod wire;
 
 use lettre::{Address, Message, address::Envelope, message::Mailbox};
 use uuid::Uuid;

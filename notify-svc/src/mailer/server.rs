@@ -11,6 +11,8 @@ use lettre::transport::smtp::{
 };
 use url::{Host, Url};
 
+use super::wire::Wrapping;
+
 const PORT_PLAIN: u16 = 25;
 const PORT_SUBMISSION: u16 = 587;
 const PORT_TLS: u16 = 465;
@@ -32,7 +34,7 @@ pub(super) enum Tls {
     /// STARTTLS, or no mail.
     Required(TlsParameters),
     /// From the first byte.
-    Wrapped(TlsParameters),
+    Wrapped(Wrapping),
 }
 
 impl Server {
@@ -43,18 +45,23 @@ impl Server {
         let url: Url = url.expose().parse().ok().context(unusable)?;
         let host = url.host().context(unusable)?;
         let credentials = credentials(&url).context(unusable)?;
+        let trusted = ca_file.map(std::fs::read).transpose();
+        let trusted = trusted.context("SMTP_CA_FILE cannot be read")?;
         let mut parameters =
             TlsParameters::builder(name(&host)).certificate_store(CertificateStore::WebpkiRoots);
-        if let Some(file) = ca_file {
-            let pem = std::fs::read(file).context("SMTP_CA_FILE cannot be read")?;
-            let trusted = Certificate::from_pem(&pem).context("SMTP_CA_FILE is no certificate")?;
+        if let Some(pem) = &trusted {
+            let trusted = Certificate::from_pem(pem).context("SMTP_CA_FILE is no certificate")?;
             parameters = parameters.add_root_certificate(trusted);
         }
         let parameters = || parameters.build().context("SMTP_URL: TLS cannot be set up");
         let asked = url.query_pairs().find(|(name, _)| name == "tls");
         let asked = asked.as_ref().map(|(_, value)| value.as_ref());
         let (tls, port) = match (url.scheme(), asked) {
-            ("smtps", None) => (Tls::Wrapped(parameters()?), PORT_TLS),
+            ("smtps", None) => {
+                let wrapping = Wrapping::new(&name(&host), trusted.as_deref());
+                let wrapping = wrapping.context("SMTP_URL: TLS cannot be set up")?;
+                (Tls::Wrapped(wrapping), PORT_TLS)
+            }
             ("smtp", Some("required")) => (Tls::Required(parameters()?), PORT_SUBMISSION),
             ("smtp", Some("opportunistic")) => (Tls::Offered(parameters()?), PORT_SUBMISSION),
             ("smtp", Some("none")) => (Tls::Off, PORT_PLAIN),

@@ -22,15 +22,20 @@ use crate::{
     },
 };
 
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(250);
 /// A hold that cannot end is tried again after this; meanwhile it takes no other's place in a batch.
 const ASIDE: Duration = Duration::from_secs(10);
+/// Transactions at once while a wave of holds dies: one alone gets too little of a busy machine.
+const SWEEPS_IN_A_WAVE: usize = 3;
+/// Of the first transaction of a round: guests wait for the first of a wave's stock.
+const FIRST_BATCH: usize = 500;
 
 /// Starts the sweeper; it ends with the service's tasks.
 pub fn start(tasks: &Tasks, db: Db) {
     let sweeper = Arc::new(Mutex::new(Sweeper {
         db,
         aside: HashMap::new(),
+        wave: false,
     }));
     tasks.job("expire_holds", EVERY, Arc::new(Notify::new()), move || {
         let sweeper = sweeper.clone();
@@ -43,6 +48,8 @@ struct Sweeper {
     /// Holds that cannot end, with the time when they are tried again. Their pools were tampered with;
     /// an admin puts them right (`ResumePool`).
     aside: HashMap<Uuid, Instant>,
+    /// The last round found more than it could end.
+    wave: bool,
 }
 
 impl Sweeper {
@@ -51,18 +58,41 @@ impl Sweeper {
         let now = Instant::now();
         self.aside.retain(|_, until| now < *until);
         let aside: Vec<Uuid> = self.aside.keys().copied().collect();
-        let batch = match self.sweep(aside.clone(), Look::AtNone).await {
-            Err(error) if is_of_a_hold(&error) => self.sweep(aside, Look::AtEach).await?,
-            swept => swept?,
+        let (sweeps, most) = if self.wave {
+            (SWEEPS_IN_A_WAVE, DEAD_BATCH)
+        } else {
+            (1, FIRST_BATCH)
         };
-        self.put_aside(&batch.stuck, now + ASIDE);
-        Ok(batch.found == DEAD_BATCH)
+        let sweeps = (0..sweeps).map(|_| self.sweep_or_look(&aside, most));
+        let swept = futures::future::join_all(sweeps).await;
+        let mut failure = None;
+        self.wave = false;
+        for swept in swept {
+            match swept {
+                Ok(batch) => {
+                    self.put_aside(&batch.stuck, now + ASIDE);
+                    self.wave |= batch.found == most;
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(self.wave), Err)
     }
 
-    async fn sweep(&self, aside: Vec<Uuid>, look: Look) -> Result<Batch, Error> {
-        let sweep = self.db.run((aside, look), |conn, (aside, look)| {
-            Box::pin(sweep(conn, aside, *look))
-        });
+    async fn sweep_or_look(&self, aside: &[Uuid], most: usize) -> Result<Batch, Error> {
+        match self.sweep(aside, most, Look::AtNone).await {
+            Err(error) if is_of_a_hold(&error) => self.sweep(aside, most, Look::AtEach).await,
+            swept => swept,
+        }
+    }
+
+    async fn sweep(&self, aside: &[Uuid], most: usize, look: Look) -> Result<Batch, Error> {
+        let aside = aside.to_vec();
+        let sweep = self
+            .db
+            .run((aside, most, look), |conn, (aside, most, look)| {
+                Box::pin(sweep(conn, aside, *most, *look))
+            });
         sweep.await
     }
 
@@ -99,8 +129,13 @@ fn is_of_a_hold(error: &Error) -> bool {
     )
 }
 
-/// Ends up to a batch of dead holds; those that somebody else is about to end are left to them.
-async fn sweep(conn: &mut PgConnection, aside: &[Uuid], look: Look) -> Result<Batch, Error> {
+/// Ends up to `most` dead holds; those that somebody else is about to end are left to them.
+async fn sweep(
+    conn: &mut PgConnection,
+    aside: &[Uuid],
+    most: usize,
+    look: Look,
+) -> Result<Batch, Error> {
     let dead = sqlx::query_scalar!(
         r#"
         SELECT h.id FROM holds h
@@ -109,7 +144,7 @@ async fn sweep(conn: &mut PgConnection, aside: &[Uuid], look: Look) -> Result<Ba
           AND NOT EXISTS (SELECT 1 FROM UNNEST($2::uuid[]) AS a (id) WHERE a.id = h.id)
         LIMIT $1 FOR UPDATE OF h SKIP LOCKED
         "#,
-        DEAD_BATCH as i64,
+        most as i64,
         aside,
     )
     .fetch_all(&mut *conn)
