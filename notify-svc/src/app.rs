@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use base::Sources;
 use db::{Db, DbConfig};
+use gentle::Gentle;
 use kit::client::{self, MeshChannel};
 use proto::{Peer, ticket::grant_service_client::GrantServiceClient};
 use tokio::sync::Notify;
@@ -17,6 +18,8 @@ pub(crate) struct App {
     pub facts: Facts,
     pub mailer: Mailer,
     pub templates: Templates,
+    /// Where mails are drawn: a sale goes before them.
+    pub drawers: Gentle,
     pub grants: GrantServiceClient<MeshChannel>,
     /// Wakes the sender when a message was accepted, or is due again.
     pub accepted: Arc<Notify>,
@@ -37,8 +40,13 @@ impl App {
             facts: Facts::new(config),
             mailer: Mailer::new(config)?,
             templates: Templates::default(),
+            drawers: Gentle::start("drawer", drawers()),
             grants: GrantServiceClient::new(tickets),
             accepted: Arc::default(),
         })
     }
+}
+
+fn drawers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

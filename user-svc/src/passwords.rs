@@ -1,26 +1,21 @@
 //! Hashing of passwords, as slow as it must be and never wider than the machine allows.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc,
     atomic::{AtomicUsize, Ordering},
-    mpsc,
 };
 
 use aws_lc_rs::hmac;
 use base::{KeyRing, UserId};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use gentle::Gentle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 const PEPPER_PURPOSE: &str = "password-pepper";
 /// Callers that wait per hash under way; everybody else is told at once to come back. The last of them is
 /// served within the time that a call has, also while guests leave little of the machine.
 const WAITING_PER_PERMIT: usize = 2;
-/// Of the threads that hash: a tenth of what a thread that sells tickets gets where both want a core, and all
-/// of it where nobody else does.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
-
 /// What a row keeps of a password.
 #[derive(Clone, Debug)]
 pub struct StoredPassword {
@@ -42,10 +37,8 @@ pub struct Passwords {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     running: Arc<AtomicUsize>,
-    hashers: mpsc::Sender<Job>,
+    hashers: Gentle,
 }
-
-type Job = Box<dyn FnOnce() + Send>;
 
 /// A place among those that hash or wait for it.
 #[derive(Debug)]
@@ -70,7 +63,7 @@ impl Passwords {
             permits: Arc::new(Semaphore::new(permits)),
             queue: Arc::new(Semaphore::new(permits * (1 + WAITING_PER_PERMIT))),
             running: Arc::default(),
-            hashers: start_hashers(permits),
+            hashers: Gentle::start("hasher", permits),
         }
     }
 
@@ -191,8 +184,7 @@ impl Passwords {
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let count = self.running.clone();
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move || {
+        let hash = move || {
             count.fetch_add(1, Ordering::SeqCst);
             let running = Running {
                 count,
@@ -200,47 +192,10 @@ impl Passwords {
             };
             let result = work();
             drop(running);
-            // Whoever left misses only their own answer.
-            drop(answer.send(result));
-        });
-        self.hashers.send(job).map_err(|_| Overloaded)?;
+            result
+        };
         // Only a panic in the library leaves this without a result.
-        answered.await.map_err(|_| Overloaded)
-    }
-}
-
-/// Threads of their own: the priority of a thread of the runtime could not be raised again. They end with the
-/// sender.
-fn start_hashers(count: usize) -> mpsc::Sender<Job> {
-    let (jobs, waiting) = mpsc::channel::<Job>();
-    let waiting = Arc::new(Mutex::new(waiting));
-    for number in 0..count {
-        let waiting = waiting.clone();
-        let thread = std::thread::Builder::new().name(format!("hasher-{number}"));
-        let started = thread.spawn(move || {
-            give_way();
-            while let Some(job) = next(&waiting) {
-                // A panic ends its hash, not the thread.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
-            }
-        });
-        if let Err(error) = started {
-            tracing::error!(%error, "a thread for passwords could not be started");
-        }
-    }
-    jobs
-}
-
-fn next(waiting: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
-    let waiting = waiting.lock().unwrap_or_else(|broken| broken.into_inner());
-    waiting.recv().ok()
-}
-
-/// On Linux a priority is a thread's.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::warn!(%error, "passwords are checked at the priority of sales");
+        self.hashers.run(hash).await.ok_or(Overloaded)
     }
 }
 

@@ -30,5 +30,8 @@ pub(super) async fn compose(app: &Arc<App>, row: &Due) -> Result<Option<lettre::
     let key = (kind, notice.language());
     let wording = app.templates.in_force(&app.db, key, row.created_at).await;
     let render = move || notice.email(wording.as_deref(), stamp);
-    Ok(Some(tokio::task::spawn_blocking(render).await??))
+    let mail = app.drawers.run(render).await;
+    Ok(Some(
+        mail.ok_or(Error::Broken("a mail could not be drawn"))??,
+    ))
 }
