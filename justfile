@@ -75,12 +75,20 @@ sqlx-check:
 tidy:
     cargo test --test tidy
 
+# The tables of docs/access.md, from the contracts and the router: who may do what. What is new gets a `?` to decide.
+access:
+    cargo run --bin access
+
 # Licences, versions and sources of what comes from outside, and known vulnerabilities.
 deny:
     .ci/deny
 
+# Thousands of requests made from /openapi.json, every answer held against it: `just fuzz-api 200` for many more.
+fuzz-api *examples:
+    .ci/fuzz-api {{ examples }}
+
 # Everything that must be true of a commit.
-ci: tidy lint test proto sqlx-check deny
+ci: tidy lint test proto sqlx-check deny fuzz-api
 
 # Install the pinned tools into .tools/ (buf, just), by hash.
 tools:

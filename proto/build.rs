@@ -96,13 +96,25 @@ fn policy(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String, St
     if callers.is_empty() {
         return Err("the access option names no caller".to_owned());
     }
+    let grants: Vec<String> = access
+        .get_field_by_name("grants")
+        .ok_or("no field `grants`")?
+        .as_list()
+        .ok_or("`grants` is not a list")?
+        .iter()
+        .map(|one| variant(access, "grants", "GRANT_", one).map(|name| format!("Grant::{name}")))
+        .collect::<Result<_, _>>()?;
+    if !grants.is_empty() && audience != "Admin" {
+        return Err("only methods for admins ask for a grant".to_owned());
+    }
     let mutates = access
         .get_field_by_name("mutates")
         .and_then(|v| v.as_bool())
         .unwrap_or(false);
     Ok(format!(
-        "audience: Audience::{audience}, callers: &[{}], mutates: {mutates}",
-        callers.join(", ")
+        "audience: Audience::{audience}, callers: &[{}], mutates: {mutates}, grants: &[{}]",
+        callers.join(", "),
+        grants.join(", ")
     ))
 }
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use base::Secret;
 
-use crate::doctor;
+use crate::{certs, doctor};
 
 /// The whole box office in one process: five services, on a private PostgreSQL and NATS unless
 /// told otherwise.
@@ -40,6 +40,11 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true)]
     pub smtp_url: Option<Secret>,
 
+    /// The folder that `boxoffice certs` made. With it the services know each other by certificates, as they do on
+    /// machines of their own; without it by a random key, on this machine.
+    #[arg(long, env)]
+    pub mesh_certs_dir: Option<PathBuf>,
+
     /// Create a small programme of concerts on the first start.
     #[arg(long, env = "DEMO_PROGRAMME", default_value_t = true, action = clap::ArgAction::Set)]
     pub demo_programme: bool,
@@ -61,6 +66,9 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Make certificates for development: an authority, and one of each service, by which they know each other. Done
+    /// again, the authority stays and the others are renewed; running services notice.
+    Certs(certs::Arguments),
     /// Check that everything is as it must be: 0 healthy, 1 something is broken, 2 could not check.
     Doctor(doctor::Arguments),
 }

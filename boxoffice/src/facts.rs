@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
+use proto::Peer;
 use serde::Serialize;
 
 use crate::OPERATOR_CREDENTIAL;
@@ -43,7 +44,7 @@ impl Facts {
     }
 
     /// Prints what a person needs first.
-    pub fn print(&self, data_dir: &Path) {
+    pub fn print(&self, data_dir: &Path, certs_dir: Option<&Path>) {
         let ticket = self.grpc.ticket;
         println!("\nThe box office is open.\n");
         println!("  Shop          {}", self.http);
@@ -58,15 +59,32 @@ impl Facts {
         }
         println!("  Data          {}   (see run.json)", data_dir.display());
         let credential = data_dir.join("secrets").join(OPERATOR_CREDENTIAL);
+        let (open, operator) = match certs_dir {
+            None => {
+                let peer = "-H 'x-boxoffice-peer: operator'";
+                let proof = format!(
+                    "-H \"x-boxoffice-credential: $(cat '{}')\"",
+                    credential.display()
+                );
+                let open = "-plaintext".to_owned();
+                (open.clone(), format!("{open} {peer} {proof}"))
+            }
+            // Who connects at all is known, so there is one way for both.
+            Some(folder) => {
+                let folder = folder.join(Peer::Operator.name());
+                let folder = folder.display();
+                let open = format!(
+                    "-cacert '{folder}/ca.crt' -cert '{folder}/tls.crt' -key '{folder}/tls.key'"
+                );
+                (open.clone(), open)
+            }
+        };
         println!("\nAsk the services themselves:\n");
-        println!("  grpcurl -plaintext {ticket} list");
+        println!("  grpcurl {open} {ticket} list");
         println!(
-            "  grpcurl -plaintext -d '{{\"service\": \"boxoffice.ticket.v1.HoldService\"}}' {ticket} grpc.health.v1.Health/Check"
+            "  grpcurl {open} -d '{{\"service\": \"boxoffice.ticket.v1.HoldService\"}}' {ticket} grpc.health.v1.Health/Check"
         );
-        println!(
-            "  grpcurl -plaintext -H 'x-boxoffice-peer: operator' -H \"x-boxoffice-credential: $(cat '{}')\" {ticket} boxoffice.ticket.v1.CatalogService/ListEvents",
-            credential.display()
-        );
+        println!("  grpcurl {operator} {ticket} boxoffice.ticket.v1.CatalogService/ListEvents");
         println!("\nCtrl-C stops it. Nothing is lost; the next start goes on from here.\n");
     }
 }

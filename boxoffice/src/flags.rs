@@ -37,6 +37,7 @@ pub(crate) fn check_settings_or_exit(config: &Config) -> anyhow::Result<()> {
         smtp_url: config.smtp_url.clone(),
         mail_dir: Some(config.data_dir.join("mails")),
         keys: Keys::read(|_, first| Ok(first()))?,
+        certs_dir: config.mesh_certs_dir.clone(),
         sources: Sources::system(),
         settings: Vec::new(),
     };
@@ -73,13 +74,42 @@ fn set_mail(config: &MeshConfig, mut set: impl FnMut(&'static str, &str)) {
     }
 }
 
+/// How members know each other: the scheme of their addresses, and the flag that says so to one.
+fn known_by(config: &MeshConfig, peer: Peer) -> (&'static str, &'static str, String) {
+    match &config.certs_dir {
+        None => {
+            let key = config.keys.mesh_setting.expose();
+            ("http", "mesh-key", key.to_owned())
+        }
+        Some(folder) => {
+            let own = folder.join(peer.name());
+            (
+                "https",
+                "mesh-certs-dir",
+                own.to_string_lossy().into_owned(),
+            )
+        }
+    }
+}
+
+/// What only payment-svc needs, beside databases and addresses.
+fn set_payment(config: &MeshConfig, addrs: &Addrs, mut set: impl FnMut(&'static str, &str)) {
+    let keys = &config.keys;
+    set("order-keys", keys.orders.expose());
+    set("sandbox-webhook-secret", keys.sandbox_webhook.expose());
+    let gateway = addrs[Peer::Gateway.name()];
+    let hook = format!("http://{gateway}/api/v1/webhooks/sandbox");
+    set("sandbox-webhook-url", &hook);
+}
+
 /// The command line of one service.
 pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<String> {
     let (keys, databases) = (&config.keys, &config.databases);
     let mut flags: BTreeMap<&str, String> = BTreeMap::new();
     let mut set = |flag, value: &str| drop(flags.insert(flag, value.to_owned()));
-    set("mesh-key", keys.mesh_setting.expose());
-    let url = |peer: Peer| format!("http://{}", addrs[peer.name()]);
+    let (scheme, flag, value) = known_by(config, peer);
+    set(flag, &value);
+    let url = |peer: Peer| format!("{scheme}://{}", addrs[peer.name()]);
     if peer != Peer::Gateway {
         set("grpc-reflection", "true");
     }
@@ -89,6 +119,10 @@ pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<Strin
             set("setup-token", keys.setup_token.expose());
             set("password-pepper", keys.password_pepper.expose());
             set("signing-seal-key", keys.signing_seal.expose());
+            set("nats-url", config.nats_url.expose());
+            set("notify-svc-url", &url(Peer::Notify));
+            set("public-url", &public_url(config, addrs));
+            set("link-seal-key", keys.link_seal.expose());
         }
         Peer::Ticket => {
             set("database-url", databases.tickets.expose());
@@ -104,11 +138,8 @@ pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<Strin
             set("ticket-svc-url", &url(Peer::Ticket));
             set("notify-svc-url", &url(Peer::Notify));
             set("public-url", &public_url(config, addrs));
-            set("order-keys", keys.orders.expose());
             set("link-seal-key", keys.link_seal.expose());
-            set("sandbox-webhook-secret", keys.sandbox_webhook.expose());
-            let hook = format!("{}/api/v1/webhooks/sandbox", url(Peer::Gateway));
-            set("sandbox-webhook-url", &hook);
+            set_payment(config, addrs, &mut set);
         }
         Peer::Notify => {
             set("database-url", databases.notifications.expose());

@@ -1,5 +1,6 @@
 //! The whole box office in one process.
 
+mod certs;
 mod config;
 pub mod doctor;
 mod facts;
@@ -9,6 +10,7 @@ mod mesh;
 mod reset;
 mod run;
 
+pub use certs::{Arguments as CertsArguments, certs};
 pub use config::{Command, Config};
 pub use facts::{Facts, GrpcAddrs};
 pub use keys::{Keys, OPERATOR_CREDENTIAL};

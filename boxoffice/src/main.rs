@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
-use boxoffice::{Command, Config, doctor::doctor, reset, run};
+use base::Sources;
+use boxoffice::{Command, Config, certs, doctor::doctor, reset, run};
 use kit::{Shutdown, config::parse_or_exit};
 
 /// Half of what a request allocates is gone before the next one comes; glibc's allocator is slow at that.
@@ -14,6 +15,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match &config.command {
         None | Some(Command::Run) => run(&config, Shutdown::on_signals()?).await?,
         Some(Command::Reset { yes }) => reset(&config, *yes)?,
+        Some(Command::Certs(arguments)) => certs(arguments, &Sources::system())?,
         Some(Command::Doctor(arguments)) => return Ok(doctor(&config, arguments).await),
     }
     Ok(ExitCode::SUCCESS)

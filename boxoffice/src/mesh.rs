@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use base::{Secret, Sources};
-use clap::Parser as _;
-use kit::{Bind, Shutdown};
+use kit::{Bind, Shutdown, config::try_parse_from};
 use proto::Peer;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -52,6 +51,8 @@ pub struct MeshConfig {
     pub smtp_url: Option<Secret>,
     pub mail_dir: Option<PathBuf>,
     pub keys: Keys,
+    /// A folder of certificates per member. Unset: they know each other by the key.
+    pub certs_dir: Option<PathBuf>,
     pub sources: Sources,
     /// Settings of single services that go before everything else, by member and flag.
     pub settings: Vec<(Peer, &'static str, String)>,
@@ -123,7 +124,7 @@ impl Mesh {
 
     /// Puts a small programme of concerts on sale.
     pub async fn offer_demo_programme(&self) -> anyhow::Result<()> {
-        let config = ticket_svc::Config::try_parse_from(self.flags(Peer::Ticket))?;
+        let config = try_parse_from::<ticket_svc::Config>(self.flags(Peer::Ticket))?;
         ticket_svc::demo_programme(&config, self.config.sources.clone()).await
     }
 
@@ -189,23 +190,23 @@ impl Mesh {
         let (on, flags) = (shutdown.clone(), self.flags(peer));
         let serving = match peer {
             Peer::User => {
-                let config = user_svc::Config::try_parse_from(flags)?;
+                let config = try_parse_from::<user_svc::Config>(flags)?;
                 tokio::spawn(user_svc::build(&config, bind, sources).await?.serve(on))
             }
             Peer::Ticket => {
-                let config = ticket_svc::Config::try_parse_from(flags)?;
+                let config = try_parse_from::<ticket_svc::Config>(flags)?;
                 tokio::spawn(ticket_svc::build(&config, bind, sources).await?.serve(on))
             }
             Peer::Payment => {
-                let config = payment_svc::Config::try_parse_from(flags)?;
+                let config = try_parse_from::<payment_svc::Config>(flags)?;
                 tokio::spawn(payment_svc::build(&config, bind, sources).await?.serve(on))
             }
             Peer::Notify => {
-                let config = notify_svc::Config::try_parse_from(flags)?;
+                let config = try_parse_from::<notify_svc::Config>(flags)?;
                 tokio::spawn(notify_svc::build(&config, bind, sources).await?.serve(on))
             }
             Peer::Gateway => {
-                let config = gateway::Config::try_parse_from(flags)?;
+                let config = try_parse_from::<gateway::Config>(flags)?;
                 tokio::spawn(gateway::build(&config, bind, sources).await?.serve(on))
             }
             Peer::Operator => anyhow::bail!("an operator is a person"),

@@ -67,6 +67,7 @@ async fn serve(
         smtp_url: config.smtp_url.clone(),
         mail_dir: mail_dir.clone(),
         keys,
+        certs_dir: config.mesh_certs_dir.clone(),
         sources: Sources::system(),
         settings: Vec::new(),
     })
@@ -87,7 +88,7 @@ async fn serve(
         pid: std::process::id(),
     };
     facts.write(stack.data_dir())?;
-    facts.print(stack.data_dir());
+    facts.print(stack.data_dir(), config.mesh_certs_dir.as_deref());
 
     let failed = tokio::select! {
         () = shutdown.begun() => None,

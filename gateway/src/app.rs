@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use base::Sources;
-use http::HeaderValue;
-use kit::{Admission, MeshKey, Shutdown, Tasks, client::channel};
+use kit::{Shutdown, Tasks};
 use proto::{
     Peer,
+    audit::audit_service_client::AuditServiceClient,
     notify::{
         delivery_service_client::DeliveryServiceClient,
         document_service_client::DocumentServiceClient,
@@ -24,28 +25,41 @@ use proto::{
     ticket::{
         catalog_admin_service_client::CatalogAdminServiceClient,
         catalog_service_client::CatalogServiceClient, change_service_client::ChangeServiceClient,
+        grant_admin_service_client::GrantAdminServiceClient,
         hold_batch_service_client::HoldBatchServiceClient, hold_service_client::HoldServiceClient,
         pool_audit_service_client::PoolAuditServiceClient,
         ticket_code_service_client::TicketCodeServiceClient,
     },
     user::{
-        key_service_client::KeyServiceClient, session_service_client::SessionServiceClient,
-        setup_service_client::SetupServiceClient,
+        account_admin_service_client::AccountAdminServiceClient,
+        api_key_service_client::ApiKeyServiceClient, key_service_client::KeyServiceClient,
+        registration_service_client::RegistrationServiceClient,
+        second_factor_service_client::SecondFactorServiceClient,
+        session_service_client::SessionServiceClient, setup_service_client::SetupServiceClient,
     },
 };
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::{
     Config,
-    config::PublicUrl,
+    arrival::Arrivals,
+    compress::Compressor,
+    config::{Contacts, PublicUrl},
+    cors::Cors,
+    guard::Guard,
     guesses::Guesses,
     holds::Holds,
+    lanes::Lanes,
     network::Proxies,
     programme::{Programme, Streams},
     providers::Providers,
+    rates::Rates,
     retries::{Budget, Upstream},
     shop::page::Pages,
 };
+
+/// A page of entries, each with what was and what is: a description may be long.
+const AUDIT_MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The state of the router.
 pub type Shared = Arc<App>;
@@ -57,7 +71,13 @@ pub struct App {
     pub webhook_body_limit_bytes: usize,
     pub tasks: Tasks,
     /// Bounds the requests in work.
-    pub admission: Admission,
+    pub lanes: Lanes,
+    /// Bodies on their way.
+    pub arrivals: Arrivals,
+    pub rates: Rates,
+    pub cors: Cors,
+    pub guard: Guard,
+    pub compressor: Compressor,
     /// Begins with the process's own shutdown, before connections are drained.
     pub closing: Shutdown,
     pub upstreams: Upstreams,
@@ -73,8 +93,8 @@ pub struct App {
     /// What orders can be paid with.
     pub providers: Providers,
     pub pages: Pages,
-    /// What pages may load and where their forms may lead.
-    pub page_policy: HeaderValue,
+    /// Whom to tell about a weakness.
+    pub security_contacts: Contacts,
 }
 
 impl App {
@@ -84,7 +104,15 @@ impl App {
             public_url: config.public_url.clone(),
             handler_timeout: config.handler_timeout(),
             webhook_body_limit_bytes: config.webhook_body_limit_bytes,
-            admission: Admission::new(config.requests_max as usize),
+            lanes: Lanes::new(
+                config.requests_max as usize,
+                config.requests_reserved as usize,
+            ),
+            arrivals: Arrivals::new(config.body_limit_bytes, config.webhook_body_limit_bytes),
+            rates: Rates::new(config.rate_limits, config.caps()),
+            cors: config.cors_origins.clone(),
+            guard: Guard::new(&config.public_url)?,
+            compressor: Compressor::default(),
             closing: Shutdown::new(),
             holds: Holds::start(&tasks, &upstreams.hold_batches()),
             tasks,
@@ -99,11 +127,7 @@ impl App {
             providers: Providers::default(),
             sources,
             pages: Pages::new()?,
-            page_policy: HeaderValue::from_str(&format!(
-                "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
-                 form-action 'self' {}",
-                config.public_url.origin()
-            ))?,
+            security_contacts: config.security_contacts.clone(),
         })
     }
 }
@@ -118,20 +142,21 @@ pub struct Upstreams {
 
 impl Upstreams {
     fn connect(config: &Config, sources: Sources) -> anyhow::Result<Self> {
-        let key: &MeshKey = &config.mesh_key;
+        let member = config.mesh.open(Peer::Gateway)?;
         let budget = Budget::new(sources);
-        let connect = |url: &str| -> anyhow::Result<Upstream> {
-            let channel = channel(url, key.identity(Peer::Gateway))?;
+        let connect = |url: &str, callee: Peer| -> anyhow::Result<Upstream> {
+            let channel = member.channel(url, callee);
+            let channel = channel.with_context(|| format!("the address of {}", callee.name()))?;
             Ok(Upstream {
                 channel,
                 budget: budget.clone(),
             })
         };
         Ok(Self {
-            user: connect(&config.user_svc_url)?,
-            ticket: connect(&config.ticket_svc_url)?,
-            payment: connect(&config.payment_svc_url)?,
-            notify: connect(&config.notify_svc_url)?,
+            user: connect(&config.user_svc_url, Peer::User)?,
+            ticket: connect(&config.ticket_svc_url, Peer::Ticket)?,
+            payment: connect(&config.payment_svc_url, Peer::Payment)?,
+            notify: connect(&config.notify_svc_url, Peer::Notify)?,
         })
     }
 
@@ -141,6 +166,22 @@ impl Upstreams {
 
     pub fn sessions(&self) -> SessionServiceClient<Upstream> {
         SessionServiceClient::new(self.user.clone())
+    }
+
+    pub fn registration(&self) -> RegistrationServiceClient<Upstream> {
+        RegistrationServiceClient::new(self.user.clone())
+    }
+
+    pub fn second_factors(&self) -> SecondFactorServiceClient<Upstream> {
+        SecondFactorServiceClient::new(self.user.clone())
+    }
+
+    pub fn api_keys(&self) -> ApiKeyServiceClient<Upstream> {
+        ApiKeyServiceClient::new(self.user.clone())
+    }
+
+    pub fn accounts(&self) -> AccountAdminServiceClient<Upstream> {
+        AccountAdminServiceClient::new(self.user.clone())
     }
 
     pub fn keys(&self) -> KeyServiceClient<Upstream> {
@@ -170,6 +211,18 @@ impl Upstreams {
 
     pub fn ticket_codes(&self) -> TicketCodeServiceClient<Upstream> {
         TicketCodeServiceClient::new(self.ticket.clone())
+    }
+
+    pub fn grants(&self) -> GrantAdminServiceClient<Upstream> {
+        GrantAdminServiceClient::new(self.ticket.clone())
+    }
+
+    /// Every service's part of the record.
+    pub fn audits(&self) -> [AuditServiceClient<Upstream>; 4] {
+        [&self.user, &self.ticket, &self.payment, &self.notify].map(|upstream| {
+            let part = AuditServiceClient::new(upstream.clone());
+            part.max_decoding_message_size(AUDIT_MAX_BYTES)
+        })
     }
 
     pub fn pool_audit(&self) -> PoolAuditServiceClient<Upstream> {

@@ -3,10 +3,12 @@
 use std::{convert::Infallible, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use base::Secret;
-use kit::{Limits, MeshKey};
+use kit::{Limits, MeshSettings};
 use url::Url;
 
-pub use crate::network::Proxies;
+pub use crate::{cors::Cors, network::Proxies, rates::RateLimits};
+
+use crate::rates::Caps;
 
 /// The REST edge and the shop. It owns no data: every answer comes from the four services.
 #[derive(clap::Parser, Clone, Debug)]
@@ -39,10 +41,8 @@ pub struct Config {
     #[arg(long, env = "NOTIFY_SVC_URL", default_value = "http://127.0.0.1:50054",
           value_parser = upstream_url)]
     pub notify_svc_url: String,
-    /// The installation's key by which services know each other: at least 32 random bytes as
-    /// base64url without padding.
-    #[arg(long, env = "MESH_KEY", hide_env_values = true)]
-    pub mesh_key: MeshKey,
+    #[command(flatten)]
+    pub mesh: MeshSettings,
     /// `nats://user:password@host:port`, for hints that the programme has changed. Without it changes
     /// are seen within a second or two.
     #[arg(long, env = "NATS_URL", hide_env_values = true, value_parser = secret)]
@@ -68,6 +68,24 @@ pub struct Config {
     /// it then waits. 0: no limit.
     #[arg(long, env = "GUESSES_PER_NETWORK_MAX", default_value_t = 60)]
     pub guesses_per_network_max: u32,
+    /// How often one network may ask, by class of route: `on`, `off`, or other paces for some classes, at
+    /// once and a minute: `hold=60/120,login=10/10`.
+    #[arg(long, env = "RATE_LIMITS", default_value = "on")]
+    pub rate_limits: RateLimits,
+    /// Tickets that one network may set aside within ten minutes. 0: no limit.
+    #[arg(long, env = "HELD_TICKETS_PER_NETWORK_MAX", default_value_t = 500)]
+    pub held_tickets_per_network_max: u32,
+    /// Mails to one address within an hour that are caused by forms anybody can fill in. 0: no limit.
+    #[arg(long, env = "MAILS_PER_ADDRESS_MAX", default_value_t = 20)]
+    pub mails_per_address_max: u32,
+    /// Other sites whose scripts may call the API: origins, separated by commas.
+    #[arg(long, env = "CORS_ORIGINS", default_value = "")]
+    pub cors_origins: Cors,
+    /// Whom to tell about a weakness, for `/.well-known/security.txt`: addresses such as
+    /// `mailto:security@example.org` or `https://example.org/report`, separated by commas. Without one
+    /// there is no such file.
+    #[arg(long, env = "SECURITY_CONTACTS", default_value = "")]
+    pub security_contacts: Contacts,
     /// A request may take this long, in seconds, with all the calls it causes.
     #[arg(long, env = "HANDLER_TIMEOUT_SECS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=60))]
@@ -82,10 +100,18 @@ pub struct Config {
     #[arg(long, env = "REQUESTS_MAX", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_max: u32,
+    /// So many more at once of guests who have tickets set aside or bought, and of payment providers.
+    #[arg(long, env = "REQUESTS_RESERVED", default_value_t = 256,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_reserved: u32,
     /// Connections open at once; one more gets 503 and is closed. Each takes a file descriptor.
     #[arg(long, env = "CONNECTIONS_MAX", default_value_t = 8192,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_max: u32,
+    /// So many of them from one address, or one /56 of IPv6. 0: no limit, for a gateway behind a proxy,
+    /// where all guests come from one.
+    #[arg(long, env = "CONNECTIONS_PER_ADDRESS_MAX", default_value_t = 4096)]
+    pub connections_per_address_max: u32,
     /// How long /readyz says no before connections are drained, in seconds: as long as a load
     /// balancer takes to notice.
     #[arg(long, env = "READINESS_OFF_SECS", default_value_t = 0,
@@ -112,15 +138,48 @@ impl Config {
         Duration::from_secs(self.programme_stale_max_secs)
     }
 
+    pub(crate) fn caps(&self) -> Caps {
+        Caps {
+            held_tickets: self.held_tickets_per_network_max,
+            mails: self.mails_per_address_max,
+        }
+    }
+
     /// How strangers' connections are treated.
     pub(crate) fn limits(&self) -> Limits {
         let usual = Limits::edge();
         Limits {
             connections_max: self.connections_max as usize,
+            connections_per_address_max: self.connections_per_address_max as usize,
             drain_timeout: Duration::from_secs(self.drain_timeout_secs),
             body_timeout: usual.body_timeout.min(self.handler_timeout()),
             ..usual
         }
+    }
+}
+
+/// Where a report of a weakness may go (RFC 9116).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contacts(pub Vec<String>);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("must be mailto:, https: or tel: addresses, separated by commas")]
+pub struct ContactsError;
+
+impl FromStr for Contacts {
+    type Err = ContactsError;
+
+    fn from_str(text: &str) -> Result<Self, ContactsError> {
+        let parts = text.split(',').map(str::trim);
+        let contacts = parts.filter(|part| !part.is_empty()).map(|part| {
+            let url = Url::parse(part).ok()?;
+            let known = matches!(url.scheme(), "mailto" | "https" | "tel");
+            (known && !url.path().is_empty()).then(|| url.to_string())
+        });
+        contacts
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or(ContactsError)
     }
 }
 
@@ -198,6 +257,25 @@ mod tests {
         assert!(upstream_url("http://ticket-svc:50052").is_ok());
         for bad in ["", "not_a_url", "ticket-svc:50052", "ftp://x", "http://"] {
             assert!(upstream_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn contacts_are_addresses() {
+        let contacts: Contacts = "mailto:security@example.org, https://example.org/report"
+            .parse()
+            .unwrap();
+        assert_eq!(contacts.0.len(), 2);
+        assert_eq!("".parse(), Ok(Contacts::default()));
+        for bad in [
+            "security@example.org",
+            "http://example.org",
+            "mailto:",
+            "mailto:a@b.c\nExpires: x",
+        ] {
+            let contacts = bad.parse::<Contacts>();
+            let clean = contacts.as_ref().is_ok_and(|all| !all.0[0].contains('\n'));
+            assert!(contacts.is_err() || clean, "{bad}: {contacts:?}");
         }
     }
 

@@ -46,7 +46,11 @@ impl Kind {
 
 /// The value of the cookie for `id`, if the browser sent one.
 pub fn read(headers: &HeaderMap, public_url: &PublicUrl, kind: Kind, id: &str) -> Option<String> {
-    let name = kind.cookie_name(id, public_url.is_https());
+    named(headers, &kind.cookie_name(id, public_url.is_https()))
+}
+
+/// The value of the cookie with this name, if the browser sent one.
+pub fn named(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -75,10 +79,11 @@ pub fn set(public_url: &PublicUrl, kind: Kind, id: &str, value: &str) -> Option<
 
 /// Letters, digits and the marks of base64url and ids.
 pub fn is_cookie_value(text: &str) -> bool {
-    (1..=255).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    (1..=255).contains(&text.len()) && text.bytes().all(is_cookie_byte)
+}
+
+pub fn is_cookie_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 #[cfg(test)]

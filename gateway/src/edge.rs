@@ -1,7 +1,10 @@
 //! What happens around every request: trace, deadline, a task that outlives its client, the
 //! rendering of problems, security headers, and one log line per failure.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Once,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -9,12 +12,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use kit::{CallContext, ErrorReason, Failure, TraceId, with_context};
 use tracing::Instrument as _;
 
 use crate::{
     app::{App, Shared},
+    compress::Wish,
+    cross_site, lanes,
     observe::{Observed, route_of},
     problem::{self, Problem},
     programme, retries,
@@ -105,43 +110,96 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// Calls end with the deadline; what only then has to be written still gets through.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
+/// Said once: it may be anybody who sends such a header.
+static LACKS_A_PROXY: Once = Once::new();
+
 /// The outermost layer.
-pub async fn edge(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    if let Some(known) = programme::quick::answer(&app, &request) {
+pub async fn edge(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
+    let sharing = app.cors.of(&request);
+    if sharing.is_with_another_site(app.public_url.origin()) {
+        request.headers_mut().remove(header::COOKIE);
+    }
+    let wish = Wish::of(&request);
+    let mut response = match app.cors.preflight(&request, &sharing) {
+        Some(response) => response,
+        None => {
+            let response = told(&app, request, next).await;
+            let mut response = app.compressor.answer(wish, response).await;
+            sharing.mark(response.headers_mut());
+            response
+        }
+    };
+    app.guard.mark(&mut response);
+    response
+}
+
+/// The answer with its trace, seen by whoever operates this.
+async fn told(app: &Shared, request: Request, next: Next) -> Response {
+    let admitted = admit(app, &request);
+    if admitted.is_ok()
+        && let Some(known) = programme::quick::answer(app, &request)
+    {
         return known;
     }
     let observed = Observed::begin(&request);
     let trace = observed
         .trace()
         .unwrap_or_else(|| TraceId::new(app.sources.bytes()));
-    let seen = Seen::of(&app, &request, &trace);
+    let seen = Seen::of(app, &request, &trace);
     // Of the highest level, so that a filter that hides chatter keeps the trace on what it shows.
     let lines = tracing::error_span!("request", route = seen.route, trace_id = seen.trace_id);
-    let context = CallContext {
-        deadline: Some(Instant::now() + app.handler_timeout),
-        trace: Some(trace),
+    let client = app.proxies.client(request.extensions(), request.headers());
+    let answer = async {
+        admitted?;
+        let request = app.arrivals.whole(request).await?;
+        let context = CallContext {
+            deadline: Some(Instant::now() + app.handler_timeout),
+            trace: Some(trace),
+            client,
+        };
+        Ok(with_context(context, answer(app.clone(), request, next)).await)
     };
-    let answer = answer(app.clone(), request, next).instrument(lines);
-    let mut response = with_context(context, answer).await;
+    let answer: Result<Response, Problem> = answer.instrument(lines).await;
+    let mut response = answer.unwrap_or_else(Problem::into_response);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let problem = seen.after_guess(&app, problem);
+        let problem = seen.after_guess(app, problem);
         let problem = if seen.read_only() {
             problem.of_read()
         } else {
             problem
         };
         log(&problem, &seen);
-        render(&app, &problem, &seen, &mut response);
+        render(app, &problem, &seen, &mut response);
     }
-    add_headers(&app, &seen, response.headers_mut());
+    if let Ok(id) = HeaderValue::from_str(&seen.trace_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
     observed.end(response.status());
     response
+}
+
+/// What is refused before anything is done for it.
+fn admit(app: &App, request: &Request) -> Result<(), Problem> {
+    let (extensions, headers) = (request.extensions(), request.headers());
+    let asked = app
+        .rates
+        .ask(request, || app.proxies.network_id(extensions, headers));
+    if asked.is_err() && app.proxies.may_lack_one(extensions, headers) {
+        LACKS_A_PROXY.call_once(|| {
+            tracing::warn!(
+                "a network asks too often, and its requests have an X-Forwarded-For that is not \
+                 believed; if they come through a proxy, TRUSTED_PROXIES has to name it"
+            );
+        });
+    }
+    asked?;
+    cross_site::check(app, request)
 }
 
 /// The answer of the router, if there is room for the request.
 async fn answer(app: Shared, request: Request, next: Next) -> Response {
     let probe = PROBES.contains(&request.uri().path());
-    let place = match app.admission.enter().await {
+    let place = match app.lanes.enter(lanes::has_tickets(&app, &request)).await {
         Ok(place) => Some(place),
         Err(_) if probe => None,
         Err(failure) => return Problem::from(failure).into_response(),
@@ -178,6 +236,9 @@ fn log(problem: &Problem, seen: &Seen) {
         tracing::error!(%method, route, status, reason, trace_id, error = %error, "request failed");
     } else if status >= 500 {
         tracing::warn!(%method, route, status, reason, trace_id, "request failed");
+    } else if status == 429 {
+        // Whoever asks too often must not fill the log.
+        tracing::debug!(%method, route, status, reason, trace_id, "request refused");
     } else {
         tracing::info!(%method, route, status, reason, trace_id, "request refused");
     }
@@ -224,31 +285,6 @@ fn render(app: &App, problem: &Problem, seen: &Seen, response: &mut Response) {
 }
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
-
-fn add_headers(app: &App, seen: &Seen, headers: &mut HeaderMap) {
-    if let Ok(id) = HeaderValue::from_str(&seen.trace_id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    let private = HeaderValue::from_static("no-store");
-    headers.entry(header::CACHE_CONTROL).or_insert(private);
-    let html = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let referrer = if html { "same-origin" } else { "no-referrer" };
-    headers
-        .entry(header::REFERRER_POLICY)
-        .or_insert(HeaderValue::from_static(referrer));
-    if html {
-        let policy = || app.page_policy.clone();
-        headers
-            .entry(header::CONTENT_SECURITY_POLICY)
-            .or_insert_with(policy);
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,12 +5,12 @@ mod credentials;
 mod json;
 mod params;
 
-pub use body::{Form, Json, JsonOrEmpty, RawBody};
+pub use body::{Form, Json, JsonOrEmpty, RawBody, too_large, unreadable};
 pub use credentials::{Access, AccessTo, AdminToken, Key, OptionalKey};
 pub use json::{Given, Object};
 pub use params::{Id, Path, Query};
 
-pub use crate::network::Network;
+pub use crate::network::{Asker, Network};
 
 use kit::ErrorReason;
 

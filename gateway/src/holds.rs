@@ -171,6 +171,8 @@ async fn ask_of_event(
         deadline: wishes.iter().filter_map(|wish| wish.context.deadline).max(),
         // It shows in the trace of the first one that is looked at.
         trace: wishes.iter().find_map(|wish| wish.context.trace.clone()),
+        // Those of many guests.
+        client: None,
     };
     let items = wishes.into_iter().map(|wish| HoldTicketsBatchItem {
         traceparent: traceparent(&wish.context),

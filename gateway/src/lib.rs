@@ -10,25 +10,33 @@ use kit::{Bind, Limits, Shutdown, Tasks};
 use tokio::net::TcpListener;
 
 mod app;
+mod arrival;
+mod compress;
 mod config;
 mod cookies;
+mod cors;
+mod cross_site;
 mod edge;
 mod error_pages;
 mod extract;
+mod guard;
 mod guesses;
 mod holds;
+mod lanes;
 mod network;
 mod observe;
 mod problem;
 mod programme;
 mod providers;
+mod rates;
 mod rest;
 mod retries;
 mod routes;
+mod session;
 mod shop;
 mod zip;
 
-pub use config::{Config, Proxies, PublicUrl, PublicUrlError};
+pub use config::{Config, Cors, Proxies, PublicUrl, PublicUrlError, RateLimits};
 pub use error_pages::page as error_page;
 pub use problem::status as status_of;
 

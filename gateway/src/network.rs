@@ -74,9 +74,24 @@ impl Proxies {
 
     /// Read from the right: what stands left of an address that is not trusted is anybody's word.
     pub fn network(&self, extensions: &Extensions, headers: &HeaderMap) -> String {
-        let Some(RemoteAddr(peer)) = extensions.get::<RemoteAddr>() else {
-            return String::new();
-        };
+        self.client(extensions, headers).map_or(String::new(), name)
+    }
+
+    /// What speaks for others here is not in the list: a stranger, or a proxy that was forgotten.
+    pub fn may_lack_one(&self, extensions: &Extensions, headers: &HeaderMap) -> bool {
+        let peer = extensions.get::<RemoteAddr>();
+        headers.contains_key(FORWARDED_FOR)
+            && peer.is_some_and(|peer| !self.trust(peer.0.ip().to_canonical()))
+    }
+
+    /// The same for what counts every request; none where nobody knows.
+    pub fn network_id(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<NetworkId> {
+        self.client(extensions, headers).map(NetworkId::of)
+    }
+
+    /// The client itself; none where nobody knows.
+    pub fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+        let RemoteAddr(peer) = extensions.get::<RemoteAddr>()?;
         let mut client = peer.ip().to_canonical();
         let told = headers.get_all(FORWARDED_FOR).iter();
         let told: Vec<&str> = told
@@ -90,18 +105,36 @@ impl Proxies {
                 _ => break,
             }
         }
-        name(client)
+        Some(client)
     }
 }
 
 fn name(address: IpAddr) -> String {
     match address {
         IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => {
-            let rest = 128 - IPV6_NETWORK_BITS;
-            let network = Ipv6Addr::from_bits((v6.to_bits() >> rest) << rest);
-            format!("{network}/{IPV6_NETWORK_BITS}")
+        IpAddr::V6(_) => {
+            let NetworkId(network) = NetworkId::of(address);
+            format!("{}/{IPV6_NETWORK_BITS}", Ipv6Addr::from_bits(network))
         }
+    }
+}
+
+/// The same in few bytes, for what counts every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NetworkId(u128);
+
+impl NetworkId {
+    pub fn of(address: IpAddr) -> Self {
+        let rest = match address {
+            IpAddr::V4(_) => 0,
+            IpAddr::V6(_) => 128 - IPV6_NETWORK_BITS,
+        };
+        Self((number(address) >> rest) << rest)
+    }
+
+    #[cfg(test)]
+    pub const fn of_tests(number: u128) -> Self {
+        Self(number)
     }
 }
 
@@ -113,6 +146,18 @@ impl FromRequestParts<Shared> for Network {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         Ok(Self(app.proxies.network(&parts.extensions, &parts.headers)))
+    }
+}
+
+/// The same for what counts in memory.
+pub struct Asker(pub Option<NetworkId>);
+
+impl FromRequestParts<Shared> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let network = app.proxies.network_id(&parts.extensions, &parts.headers);
+        Ok(Self(network))
     }
 }
 

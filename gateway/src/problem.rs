@@ -20,8 +20,10 @@ pub fn status(reason: ErrorReason) -> StatusCode {
         R::MalformedBody | R::IdempotencyKeyInvalid | R::SignatureInvalid => {
             StatusCode::BAD_REQUEST
         }
-        R::Unauthenticated | R::InvalidCredentials => StatusCode::UNAUTHORIZED,
-        R::PermissionDenied | R::CallerNotAllowed => StatusCode::FORBIDDEN,
+        R::Unauthenticated | R::InvalidCredentials | R::SecondFactorRequired => {
+            StatusCode::UNAUTHORIZED
+        }
+        R::PermissionDenied | R::CallerNotAllowed | R::CrossSiteRequest => StatusCode::FORBIDDEN,
         R::NotFound => StatusCode::NOT_FOUND,
         R::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         R::SoldOut
@@ -47,6 +49,8 @@ pub fn status(reason: ErrorReason) -> StatusCode {
         | R::CancellationClosed
         | R::TermsNotAccepted
         | R::NotificationNotOpen
+        | R::AccountExists
+        | R::LastSuperadmin
         | R::SetupNotAvailable => StatusCode::CONFLICT,
         R::VersionMismatch => StatusCode::PRECONDITION_FAILED,
         R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

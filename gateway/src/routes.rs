@@ -28,7 +28,7 @@ pub fn router(app: Shared, body_limit_bytes: usize) -> Router {
 fn openapi(
     document: &OpenApi,
 ) -> impl Fn() -> std::future::Ready<axum::response::Response> + Clone + use<> {
-    let json: Arc<str> = document.to_json().unwrap_or_default().into();
+    let json: Arc<str> = rest::document::refined(document).to_string().into();
     move || {
         let kind = HeaderValue::from_static("application/json");
         let caching = HeaderValue::from_static("public, max-age=60");

@@ -1,9 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use base::Sources;
 use db::{Db, DbConfig};
 use gentle::Gentle;
-use kit::client::{self, MeshChannel};
+use kit::{Member, client::MeshChannel};
 use proto::{Peer, ticket::grant_service_client::GrantServiceClient};
 use tokio::sync::Notify;
 
@@ -26,14 +27,14 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub async fn new(config: &Config, sources: Sources) -> anyhow::Result<Self> {
+    pub async fn new(config: &Config, member: &Member, sources: Sources) -> anyhow::Result<Self> {
         let db = Db::connect_lazy(&DbConfig {
             max_connections: config.database_max_connections,
             ..DbConfig::new(config.database_url.expose(), "notify-svc")
         })?;
         db::wait_for_migrations(&db, &MIGRATOR, MIGRATIONS_TIMEOUT).await?;
-        let identity = config.mesh_key.identity(Peer::Notify);
-        let tickets = client::channel(&config.ticket_svc_url, identity)?;
+        let tickets = member.channel(&config.ticket_svc_url, Peer::Ticket);
+        let tickets = tickets.context("TICKET_SVC_URL")?;
         Ok(Self {
             db,
             sources,

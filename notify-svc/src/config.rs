@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use base::{Sealer, Secret};
-use kit::MeshKey;
+use kit::MeshSettings;
 
 /// Sends receipts and renders documents.
 #[derive(Clone, Debug, clap::Parser)]
@@ -30,9 +30,8 @@ pub struct Config {
     )]
     pub nats_url: Secret,
 
-    /// The installation's key, from which each service has its credential.
-    #[arg(long, env, hide_env_values = true)]
-    pub mesh_key: MeshKey,
+    #[command(flatten)]
+    pub mesh: MeshSettings,
 
     /// Opens the order links in messages; payment-svc has the same key.
     #[arg(long, env, hide_env_values = true)]

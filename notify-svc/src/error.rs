@@ -17,6 +17,8 @@ pub(crate) enum Error {
     KeyInvalid(#[from] IdempotencyKeyError),
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    #[error("the grant on the event is not enough")]
+    GrantTooSmall,
     #[error("the notification's state does not allow this")]
     NotificationNotOpen,
     #[error("another version is in force")]
@@ -39,7 +41,7 @@ impl Error {
         Self::Field(FieldProblem::new(field, rule))
     }
 
-    fn failure(self) -> Failure {
+    pub fn failure(self) -> Failure {
         match self {
             Self::Field(problem) => kit::fields(vec![problem]),
             Self::Fields(problems) => kit::fields(problems),
@@ -49,6 +51,11 @@ impl Error {
                 error.to_string(),
             ),
             Self::NotFound(what) => Failure::not_found(what),
+            Self::GrantTooSmall => Failure::refused(
+                Code::PermissionDenied,
+                ErrorReason::PermissionDenied,
+                "What was granted to you on this event is not enough for that.",
+            ),
             Self::NotificationNotOpen => Failure::refused(
                 Code::FailedPrecondition,
                 ErrorReason::NotificationNotOpen,

@@ -41,8 +41,9 @@ const JETSTREAM_CONSUMER: &str = "notify-svc";
 
 /// Builds the service; it starts working at once and serves when told.
 pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Result<kit::Server> {
-    let identity = config.mesh_key.identity(Peer::Notify);
-    let keys = auth::RemoteKeys::new(&config.user_svc_url, identity).context("USER_SVC_URL")?;
+    let member = config.mesh.open(Peer::Notify)?;
+    let users = member.channel(&config.user_svc_url, Peer::User);
+    let keys = auth::RemoteKeys::new(users.context("USER_SVC_URL")?);
     let verifier = Arc::new(auth::Verifier::new(Arc::new(keys), sources.clone()));
     build_with_verifier(config, bind, sources, verifier).await
 }
@@ -55,14 +56,16 @@ pub async fn build_with_verifier(
     verifier: Arc<dyn VerifyToken>,
 ) -> anyhow::Result<kit::Server> {
     let tasks = Tasks::new();
-    let app = Arc::new(app::App::new(config, sources).await?);
+    let member = config.mesh.open(Peer::Notify)?;
+    let app = Arc::new(app::App::new(config, &member, sources).await?);
     let nats = events::Nats::connect(&config.nats_url, Peer::Notify.name()).await?;
     events::start_consumer(&tasks, nats, JETSTREAM_CONSUMER, app.clone());
     jobs::start(&tasks, &app, config);
 
     let database = app.db.answers();
+    let record = audit::service(app.db.clone(), rpc::OwnEvents(app.clone()));
     let rpc = rpc::Rpc { app };
-    ServerBuilder::new(Peer::Notify, bind, config.mesh_key.clone(), tasks)
+    ServerBuilder::new(Peer::Notify, bind, member, tasks)
         .await?
         .verify_tokens(verifier)
         .reflection(config.grpc_reflection)
@@ -74,6 +77,7 @@ pub async fn build_with_verifier(
         .add_service(DeliveryServiceServer::new(rpc.clone()))
         .add_service(NotificationAdminServiceServer::new(rpc.clone()))
         .add_service(TemplateAdminServiceServer::new(rpc))
+        .add_service(record)
         .build()
         .await
 }

@@ -124,6 +124,8 @@ pub(crate) async fn stop_storing(tx: &mut PgConnection) -> Result<(), Error> {
 pub(crate) struct Audit {
     pub actor: String,
     pub trace_id: Option<String>,
+    /// Of the client, as the edge saw it.
+    pub address: Option<String>,
     /// A word such as `notification.retry`.
     pub action: &'static str,
     /// The id of what was changed.
@@ -135,9 +137,11 @@ pub(crate) struct Audit {
 impl Audit {
     /// In the trace of the call in hand. Made outside of database work, which has no call in hand.
     pub fn now(actor: impl ToString, action: &'static str, object: impl ToString) -> Self {
+        let call = kit::current();
         Self {
             actor: actor.to_string(),
-            trace_id: kit::current().trace.as_ref().map(TraceId::to_string),
+            trace_id: call.trace.as_ref().map(TraceId::to_string),
+            address: call.client.map(|address| address.to_string()),
             action,
             object: object.to_string(),
             before: serde_json::Value::Null,
@@ -149,14 +153,15 @@ impl Audit {
 /// Writes what an admin did, in the transaction that does it.
 pub(crate) async fn audit(tx: &mut PgConnection, audit: &Audit) -> Result<(), Error> {
     let written = sqlx::query!(
-        "INSERT INTO audit_log (actor, action, object, before, after, trace_id)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO audit_log (actor, action, object, before, after, trace_id, address)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         audit.actor,
         audit.action,
         audit.object,
         audit.before,
         audit.after,
         audit.trace_id,
+        audit.address,
     );
     written.execute(tx).await?;
     Ok(())

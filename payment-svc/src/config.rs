@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use base::{KeyRing, Sealer, Secret};
-use kit::MeshKey;
+use kit::MeshSettings;
 
 use crate::provider::WebhookSecrets;
 pub use crate::provider::sandbox::WebhookFaults;
@@ -29,9 +29,8 @@ pub struct Config {
     #[arg(long, env = "NATS_URL", value_parser = secret, hide_env_values = true)]
     pub nats_url: Secret,
 
-    /// The installation's key, from which each member of the mesh has its credential: 32 random bytes, base64url.
-    #[arg(long, env = "MESH_KEY", hide_env_values = true)]
-    pub mesh_key: MeshKey,
+    #[command(flatten)]
+    pub mesh: MeshSettings,
 
     /// gRPC address of ticket-svc.
     #[arg(long, env = "TICKET_SVC_URL", default_value = "http://127.0.0.1:50052")]

@@ -35,6 +35,8 @@ pub(crate) enum Error {
     ProviderCannot,
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    #[error("the grant on the event is not enough")]
+    GrantTooSmall,
     #[error("more than is left")]
     RefundTooLarge,
     #[error("no money of the order is here")]
@@ -86,6 +88,11 @@ impl Error {
             Self::OrderNotFound => Failure::not_found("order"),
             Self::SessionNotFound => Failure::not_found("payment session"),
             Self::NotFound(what) => Failure::not_found(what),
+            Self::GrantTooSmall => Failure::refused(
+                Code::PermissionDenied,
+                ErrorReason::PermissionDenied,
+                "What was granted to you on this event is not enough for that.",
+            ),
             Self::Fields(problems) => kit::fields(problems),
             Self::KeyInvalid(error) => Failure::refused(
                 Code::InvalidArgument,

@@ -27,7 +27,7 @@ use anyhow::Context as _;
 use base::Sources;
 use db::{Db, DbConfig};
 use events::{Nats, OutboxConfig};
-use kit::{Bind, Server, ServerBuilder, Tasks, VerifyToken, client};
+use kit::{Bind, Server, ServerBuilder, Tasks, VerifyToken};
 use proto::{
     Peer,
     notify::accept_service_client::AcceptServiceClient,
@@ -60,8 +60,9 @@ const NAME: &str = "payment-svc";
 
 /// Builds the service: bound and with its jobs at work, not yet serving.
 pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Result<Server> {
-    let identity = config.mesh_key.identity(Peer::Payment);
-    let keys = auth::RemoteKeys::new(&config.user_svc_url, identity).context("USER_SVC_URL")?;
+    let member = config.mesh.open(Peer::Payment)?;
+    let users = member.channel(&config.user_svc_url, Peer::User);
+    let keys = auth::RemoteKeys::new(users.context("USER_SVC_URL")?);
     let verifier = Arc::new(auth::Verifier::new(Arc::new(keys), sources.clone()));
     build_with_verifier(config, bind, sources, verifier).await
 }
@@ -76,7 +77,7 @@ pub async fn build_with_verifier(
     let db = Db::connect_lazy(&db_config(config))?;
     db::wait_for_migrations(&db, &MIGRATOR, MIGRATION_PATIENCE).await?;
     let tasks = Tasks::new();
-    let identity = config.mesh_key.identity(Peer::Payment);
+    let member = config.mesh.open(Peer::Payment)?;
     let nudges = Nudges::default();
     let sandbox = Arc::new(sandbox::Sandbox::new(config, db.clone(), sources.clone()));
 
@@ -84,16 +85,18 @@ pub async fn build_with_verifier(
         tasks: tasks.clone(),
         db: db.clone(),
         nats: Nats::connect(&config.nats_url, NAME).await?,
-        accept: AcceptServiceClient::new(client::channel(
-            &config.notify_svc_url,
-            identity.clone(),
-        )?),
+        accept: AcceptServiceClient::new(
+            member
+                .channel(&config.notify_svc_url, Peer::Notify)
+                .context("NOTIFY_SVC_URL")?,
+        ),
         nudge: nudges.outbox.clone(),
         service: NAME,
     });
     sandbox::start(&tasks, &sandbox)?;
 
-    let tickets = client::channel(&config.ticket_svc_url, identity)?;
+    let tickets = member.channel(&config.ticket_svc_url, Peer::Ticket);
+    let tickets = tickets.context("TICKET_SVC_URL")?;
     let app = Arc::new(App {
         inventory: InventoryServiceClient::new(tickets.clone()),
         changes: ChangeServiceClient::new(tickets.clone()),
@@ -115,11 +118,12 @@ pub async fn build_with_verifier(
     jobs::start(&app);
 
     let database = app.db.answers();
-    let builder = ServerBuilder::new(Peer::Payment, bind, config.mesh_key.clone(), tasks).await?;
+    let builder = ServerBuilder::new(Peer::Payment, bind, member, tasks).await?;
     builder
         .verify_tokens(verifier)
         .reflection(config.grpc_reflection)
         .ready_check("database", database)
+        .add_service(audit::service(app.db.clone(), rpc::OwnEvents(app.clone())))
         .add_service(OrderServiceServer::new(rpc::Orders(app.clone())))
         .add_service(DeskServiceServer::new(rpc::Desk(app.clone())))
         .add_service(OrderAdminServiceServer::new(rpc::OrdersAdmin(app.clone())))

@@ -1,6 +1,6 @@
 //! The statements that several operations use. Every transition of an order goes through `advance`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use base::OrderId;
 use db::DbError;
@@ -240,14 +240,18 @@ pub(crate) struct By {
     /// `guest`, `saga` or the provider's name.
     pub actor: String,
     trace: Option<TraceId>,
+    /// Of the client, as the edge saw it.
+    client: Option<IpAddr>,
 }
 
 impl By {
     /// In the trace of the call in hand. Read it outside of database work, which has no call in hand.
     pub fn now(actor: &str) -> Self {
+        let call = kit::current();
         Self {
             actor: actor.to_owned(),
-            trace: kit::current().trace,
+            trace: call.trace,
+            client: call.client,
         }
     }
 
@@ -343,14 +347,15 @@ pub(crate) struct Audit {
 /// Writes what an admin did, in the transaction that does it.
 pub(crate) async fn audit(tx: &mut PgConnection, audit: &Audit) -> Result<(), DbError> {
     sqlx::query!(
-        "INSERT INTO audit_log (actor, action, object, before, after, trace_id)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO audit_log (actor, action, object, before, after, trace_id, address)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         audit.by.actor,
         audit.action,
         audit.object,
         audit.before,
         audit.after,
         audit.by.trace_id(),
+        audit.by.client.map(|address| address.to_string()),
     )
     .execute(tx)
     .await?;

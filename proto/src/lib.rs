@@ -4,6 +4,7 @@
 mod convert;
 mod policy;
 mod reason;
+mod scope;
 
 /// Generated code, a module per package.
 #[expect(
@@ -19,10 +20,11 @@ mod generated {
 
 pub use convert::{ConvertError, money, money_from, timestamp, timestamp_from};
 pub use generated::boxoffice::{
-    common::v1 as common, event::v1 as event, notify::v1 as notify, payment::v1 as payment,
-    ticket::v1 as ticket, user::v1 as user,
+    audit::v1 as audit, common::v1 as common, event::v1 as event, notify::v1 as notify,
+    payment::v1 as payment, ticket::v1 as ticket, user::v1 as user,
 };
-pub use policy::{Audience, POLICIES, Peer, Policy, policy};
+pub use policy::{Audience, Grant, POLICIES, Peer, Policy, policy};
+pub use scope::{Area, Scopes};
 
 /// Every contract as an encoded `FileDescriptorSet`, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

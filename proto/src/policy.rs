@@ -1,5 +1,7 @@
 //! Who may call what, read from the contracts at build time.
 
+use crate::common;
+
 /// Who a call is made for. See `boxoffice.common.v1.Audience`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
@@ -47,6 +49,44 @@ impl Peer {
     }
 }
 
+/// What an admin may do with one event. See `boxoffice.common.v1.Grant`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Grant {
+    Owner,
+    Editor,
+    Viewer,
+    Door,
+}
+
+impl Grant {
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Editor, Self::Viewer, Self::Door];
+
+    /// As databases and REST have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Editor => "editor",
+            Self::Viewer => "viewer",
+            Self::Door => "door",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.word() == word)
+    }
+}
+
+impl From<Grant> for common::Grant {
+    fn from(grant: Grant) -> Self {
+        match grant {
+            Grant::Owner => Self::Owner,
+            Grant::Editor => Self::Editor,
+            Grant::Viewer => Self::Viewer,
+            Grant::Door => Self::Door,
+        }
+    }
+}
+
 /// The access rule of one method.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -55,6 +95,8 @@ pub struct Policy {
     pub audience: Audience,
     pub callers: &'static [Peer],
     pub mutates: bool,
+    /// One of them is needed on the event that the method is about; empty if it is about none.
+    pub grants: &'static [Grant],
 }
 
 include!(concat!(env!("OUT_DIR"), "/policies.rs"));
@@ -80,6 +122,19 @@ mod tests {
             (commit.audience, commit.callers),
             (Audience::Internal, &[Peer::Payment][..])
         );
+    }
+
+    /// What user-svc answers is about no event, and CreateEvent makes one.
+    #[test]
+    fn methods_for_admins_of_events_say_which_grant_they_need() {
+        let about_none = ["CreateEvent"];
+        for row in POLICIES {
+            let is_of_users = row.path.starts_with("/boxoffice.user.");
+            let method = row.path.rsplit('/').next().unwrap();
+            let asks =
+                row.audience == Audience::Admin && !is_of_users && !about_none.contains(&method);
+            assert_eq!(asks, !row.grants.is_empty(), "{}", row.path);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::{convert::Infallible, net::SocketAddr};
 
 use base::{KeyRing, Secret};
-use kit::MeshKey;
+use kit::MeshSettings;
 
 /// Concerts, ticket types, stock, holds and tickets.
 #[derive(clap::Parser, Clone, Debug)]
@@ -19,15 +19,8 @@ pub struct Config {
     #[arg(long, env = "DATABASE_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=500))]
     pub database_max_connections: Option<u32>,
 
-    /// The installation's key: 32 random bytes or more as base64url without padding.
-    // base64url may begin with a dash.
-    #[arg(
-        long,
-        env = "MESH_KEY",
-        hide_env_values = true,
-        allow_hyphen_values = true
-    )]
-    pub mesh_key: MeshKey,
+    #[command(flatten)]
+    pub mesh: MeshSettings,
 
     /// Where user-svc answers; it has the keys that access tokens are verified with.
     #[arg(long, env = "USER_SVC_URL", default_value = "http://127.0.0.1:50051")]

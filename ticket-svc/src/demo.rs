@@ -162,9 +162,8 @@ async fn create(app: &App, concert: &Concert, today: OffsetDateTime) -> anyhow::
 /// In nobody's name: superadmins see the demo events, other admins do not.
 fn by_nobody<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.extensions_mut().insert(Admin {
-        id: UserId::from(Uuid::nil()),
-        superadmin: true,
-    });
+    request
+        .extensions_mut()
+        .insert(Admin::new(UserId::from(Uuid::nil()), true));
     request
 }

@@ -14,6 +14,8 @@ pub enum Error {
     IdempotencyKeyReused,
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    #[error("What was granted to you on this event is not enough for that.")]
+    GrantTooSmall,
     #[error("It was changed meanwhile. Read it again.")]
     VersionMismatch { current: i64 },
     #[error("Not enough tickets are left.")]
@@ -120,6 +122,7 @@ impl Error {
             Self::IdempotencyKeyInvalid(_) => {
                 (Code::InvalidArgument, Reason::IdempotencyKeyInvalid)
             }
+            Self::GrantTooSmall => (Code::PermissionDenied, Reason::PermissionDenied),
             Self::IdempotencyKeyReused => (Code::AlreadyExists, Reason::IdempotencyKeyReused),
             Self::VersionMismatch { .. } => (Code::Aborted, Reason::VersionMismatch),
             Self::SoldOut(_) => (Refused, Reason::SoldOut),

@@ -32,8 +32,9 @@ const MIGRATIONS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The service, bound and not yet serving. Waits until the migrations are applied.
 pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Result<Server> {
-    let identity = config.mesh_key.identity(Peer::Ticket);
-    let keys = auth::RemoteKeys::new(&config.user_svc_url, identity).context("USER_SVC_URL")?;
+    let member = config.mesh.open(Peer::Ticket)?;
+    let users = member.channel(&config.user_svc_url, Peer::User);
+    let keys = auth::RemoteKeys::new(users.context("USER_SVC_URL")?);
     let verifier = Arc::new(auth::Verifier::new(Arc::new(keys), sources.clone()));
     build_with_verifier(config, bind, sources, verifier).await
 }
@@ -63,7 +64,8 @@ pub async fn build_with_verifier(
     app.announce = announce;
     app.availability.start(&tasks, db);
     let app = Arc::new(app);
-    let builder = ServerBuilder::new(Peer::Ticket, bind, config.mesh_key.clone(), tasks).await?;
+    let builder =
+        ServerBuilder::new(Peer::Ticket, bind, config.mesh.open(Peer::Ticket)?, tasks).await?;
     let builder = builder
         .verify_tokens(verifier)
         .reflection(config.grpc_reflection)

@@ -1,11 +1,12 @@
 //! Every setting, from flags or the environment, parsed before a port is bound.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, str::FromStr};
 
 use base::{KeyRing, Sealer, Secret};
 use clap::ArgAction;
 use db::DbConfig;
-use kit::MeshKey;
+use kit::MeshSettings;
+use url::Url;
 
 const SETUP_TOKEN_MIN_CHARS: usize = 20;
 
@@ -28,9 +29,24 @@ pub struct Config {
     #[arg(long, env = "DATABASE_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..))]
     pub database_max_connections: Option<u32>,
 
-    /// The installation's mesh key: 32 random bytes as base64url.
-    #[arg(long, env = "MESH_KEY", hide_env_values = true)]
-    pub mesh_key: MeshKey,
+    #[command(flatten)]
+    pub mesh: MeshSettings,
+
+    /// `nats://user:password@host:port`: mails of ours travel by it. Signing in does not depend on it.
+    #[arg(long, env = "NATS_URL", value_parser = secret, hide_env_values = true)]
+    pub nats_url: Secret,
+
+    /// Where notify-svc answers, which writes the mails.
+    #[arg(long, env = "NOTIFY_SVC_URL", default_value = "http://127.0.0.1:50054")]
+    pub notify_svc_url: String,
+
+    /// Where the dashboard is reached; the start of every link in a mail.
+    #[arg(long, env = "PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub public_url: PublicUrl,
+
+    /// Seals the links inside messages; notify-svc has the same key. 32 random bytes as base64url.
+    #[arg(long, env = "LINK_SEAL_KEY", hide_env_values = true)]
+    pub link_seal_key: Sealer,
 
     /// Seals the private signing keys in the database: 32 random bytes as base64url.
     #[arg(long, env = "SIGNING_SEAL_KEY", hide_env_values = true)]
@@ -76,6 +92,32 @@ impl Config {
             config.max_connections = max_connections;
         }
         config
+    }
+}
+
+/// An http or https address without a slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// `path` begins with a slash.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url: Url = text.parse().map_err(|_| "is no URL")?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err("must begin with http:// or https:// and a host");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must end with the host or a path");
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
 }
 

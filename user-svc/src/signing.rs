@@ -1,29 +1,106 @@
 //! The keys that sign access tokens. Private halves never leave this service.
 
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
 use anyhow::Context as _;
-use auth::{Claims, KeySource, KeysUnavailable, VerificationKey};
+use auth::Claims;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base::{Sealer, Sources};
 use db::{Db, DbError};
-use futures::future::BoxFuture;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use kit::Tasks;
+use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+
+use crate::{
+    domain::session::REVOCATION_TOLD_FOR,
+    error::Error,
+    store::{self, AuditEntry},
+};
 
 const SEAL_PURPOSE: &str = "signing-key";
 /// Bytes of the public key's hash in its id: enough that two keys never meet.
 const KEY_ID_BYTES: usize = 8;
 
+/// A process that has not heard of a rotation signs with the key before for this long.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Signs access tokens with the current key.
 pub(crate) struct Signer {
+    db: Db,
+    sealer: Sealer,
+    sources: Sources,
+    current: RwLock<Arc<Key>>,
+}
+
+struct Key {
     header: Header,
     key: EncodingKey,
 }
 
 impl Signer {
     pub(crate) fn sign(&self, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
-        jsonwebtoken::encode(&self.header, claims, &self.key)
+        let current = self.current().clone();
+        jsonwebtoken::encode(&current.header, claims, &current.key)
     }
+
+    /// Another key signs from now on. What the ones before have signed is good as long as it lives, or with
+    /// `revoke` not any more. Of two rotations at once both are told the same key.
+    pub(crate) async fn rotate(&self, revoke: bool, audit: AuditEntry) -> Result<String, Error> {
+        let new = new_key(&self.sealer, &self.sources);
+        let new = new.map_err(|error| Error::Internal(error.into()))?;
+        let rotation = Rotation { new, revoke, audit };
+        let stored = self
+            .db
+            .run(rotation, |conn, rotation| Box::pin(replace(conn, rotation)))
+            .await?;
+        let key_id = stored.key_id.clone();
+        let opened = open(&self.sealer, stored);
+        self.keep(opened.map_err(|error| Error::Internal(error.into()))?);
+        Ok(key_id)
+    }
+
+    /// Notices what another process has rotated.
+    pub(crate) fn follow(self: &Arc<Self>, tasks: &Tasks) {
+        let signer = self.clone();
+        tasks.job(
+            "follow_signing_key",
+            LOOK_EVERY,
+            Arc::default(),
+            move || {
+                let signer = signer.clone();
+                async move {
+                    let found = signer.db.read((), |conn, ()| Box::pin(find_current(conn)));
+                    if let Some(stored) = found.await?
+                        && signer.current().header.kid.as_ref() != Some(&stored.key_id)
+                    {
+                        signer.keep(open(&signer.sealer, stored)?);
+                    }
+                    Ok(false)
+                }
+            },
+        );
+    }
+
+    fn current(&self) -> Arc<Key> {
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, key: Key) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(key);
+    }
+}
+
+struct Rotation {
+    new: NewKey,
+    revoke: bool,
+    audit: AuditEntry,
 }
 
 struct NewKey {
@@ -52,12 +129,21 @@ pub(crate) async fn load_or_create(
                 .await?
         }
     };
+    Ok(Signer {
+        current: RwLock::new(Arc::new(open(sealer, stored)?)),
+        db: db.clone(),
+        sealer: sealer.clone(),
+        sources: sources.clone(),
+    })
+}
+
+fn open(sealer: &Sealer, stored: StoredKey) -> anyhow::Result<Key> {
     let private_key = sealer
         .open(SEAL_PURPOSE, &stored.sealed_private_key)
         .with_context(|| format!("SIGNING_SEAL_KEY does not open the key {}", stored.key_id))?;
     let mut header = Header::new(Algorithm::EdDSA);
     header.kid = Some(stored.key_id);
-    Ok(Signer {
+    Ok(Key {
         header,
         key: EncodingKey::from_ed_der(&private_key),
     })
@@ -89,9 +175,48 @@ async fn insert_or_find(conn: &mut PgConnection, new: &NewKey) -> Result<StoredK
     .execute(&mut *conn)
     .await?;
     if inserted.rows_affected() == 1 {
-        tracing::info!(key_id = new.key_id, "made the first signing key");
+        tracing::info!(key_id = new.key_id, "made a signing key");
     }
     find_current(conn).await?.ok_or(DbError::Busy)
+}
+
+async fn replace(conn: &mut PgConnection, rotation: &Rotation) -> Result<StoredKey, Error> {
+    let new = &rotation.new;
+    let known = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM signing_keys WHERE key_id = $1) AS "known!""#,
+        new.key_id,
+    );
+    // An earlier attempt of this very call may have done it.
+    if !known.fetch_one(&mut *conn).await? {
+        sqlx::query!(
+            "UPDATE signing_keys SET status = 'previous', replaced_at = $1
+             WHERE status = 'current'",
+            new.created_at,
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    let current = insert_or_find(conn, new).await?;
+    if rotation.revoke {
+        sqlx::query!("DELETE FROM signing_keys WHERE status = 'previous'")
+            .execute(&mut *conn)
+            .await?;
+    }
+    let audit = rotation.audit.clone();
+    let told = json!({"key_id": current.key_id, "revoked_previous": rotation.revoke});
+    store::audit(conn, &audit.after(told)).await?;
+    Ok(current)
+}
+
+/// Keys that no living token is signed with go.
+pub(crate) async fn retire(conn: &mut PgConnection, now: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query!(
+        "DELETE FROM signing_keys WHERE status = 'previous' AND replaced_at < $1",
+        now - REVOCATION_TOLD_FOR,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 async fn find_current(conn: &mut PgConnection) -> Result<Option<StoredKey>, DbError> {
@@ -102,53 +227,4 @@ async fn find_current(conn: &mut PgConnection) -> Result<Option<StoredKey>, DbEr
     .fetch_optional(conn)
     .await?;
     Ok(stored)
-}
-
-/// The key set as this service itself reads it.
-#[derive(Debug)]
-pub(crate) struct LocalKeys(Db);
-
-impl LocalKeys {
-    pub(crate) fn new(db: Db) -> Self {
-        Self(db)
-    }
-
-    /// Every key that verifies, the current one first.
-    pub(crate) async fn list(&self) -> Result<Vec<VerificationKey>, DbError> {
-        let rows = self
-            .0
-            .read((), |conn, ()| Box::pin(select_public(conn)))
-            .await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|(key_id, bytes)| {
-                Some(VerificationKey {
-                    key_id,
-                    public_key: bytes.try_into().ok()?,
-                })
-            })
-            .collect())
-    }
-}
-
-impl KeySource for LocalKeys {
-    fn fetch(&self) -> BoxFuture<'_, Result<Vec<VerificationKey>, KeysUnavailable>> {
-        Box::pin(async move {
-            self.list()
-                .await
-                .map_err(|error| KeysUnavailable(Box::new(error)))
-        })
-    }
-}
-
-async fn select_public(conn: &mut PgConnection) -> Result<Vec<(String, Vec<u8>)>, DbError> {
-    let rows = sqlx::query!(
-        "SELECT key_id, public_key FROM signing_keys ORDER BY status = 'current' DESC, created_at DESC",
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.key_id, row.public_key))
-        .collect())
 }

@@ -12,6 +12,7 @@ mod money;
 mod notifications;
 mod orders;
 mod payments;
+mod record;
 mod report;
 mod rule;
 mod sandbox;
@@ -104,6 +105,7 @@ pub fn rules() -> Vec<(&'static str, &'static str)> {
         sandbox::RULES,
         notifications::RULES,
         users::RULES,
+        record::RULES,
         sessions::RULES,
     ];
     let of_one_database = lists
@@ -155,6 +157,7 @@ async fn check_each(snapshots: &mut Snapshots, report: &mut Report) -> anyhow::R
         ("users", users),
     ];
     for (database, session) in all {
+        rule::check_all(session, database, record::RULES, report).await?;
         rule::check_all(session, database, sessions::RULES, report).await?;
     }
     Ok(())

@@ -7,7 +7,11 @@ pub const ISSUER: &str = "boxoffice";
 /// `aud` of every access token.
 pub const AUDIENCE: &str = "boxoffice-admin";
 
-/// The payload of an access token. Every claim is required.
+/// `aud` of an access token that an API key was exchanged for. It has a `scope`; a version that knows
+/// nothing of scopes refuses it.
+pub const KEY_AUDIENCE: &str = "boxoffice-key";
+
+/// The payload of an access token. Every claim but `gen` and `scope` is required.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The account.
@@ -19,10 +23,17 @@ pub struct Claims {
     pub exp: i64,
     /// Always [`ISSUER`].
     pub iss: String,
-    /// Always [`AUDIENCE`], as a text and not as a list.
+    /// [`AUDIENCE`], or [`KEY_AUDIENCE`] with a `scope`; as a text and not as a list.
     pub aud: String,
-    /// The session that the token was issued in.
+    /// The session, or the API key, that the token was issued for.
     pub sid: Uuid,
+    /// The generation of the account's tokens: it counts up when its rights change.
+    // The version before issued none, and its tokens are of the first.
+    #[serde(default)]
+    pub r#gen: u32,
+    /// What an API key is good for, separated by spaces (RFC 8693 §4.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 /// What an account may do.
@@ -31,4 +42,14 @@ pub struct Claims {
 pub enum Role {
     Admin,
     Superadmin,
+}
+
+impl Role {
+    /// As tokens, tables and REST have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Superadmin => "superadmin",
+        }
+    }
 }

@@ -5,6 +5,6 @@ mod key_cache;
 mod keys;
 mod verifier;
 
-pub use claims::{AUDIENCE, Claims, ISSUER, Role};
-pub use keys::{KeySource, KeysUnavailable, RemoteKeys, VerificationKey};
+pub use claims::{AUDIENCE, Claims, ISSUER, KEY_AUDIENCE, Role};
+pub use keys::{KeySource, KeysUnavailable, RemoteKeys, RulesStream, TokenRules, VerificationKey};
 pub use verifier::{MAX_TOKEN_BYTES, Verifier};

@@ -7,6 +7,7 @@ mod error;
 mod migrate;
 mod pool;
 mod probe;
+mod server;
 mod session;
 mod tracker;
 

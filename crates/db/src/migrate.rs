@@ -1,6 +1,7 @@
+use crate::server::server;
 use crate::{Db, DbError};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub enum MigrationError {
 
 /// Applies what is missing, in a session of its own without time limits. Several at once wait for each other.
 pub async fn migrate(url: &str, migrator: &Migrator) -> Result<(), MigrationError> {
-    let options: PgConnectOptions = url.parse()?;
+    let options = server(url)?;
     let mut session = options.application_name("migrate").connect().await?;
     migrator.run(&mut session).await?;
     session.close().await?;

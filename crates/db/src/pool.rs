@@ -1,4 +1,5 @@
 use crate::attempt::{Mode, session, to_the_end};
+use crate::server::server;
 use crate::session::{ACQUIRE_LIMIT, Kept, PING_LIMIT, Sessions};
 use crate::tracker::Tracker;
 use crate::{AsDbError, DbConfig, DbError};
@@ -172,7 +173,7 @@ impl Db {
 }
 
 fn session_options(config: &DbConfig) -> Result<PgConnectOptions, DbError> {
-    let options: PgConnectOptions = config.url.parse()?;
+    let options = server(&config.url)?;
     Ok(options.application_name(&config.application_name).options([
         ("timezone", "UTC"),
         ("statement_timeout", "3s"),

@@ -2,9 +2,10 @@
 
 use crate::secrets::{Secrets, random_secret};
 use anyhow::{Context as _, Result, bail, ensure};
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use std::collections::BTreeMap;
+use std::str::FromStr as _;
 use url::Url;
 
 /// A database and the role that owns it. Lower-case letters, digits and `_`.
@@ -32,7 +33,9 @@ pub(crate) async fn ensure_all(
     shared: bool,
 ) -> Result<BTreeMap<String, String>> {
     let server = Url::parse(admin_url).context("the PostgreSQL URL cannot be read")?;
-    let mut admin = PgConnection::connect(admin_url)
+    // Statements that make a role name its password.
+    let quiet = PgConnectOptions::from_str(admin_url)?.disable_statement_logging();
+    let mut admin = PgConnection::connect_with(&quiet)
         .await
         .with_context(|| format!("connecting to PostgreSQL at {}", place(&server)))?;
     let mut urls = BTreeMap::new();

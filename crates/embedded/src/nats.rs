@@ -9,6 +9,7 @@ use crate::tools::Tools;
 use crate::{orphan, ports};
 use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::{ConnectOptions, ServerAddr};
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -105,10 +106,28 @@ pub(crate) async fn check_external(url: &str) -> Result<()> {
 async fn connect(url: &str) -> Result<async_nats::Client> {
     let addr: ServerAddr = url.parse()?;
     let mut options = ConnectOptions::new().connection_timeout(Duration::from_secs(5));
+    // As the services read the same address.
+    let parameters: BTreeMap<_, _> = addr
+        .clone()
+        .into_inner()
+        .query_pairs()
+        .into_owned()
+        .collect();
+    if let Some(ca) = parameters.get("ca") {
+        options = options.add_root_certificates(ca.into()).require_tls(true);
+    }
+    if let (Some(cert), Some(key)) = (parameters.get("cert"), parameters.get("key")) {
+        options = options.add_client_certificate(cert.into(), key.into());
+    }
     if let (Some(user), Some(password)) = (addr.username(), addr.password()) {
         options = options.user_and_password(user.to_owned(), password.to_owned());
     }
-    Ok(options.connect(addr).await?)
+    // The library writes the address into its log; the credentials travel beside it.
+    let mut bare = addr.into_inner();
+    let cleared = bare.set_username("").and_then(|()| bare.set_password(None));
+    ensure!(cleared.is_ok(), "the address of NATS has no host");
+    bare.set_query(None);
+    Ok(options.connect(ServerAddr::from_url(bare)?).await?)
 }
 
 /// Written anew at each start; it holds the password.

@@ -1,6 +1,6 @@
 //! "Look now": hints over plain NATS, and the connection that they and the events share.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
 use base::Secret;
@@ -27,9 +27,12 @@ pub mod subject {
 pub struct UrlError;
 
 /// A connection that is made, and made again, in the background. Returns at once, connected or not.
+///
+/// `tls://` in the address asks for TLS, and so does `?ca=`: a file with the certificates (PEM) that
+/// the server's may be signed by, instead of the machine's. `?cert=` and `&key=` are ours.
 pub async fn connect(url: &Secret, name: &str) -> Result<Client, UrlError> {
     let address: ServerAddr = url.expose().parse().map_err(|_| UrlError)?;
-    let mut options = ConnectOptions::new();
+    let mut options = with_certificates(ConnectOptions::new(), &address)?;
     // The library takes no credentials from the address by itself.
     if let (Some(user), Some(password)) = (address.username(), address.password()) {
         options = options.user_and_password(user.to_owned(), password.to_owned());
@@ -55,9 +58,33 @@ pub async fn connect(url: &Secret, name: &str) -> Result<Client, UrlError> {
         .map_err(|_| UrlError)
 }
 
+/// The files are read at every attempt to connect, so that they may change.
+fn with_certificates(
+    mut options: ConnectOptions,
+    address: &ServerAddr,
+) -> Result<ConnectOptions, UrlError> {
+    let url = address.clone().into_inner();
+    let (mut cert, mut key) = (None, None);
+    for (name, path) in url.query_pairs() {
+        let path = PathBuf::from(path.as_ref());
+        match name.as_ref() {
+            "ca" => options = options.add_root_certificates(path).require_tls(true),
+            "cert" => cert = Some(path),
+            "key" => key = Some(path),
+            _ => return Err(UrlError),
+        }
+    }
+    match (cert, key) {
+        (None, None) => Ok(options),
+        (Some(cert), Some(key)) => Ok(options.add_client_certificate(cert, key).require_tls(true)),
+        _ => Err(UrlError),
+    }
+}
+
 /// The library writes the whole address into its log; the credentials travel beside it.
 fn without_credentials(address: ServerAddr) -> Result<ServerAddr, UrlError> {
     let mut url = address.into_inner();
+    url.set_query(None);
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
     cleared.map_err(|()| UrlError)?;
     ServerAddr::from_url(url).map_err(|_| UrlError)
@@ -120,8 +147,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn parameters_of_the_address_are_known_ones() {
+        let read = |url: &str| {
+            let address: ServerAddr = url.parse().unwrap();
+            with_certificates(ConnectOptions::new(), &address)
+        };
+        for good in ["", "?ca=/a", "?cert=/a&key=/b", "?ca=/a&cert=/b&key=/c"] {
+            assert!(read(&format!("tls://nats:4222{good}")).is_ok(), "{good}");
+        }
+        for bad in ["?ca_file=/a", "?cert=/a", "?key=/a&ca=/b"] {
+            assert!(read(&format!("tls://nats:4222{bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn the_address_that_is_logged_holds_no_password() {
-        let address: ServerAddr = "nats://box:canary@127.0.0.1:4222".parse().unwrap();
+        let address: ServerAddr = "nats://box:canary@127.0.0.1:4222?ca=/etc/canary"
+            .parse()
+            .unwrap();
         let bare = without_credentials(address).unwrap();
         assert!(!format!("{bare:?}").contains("canary"), "{bare:?}");
         assert_eq!((bare.host(), bare.port()), ("127.0.0.1", 4222));

@@ -29,7 +29,7 @@ impl Admission {
 
     /// A place for one call, held as long as the result lives; `OVERLOADED` if there is none soon.
     pub async fn enter(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
+        if let Some(place) = self.enter_at_once() {
             return Ok(place);
         }
         let _waiting = self.queue.try_acquire().map_err(|_full| overloaded())?;
@@ -38,6 +38,11 @@ impl Admission {
             Ok(Ok(place)) => Ok(place),
             _ => Err(overloaded()),
         }
+    }
+
+    /// The same without waiting.
+    pub fn enter_at_once(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
     }
 }
 

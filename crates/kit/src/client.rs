@@ -5,11 +5,11 @@ use std::time::Duration;
 use tonic::{
     Request, Status,
     service::{Interceptor, interceptor::InterceptedService},
-    transport::Endpoint,
+    transport::{Endpoint, Error},
 };
 
 use crate::{
-    context,
+    context::{self, CLIENT_HEADER},
     mesh::{CREDENTIAL_HEADER, MeshIdentity, PEER_HEADER},
 };
 
@@ -34,15 +34,41 @@ const RESET_STREAMS_MAX: usize = 100_000;
 /// What a generated client is built on.
 pub type MeshChannel = InterceptedService<Link, Credentials>;
 
-/// Puts identity, deadline and trace on every call.
+/// Puts identity, deadline, trace and the client's address on every call.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    identity: MeshIdentity,
+    /// None where the connection proves it.
+    identity: Option<MeshIdentity>,
 }
 
-/// Connections to the member at `url`, made on first use, so that members start in any order.
-pub fn channel(url: &str, identity: MeshIdentity) -> Result<MeshChannel, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(url.to_owned())?
+/// Connections to the member at `url`, made on first use, so that members start in any order. The
+/// credential travels in the clear: for this machine. See [`crate::Member::channel`].
+pub fn channel(url: &str, identity: MeshIdentity) -> Result<MeshChannel, Error> {
+    let endpoint = endpoint(url.to_owned())?;
+    let identity = Some(identity);
+    Ok(InterceptedService::new(
+        Link::new(|| endpoint.connect_lazy()),
+        Credentials { identity },
+    ))
+}
+
+/// The same over connections that prove both ends.
+pub(crate) fn certified_channel(
+    url: &str,
+    connector: &tls::Connector,
+) -> Result<MeshChannel, Error> {
+    // To `https` the library has TLS of its own, whose certificates cannot change.
+    let plain = url.strip_prefix("https").map(|rest| format!("http{rest}"));
+    let endpoint = endpoint(plain.unwrap_or_else(|| url.to_owned()))?;
+    let connect = || endpoint.connect_with_connector_lazy(connector.clone());
+    Ok(InterceptedService::new(
+        Link::new(connect),
+        Credentials { identity: None },
+    ))
+}
+
+fn endpoint(url: String) -> Result<Endpoint, Error> {
+    let endpoint = Endpoint::from_shared(url)?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
@@ -51,10 +77,7 @@ pub fn channel(url: &str, identity: MeshIdentity) -> Result<MeshChannel, tonic::
         .http2_max_concurrent_reset_streams(RESET_STREAMS_MAX)
         .http2_max_local_error_reset_streams(RESET_STREAMS_MAX)
         .tcp_nodelay(true);
-    Ok(InterceptedService::new(
-        Link::new(&endpoint),
-        Credentials { identity },
-    ))
+    Ok(endpoint)
 }
 
 impl Interceptor for Credentials {
@@ -63,18 +86,21 @@ impl Interceptor for Credentials {
         // The metadata, unlike the endpoint's own timeout, reaches the callee.
         request.set_timeout(context.budget(CALL_TIMEOUT));
         let metadata = request.metadata_mut();
-        let peer = self.identity.peer.name();
-        metadata.insert(PEER_HEADER, peer.parse().expect("a member's name is ASCII"));
-        let credential = self.identity.credential();
-        metadata.insert(
-            CREDENTIAL_HEADER,
-            credential.parse().expect("base64url is ASCII"),
-        );
+        if let Some(identity) = &self.identity {
+            let (peer, credential) = (identity.peer.name(), identity.credential());
+            metadata.insert(PEER_HEADER, peer.parse().expect("a member's name is ASCII"));
+            let credential = credential.parse().expect("base64url is ASCII");
+            metadata.insert(CREDENTIAL_HEADER, credential);
+        }
         if let Some(traceparent) = context.trace.and_then(|trace| trace.header()) {
             metadata.insert(
                 "traceparent",
                 traceparent.parse().expect("hex and dashes are ASCII"),
             );
+        }
+        if let Some(client) = context.client {
+            let address = client.to_string();
+            metadata.insert(CLIENT_HEADER, address.parse().expect("an address is ASCII"));
         }
         Ok(request)
     }

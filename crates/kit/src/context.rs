@@ -1,6 +1,10 @@
-//! What belongs to the call in hand and must reach every call it causes: the deadline and the trace.
+//! What belongs to the call in hand and must reach every call it causes: the deadline, the trace, and
+//! the address that it came from.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use http::HeaderMap;
 use telemetry::TraceId;
@@ -8,16 +12,21 @@ use telemetry::TraceId;
 /// Taken off at each hop, so that the caller still has time to answer when its callee gives up.
 const HOP_MARGIN: Duration = Duration::from_millis(50);
 
+/// The client's address as the edge saw it. Members believe it of one another, and the edge of nobody.
+pub(crate) const CLIENT_HEADER: &str = "x-boxoffice-client";
+
 /// The call in hand.
 #[derive(Clone, Debug, Default)]
 pub struct CallContext {
     /// When the caller stops waiting.
     pub deadline: Option<Instant>,
     pub trace: Option<TraceId>,
+    /// Who began it, for the record of what admins did; none for work that nobody waits for.
+    pub client: Option<IpAddr>,
 }
 
 impl CallContext {
-    /// Reads `grpc-timeout` and `traceparent`.
+    /// Reads `grpc-timeout`, `traceparent` and the client's address.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let timeout = headers
             .get("grpc-timeout")
@@ -26,6 +35,9 @@ impl CallContext {
         Self {
             deadline: timeout.map(|timeout| Instant::now() + timeout),
             trace: TraceId::from_headers(headers),
+            client: headers
+                .get(CLIENT_HEADER)
+                .and_then(|address| address.to_str().ok()?.parse().ok()),
         }
     }
 

@@ -17,6 +17,7 @@ pub async fn resume<F: Future>(
     let context = CallContext {
         deadline: None,
         trace: span.trace(),
+        client: None,
     };
     let lines = tracing::error_span!(
         "work",

@@ -1,11 +1,12 @@
 //! A gRPC server of the mesh: health, reflection, access rules, and an end that waits for its work.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use base::UserId;
 use futures::{FutureExt as _, future::BoxFuture};
-use listen::{Limits, RequestBody};
-use proto::Peer;
+use listen::{Limits, Listener, RequestBody};
+use process::{Check, Readiness, Reasons};
+use proto::{Grant, Peer, Scopes};
 use tokio::net::TcpListener;
 use tonic::{
     Request,
@@ -14,16 +15,13 @@ use tonic::{
     service::{Routes, RoutesBuilder},
 };
 use tower::{Service, ServiceBuilder};
+use uuid::Uuid;
 
-use crate::{Admission, Bind, Code, ErrorReason, Failure, MeshKey, Shutdown, Tasks};
+use crate::{Admission, Bind, Code, ErrorReason, Failure, Shutdown, Tasks, Trust};
 
 mod access;
 mod guard;
 mod observe;
-mod readiness;
-
-/// On answers of the health service: the names of the dependencies that are not ready.
-pub const UNREADY_HEADER: &str = "x-boxoffice-unready";
 
 /// Calls that run at once where a service sets no other bound.
 const CALLS_MAX: usize = 1024;
@@ -35,11 +33,52 @@ const HEALTH_SERVICE: &str = "grpc.health.v1.Health";
 pub struct Admin {
     pub id: UserId,
     pub superadmin: bool,
+    /// The session of the token, where it has one.
+    pub session: Option<Uuid>,
+    /// What the token may be used for.
+    pub scopes: Scopes,
+}
+
+impl Admin {
+    pub fn new(id: UserId, superadmin: bool) -> Self {
+        Self {
+            id,
+            superadmin,
+            session: None,
+            scopes: Scopes::ALL,
+        }
+    }
+
+    pub fn in_session(self, session: Uuid) -> Self {
+        Self {
+            session: Some(session),
+            ..self
+        }
+    }
+
+    /// Of a key: it may do less than its account.
+    pub fn within(self, scopes: Scopes) -> Self {
+        Self { scopes, ..self }
+    }
+}
+
+/// What the contract asks of the admin who calls.
+#[derive(Clone, Copy, Debug)]
+struct Grants(&'static [Grant]);
+
+/// The grants of which the admin needs one on the event that the call is about. The access rules put
+/// them there; a method that is about no event has none, and then none is enough.
+pub fn grants<T>(request: &Request<T>) -> &'static [Grant] {
+    let grants = request.extensions().get::<Grants>();
+    grants.map_or(&[], |grants| grants.0)
 }
 
 /// Verifies access tokens. The crate `auth` does; `kit` only asks.
 pub trait VerifyToken: Send + Sync + 'static {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admin, Failure>>;
+
+    /// Keeps itself current in the background, until the tasks end. One that need not does nothing.
+    fn follow(self: Arc<Self>, _tasks: &Tasks) {}
 }
 
 /// The admin whose token came with the call. The access rules put it there before the handler.
@@ -57,12 +96,12 @@ pub fn admin<T>(request: &Request<T>) -> Result<Admin, Failure> {
 pub struct ServerBuilder {
     peer: Peer,
     listener: TcpListener,
-    mesh: MeshKey,
+    trust: Trust,
     verifier: Option<Arc<dyn VerifyToken>>,
     reflection: bool,
     routes: RoutesBuilder,
     services: Vec<&'static str>,
-    checks: Vec<readiness::Check>,
+    checks: Vec<Check>,
     calls_max: usize,
     limits: Limits,
     closing: Shutdown,
@@ -70,11 +109,28 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    pub async fn new(peer: Peer, bind: Bind, mesh: MeshKey, tasks: Tasks) -> std::io::Result<Self> {
+    /// Binds.
+    ///
+    /// # Errors
+    /// If the address is taken, or if other machines reach it and callers are known by the key, which
+    /// they would send in the clear.
+    pub async fn new(
+        peer: Peer,
+        bind: Bind,
+        trust: impl Into<Trust>,
+        tasks: Tasks,
+    ) -> io::Result<Self> {
+        let (listener, trust) = (bind.listen().await?, trust.into());
+        let addr = listener.local_addr()?;
+        if matches!(trust, Trust::Key(_)) && !addr.ip().is_loopback() {
+            let why =
+                format!("other machines reach {addr}: that takes certificates (MESH_CERTS_DIR)");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         Ok(Self {
             peer,
-            listener: bind.listen().await?,
-            mesh,
+            listener,
+            trust,
             verifier: None,
             reflection: false,
             routes: Routes::builder(),
@@ -95,6 +151,7 @@ impl ServerBuilder {
 
     /// Without a verifier every method for admins answers `UNAUTHENTICATED`.
     pub fn verify_tokens(mut self, verifier: Arc<dyn VerifyToken>) -> Self {
+        verifier.clone().follow(&self.tasks);
         self.verifier = Some(verifier);
         self
     }
@@ -126,7 +183,7 @@ impl ServerBuilder {
         E: Into<anyhow::Error> + 'static,
     {
         let ask = Box::new(move || ask().map(|answer| answer.map_err(Into::into)).boxed());
-        self.checks.push(readiness::Check { name, ask });
+        self.checks.push(Check { name, ask });
         self
     }
 
@@ -154,21 +211,26 @@ impl ServerBuilder {
             // Older tools still ask for this version.
             self.routes.add_service(self.described().build_v1alpha()?);
         }
-        let reasons = readiness::Reasons::default();
+        let reasons = Reasons::default();
         let admission = Admission::new(self.calls_max);
-        let readiness = readiness::Readiness {
+        let readiness = Readiness {
             services: self.services,
             checks: self.checks,
             health,
             reasons: reasons.clone(),
         };
         readiness.begin().await;
+        let addr = self.listener.local_addr()?;
+        let listener = match self.trust.tls() {
+            None => self.listener.into(),
+            Some(tls) => Listener::with_tls(self.listener, tls),
+        };
         Ok(Server {
             peer: self.peer,
-            addr: self.listener.local_addr()?,
-            listener: self.listener,
+            addr,
+            listener,
             limits: self.limits,
-            access: access::AccessLayer::new(self.peer, self.mesh, self.verifier),
+            access: access::AccessLayer::new(self.peer, self.trust, self.verifier),
             guard: guard::GuardLayer { admission, reasons },
             routes: self.routes.routes().prepare(),
             readiness,
@@ -196,12 +258,12 @@ impl ServerBuilder {
 pub struct Server {
     peer: Peer,
     addr: SocketAddr,
-    listener: TcpListener,
+    listener: Listener,
     limits: Limits,
     access: access::AccessLayer,
     guard: guard::GuardLayer,
     routes: Routes,
-    readiness: readiness::Readiness,
+    readiness: Readiness,
     closing: Shutdown,
     tasks: Tasks,
 }

@@ -10,7 +10,6 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::Notify,
     time::Instant,
 };
@@ -35,16 +34,27 @@ enum Phase {
 
 pub(crate) struct Activity {
     protocol: Protocol,
-    state: Mutex<(Phase, usize)>,
+    state: Mutex<State>,
     changed: Notify,
+}
+
+struct State {
+    phase: Phase,
+    received_bytes: usize,
+    /// Since when the peer takes nothing of what is there for it.
+    stalled_since: Option<Instant>,
 }
 
 impl Activity {
     pub(crate) fn new(protocol: Protocol) -> Self {
-        let state = Mutex::new((Phase::Silent(Instant::now()), 0));
+        let state = State {
+            phase: Phase::Silent(Instant::now()),
+            received_bytes: 0,
+            stalled_since: None,
+        };
         Self {
             protocol,
-            state,
+            state: Mutex::new(state),
             changed: Notify::new(),
         }
     }
@@ -67,8 +77,14 @@ impl Activity {
     }
 
     fn deadline(&self, limits: &Limits, leaving_since: Option<Instant>) -> Option<Instant> {
-        let (phase, _) = *self.lock();
+        let (phase, stalled_since) = {
+            let state = self.lock();
+            (state.phase, state.stalled_since)
+        };
         let http1 = self.protocol == Protocol::Http1;
+        if let Some(since) = stalled_since.filter(|_| http1) {
+            return Some(since + limits.write_timeout);
+        }
         match (phase, leaving_since) {
             (Phase::Busy(_), _) => None,
             (Phase::Silent(_), Some(leaving)) => Some(leaving),
@@ -83,8 +99,8 @@ impl Activity {
 
     fn received(&self, bytes: usize) {
         let mut state = self.lock();
-        let (phase, total) = *state;
-        let total = total.saturating_add(bytes);
+        let phase = state.phase;
+        let total = state.received_bytes.saturating_add(bytes);
         let now = Instant::now();
         let next = match (self.protocol, phase) {
             (Protocol::Http2, Phase::Silent(_) | Phase::Head(_))
@@ -95,7 +111,7 @@ impl Activity {
             (_, Phase::Silent(_)) | (Protocol::Http1, Phase::Idle(_)) => Phase::Head(now),
             (_, phase) => phase,
         };
-        *state = (next, total);
+        (state.phase, state.received_bytes) = (next, total);
         drop(state);
         if !matches!(phase, Phase::Busy(_)) {
             self.changed.notify_one();
@@ -105,7 +121,7 @@ impl Activity {
     /// A request is being answered for as long as the result lives.
     pub(crate) fn begin(self: &Arc<Self>) -> Busy {
         let mut state = self.lock();
-        state.0 = match state.0 {
+        state.phase = match state.phase {
             Phase::Busy(requests) => Phase::Busy(requests + 1),
             _ => Phase::Busy(1),
         };
@@ -116,8 +132,8 @@ impl Activity {
 
     fn end(&self) {
         let mut state = self.lock();
-        if let Phase::Busy(requests) = state.0 {
-            state.0 = match requests {
+        if let Phase::Busy(requests) = state.phase {
+            state.phase = match requests {
                 0 | 1 => Phase::Idle(Instant::now()),
                 _ => Phase::Busy(requests - 1),
             };
@@ -126,7 +142,13 @@ impl Activity {
         self.changed.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Phase, usize)> {
+    /// The peer takes nothing, or something again.
+    fn stalled(&self, stalled: bool) {
+        self.lock().stalled_since = stalled.then(Instant::now);
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,13 +161,31 @@ impl Drop for Busy {
     }
 }
 
-/// A socket that reports what it receives.
-pub(crate) struct Watched {
-    pub(crate) stream: TcpStream,
-    pub(crate) activity: Arc<Activity>,
+/// A socket that reports what it receives, and when nothing of what is sent is taken.
+pub(crate) struct Watched<IO> {
+    stream: IO,
+    activity: Arc<Activity>,
+    stalled: bool,
 }
 
-impl AsyncRead for Watched {
+impl<IO> Watched<IO> {
+    pub(crate) fn new(stream: IO, activity: Arc<Activity>) -> Self {
+        Self {
+            stream,
+            activity,
+            stalled: false,
+        }
+    }
+
+    fn wrote(&mut self, outcome: &Poll<io::Result<usize>>) {
+        if outcome.is_pending() != self.stalled {
+            self.stalled = !self.stalled;
+            self.activity.stalled(self.stalled);
+        }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -161,13 +201,15 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(&outcome);
+        outcome
     }
 
     fn poll_write_vectored(
@@ -175,7 +217,9 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wrote(&outcome);
+        outcome
     }
 
     fn is_write_vectored(&self) -> bool {

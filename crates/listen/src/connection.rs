@@ -3,21 +3,26 @@
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
 use crate::{
-    BoxError, Limits, Protocol, RemoteAddr, RequestBody,
+    BoxError, Limits, Protocol, RemoteAddr, RequestBody, Tls,
     activity::{Activity, Watched},
     bodies::Answer,
+    tls,
 };
 
 /// Of one connection, shared by all its calls: a small window lets one slow reader stall the rest.
@@ -30,6 +35,7 @@ const HTTP1_BUFFER_MAX_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Rules {
     pub(crate) limits: Limits,
+    pub(crate) tls: Option<Arc<dyn Tls>>,
     /// Asks to finish.
     pub(crate) drain: CancellationToken,
     /// Closes at once.
@@ -37,9 +43,11 @@ pub(crate) struct Rules {
 }
 
 /// A connection that was just accepted.
-pub(crate) struct Opened {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Opened<IO = TcpStream> {
+    pub(crate) stream: IO,
     pub(crate) remote: RemoteAddr,
+    /// What its certificate says of the peer, for each of its requests.
+    pub(crate) known: Option<Extensions>,
     /// Counts the connections of a listener.
     pub(crate) number: u64,
 }
@@ -66,26 +74,47 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
+    // Without it small answers wait for the peer's acknowledgement. A socket that refuses is gone.
+    drop(opened.stream.set_nodelay(true));
+    give_up_on_the_silent(&opened.stream);
+    match &rules.tls {
+        None => serve(opened, service, rules).await,
+        Some(tls) => {
+            if let Some(opened) = tls::shake_hands(opened, tls.as_ref(), rules).await {
+                // Larger than a plain one by all that TLS remembers.
+                Box::pin(serve(opened, service, rules)).await;
+            }
+        }
+    }
+}
+
+async fn serve<IO, S, B>(opened: Opened<IO>, service: S, rules: &Rules)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
     let Opened {
         stream,
         remote,
+        known,
         number,
     } = opened;
-    // Without it small answers wait for the peer's acknowledgement. A socket that refuses is gone.
-    drop(stream.set_nodelay(true));
-    give_up_on_the_silent(&stream);
     let limits = &rules.limits;
     let activity = Arc::new(Activity::new(limits.protocol));
-    let io = TokioIo::new(Watched {
-        stream,
-        activity: activity.clone(),
-    });
+    let io = TokioIo::new(Watched::new(stream, activity.clone()));
     let body_timeout = (limits.protocol == Protocol::Http1).then_some(limits.body_timeout);
     let watch = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let busy = watch.begin();
         let mut request = request.map(|body| RequestBody::new(body, body_timeout));
         request.extensions_mut().insert(remote);
+        if let Some(known) = &known {
+            request.extensions_mut().extend(known.clone());
+        }
         let answer = service.clone().oneshot(request);
         async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer::new(body, busy))) }
     });
@@ -167,12 +196,14 @@ mod tests {
         let same_socket = stream.try_clone().unwrap();
         let rules = Rules {
             limits: Limits::edge(),
+            tls: None,
             drain: CancellationToken::new(),
             hard_stop: CancellationToken::new(),
         };
         let opened = Opened {
             stream: TcpStream::from_std(stream).unwrap(),
             remote: RemoteAddr(remote),
+            known: None,
             number: 0,
         };
         let service = tower::service_fn(async |_: Request<RequestBody>| {

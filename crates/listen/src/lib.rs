@@ -15,11 +15,14 @@ use tower::Service;
 mod activity;
 mod bodies;
 mod connection;
+mod crowd;
 mod limits;
 mod refusal;
+mod tls;
 
 pub use bodies::RequestBody;
 pub use limits::{Limits, Protocol};
+pub use tls::Tls;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -30,10 +33,30 @@ pub struct RemoteAddr(pub SocketAddr);
 /// When the process has no room for a socket, more of them come no sooner than this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What is listened on, in the clear or with TLS.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<Arc<dyn Tls>>,
+}
+
+impl Listener {
+    /// Every connection begins with a handshake; those of strangers end with it.
+    pub fn with_tls(tcp: TcpListener, tls: Arc<dyn Tls>) -> Self {
+        let tls = Some(tls);
+        Self { tcp, tls }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
 /// Serves until `drain` begins; then takes no more connections, asks the open ones to finish, and
 /// after `Limits::drain_timeout` closes those that did not.
 pub async fn serve<S, B>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     limits: Limits,
     service: S,
     drain: CancellationToken,
@@ -44,11 +67,14 @@ pub async fn serve<S, B>(
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
+    let Listener { tcp, tls } = listener.into();
     let room = Arc::new(Semaphore::new(limits.connections_max));
+    let crowd = crowd::Crowd::new(limits.connections_per_address_max);
     let refusals = refusal::Refusals::new(limits.protocol);
     let (connections, hard_stop) = (TaskTracker::new(), CancellationToken::new());
     let rules = Arc::new(connection::Rules {
         limits,
+        tls,
         drain: drain.clone(),
         hard_stop,
     });
@@ -56,10 +82,15 @@ pub async fn serve<S, B>(
         let (stream, peer) = tokio::select! {
             biased;
             () = drain.cancelled() => break,
-            accepted = accept(&listener) => accepted,
+            accepted = accept(&tcp) => accepted,
         };
         let Ok(place) = room.clone().try_acquire_owned() else {
             tracing::warn!(%peer, max = rules.limits.connections_max, "too many connections");
+            refusals.refuse(stream);
+            continue;
+        };
+        let Some(member) = crowd.enter(peer.ip()) else {
+            tracing::debug!(%peer, "too many connections from one address");
             refusals.refuse(stream);
             continue;
         };
@@ -68,14 +99,15 @@ pub async fn serve<S, B>(
             let opened = connection::Opened {
                 stream,
                 remote: RemoteAddr(peer),
+                known: None,
                 number,
             };
             connection::run(opened, service, &rules).await;
-            drop(place);
+            drop((place, member));
         });
     }
     // The port closes now: who comes later is refused by the kernel and goes elsewhere at once.
-    drop(listener);
+    drop(tcp);
     connections.close();
     if tokio::time::timeout(rules.limits.drain_timeout, connections.wait())
         .await

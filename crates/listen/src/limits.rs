@@ -6,6 +6,8 @@ const EDGE_CONNECTIONS_MAX: usize = 8192;
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A phone in a tunnel comes back sooner.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longer than proxies keep an idle connection to us (60 s is usual): who closes first should be
 /// the one who sends, or a request meets a closing socket.
 const EDGE_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
@@ -29,6 +31,8 @@ pub struct Limits {
     pub protocol: Protocol,
     /// Connections open at once; one more is refused.
     pub connections_max: usize,
+    /// So many of them from one address, or one /56 of IPv6; 0: no limit.
+    pub connections_per_address_max: usize,
     /// From the accept to the first byte.
     pub first_byte_timeout: Duration,
     /// From the first byte of a request to the end of its headers; HTTP/2: of the handshake.
@@ -37,6 +41,9 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// From an answer to the next request. HTTP/1 only: on HTTP/2, pings find out who is gone.
     pub idle_timeout: Duration,
+    /// How long a peer may take nothing of an answer that is there for it. HTTP/1 only: on HTTP/2 that
+    /// is a matter of each call.
+    pub write_timeout: Duration,
     /// When a connection is asked to end, give or take a tenth, so that not all end at once.
     pub connection_age: Option<Duration>,
     /// How long open requests may go on after the drain began.
@@ -64,10 +71,12 @@ impl Limits {
         Self {
             protocol: Protocol::Http2,
             connections_max: INTERNAL_CONNECTIONS_MAX,
+            connections_per_address_max: 0,
             first_byte_timeout: FIRST_BYTE_TIMEOUT,
             header_timeout: HEADER_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
             idle_timeout: EDGE_IDLE_TIMEOUT,
+            write_timeout: WRITE_TIMEOUT,
             connection_age: Some(INTERNAL_AGE),
             drain_timeout: DRAIN_TIMEOUT,
             reset_streams_max: RESET_STREAMS_MAX,

@@ -61,6 +61,10 @@ pub struct Args {
     /// The folder of the bodies that a limit answers.
     #[arg(long, hide = true)]
     pub body: Option<PathBuf>,
+
+    /// The folder with the certificate of a limit that speaks TLS.
+    #[arg(long, hide = true)]
+    pub certs: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -71,6 +71,7 @@ pub fn program(office: &BoxOffice, service: &str, addrs: &Addrs) -> anyhow::Resu
         "user-svc" => &[
             ("PASSWORD_PEPPER", "password-pepper"),
             ("SIGNING_SEAL_KEY", "signing-seal-key"),
+            ("LINK_SEAL_KEY", "link-seal-key"),
         ],
         "ticket-svc" => &[
             ("HOLD_KEYS", "hold-keys"),

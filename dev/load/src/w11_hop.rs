@@ -1,8 +1,12 @@
 //! W11: what the gateway adds to a call: a gateway of its own before a service that says yes and keeps nothing.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use proto::ticket::{HoldTicketsLine, HoldTicketsRequest, hold_service_client::HoldServiceClient};
 use tonic::transport::{Channel, Endpoint};
 
@@ -15,7 +19,7 @@ use crate::{
     hold_guest::{History, Wish},
     limits::Limit,
     mesh::{self, BoxOffice},
-    process::Process,
+    process::{Process, command},
     report::{Entry, Source},
     services::{self, Addrs},
     stats::{median, per_op},
@@ -37,11 +41,12 @@ struct Hop {
 struct Round {
     plain: Hop,
     traced: Hop,
+    certified: Hop,
     bare: Hop,
 }
 
 pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Entry>> {
-    bench.progress.begin("W11 hop", 2 + bench.rounds());
+    bench.progress.begin("W11 hop", 3 + bench.rounds());
     let office = bench.open("w11", &[]).await?;
     let source = Source {
         workload: "w11_hop",
@@ -49,16 +54,20 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Entry>> {
         environment: bench.environment(&office).await?,
     };
     let stub = bench.limit("grpc", &[]).await?;
+    let certs = certificates(&office).await?;
+    let own = certs.join("ticket-svc").to_string_lossy().into_owned();
+    let certified_stub = bench.limit("grpc", &[("--certs", &own)]).await?;
     let run = Run {
         bench,
-        plain: gateway(&office, &stub, false).await?,
-        traced: gateway(&office, &stub, true).await?,
+        plain: gateway(&office, &stub, Kind::Plain).await?,
+        traced: gateway(&office, &stub, Kind::Traced).await?,
+        certified: gateway(&office, &certified_stub, Kind::Certified(&certs)).await?,
         stub,
     };
     let mut rounds = Vec::new();
     let mut audit = Audit::default();
     // The first calls of a program are dearer than all that follow.
-    for gateway in [&run.plain, &run.traced] {
+    for gateway in [&run.plain, &run.traced, &run.certified] {
         run.through(gateway, bench.seconds(1.0, 3.0), &mut audit)
             .await?;
     }
@@ -71,7 +80,9 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Entry>> {
     let entries = entries(&source, &rounds);
     run.plain.process.stop().await?;
     run.traced.process.stop().await?;
+    run.certified.process.stop().await?;
     run.stub.stop().await?;
+    certified_stub.stop().await?;
     office.stop().await?;
     Ok(entries
         .into_iter()
@@ -109,6 +120,14 @@ fn entries(source: &Source, rounds: &[Round]) -> Vec<Entry> {
                 pairs(|round| [round.traced.cpu_us, round.plain.cpu_us]),
             )
             .at_most(1.05),
+        source
+            .against(
+                "CPU-µs of the gateway over mutual TLS",
+                "µs",
+                "without TLS",
+                pairs(|round| [round.certified.cpu_us, round.plain.cpu_us]),
+            )
+            .at_most(1.10),
         source.against(
             "calls through the gateway",
             "calls/s",
@@ -128,6 +147,7 @@ struct Run<'a> {
     stub: Limit,
     plain: Gateway,
     traced: Gateway,
+    certified: Gateway,
 }
 
 impl Run<'_> {
@@ -136,6 +156,7 @@ impl Run<'_> {
         Ok(Round {
             plain: self.through(&self.plain, lasting, audit).await?,
             traced: self.through(&self.traced, lasting, audit).await?,
+            certified: self.through(&self.certified, lasting, audit).await?,
             bare: self.bare(lasting).await?,
         })
     }
@@ -217,8 +238,33 @@ impl Guest for Caller {
     }
 }
 
+/// How a gateway differs.
+#[derive(Clone, Copy, Debug)]
+enum Kind<'a> {
+    Plain,
+    Traced,
+    /// With the certificates in a folder.
+    Certified(&'a Path),
+}
+
+/// The stub stands in for all four services, so its certificate has all their names: a caller looks for the one it
+/// means.
+async fn certificates(office: &BoxOffice) -> anyhow::Result<PathBuf> {
+    let out = office.start.data_dir.join("bench-certs");
+    let mut program = command(&office.start.programs.join("boxoffice"));
+    program.arg("certs").arg("--out").arg(&out);
+    for member in ["user-svc", "payment-svc", "notify-svc"] {
+        program
+            .arg("--host")
+            .arg(format!("{member}.boxoffice.internal"));
+    }
+    let made = program.output().await?;
+    ensure!(made.status.success(), "boxoffice certs: {}", made.status);
+    Ok(out)
+}
+
 /// Before the stub. Its other services are the box office's, so that it gets ready.
-async fn gateway(office: &BoxOffice, stub: &Limit, traced: bool) -> anyhow::Result<Gateway> {
+async fn gateway(office: &BoxOffice, stub: &Limit, kind: Kind<'_>) -> anyhow::Result<Gateway> {
     let http = mesh::free_addr()?;
     let addrs = Addrs {
         ticket: stub.addr,
@@ -226,17 +272,30 @@ async fn gateway(office: &BoxOffice, stub: &Limit, traced: bool) -> anyhow::Resu
         ..Addrs::of(office)
     };
     let mut program = services::program(office, "gateway", &addrs)?;
-    let name = if traced { "traced" } else { "plain" };
-    if traced {
-        // What takes the spans is not there: one in a hundred is made, queued and given up.
-        program
-            .env(
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                format!("http://{}", stub.addr),
-            )
-            .env("OTEL_TRACES_SAMPLER", "traceidratio")
-            .env("OTEL_TRACES_SAMPLER_ARG", "0.01");
-    }
+    let name = match kind {
+        Kind::Plain => "plain",
+        Kind::Traced => {
+            // What takes the spans is not there: one in a hundred is made, queued and given up.
+            program
+                .env(
+                    "OTEL_EXPORTER_OTLP_ENDPOINT",
+                    format!("http://{}", stub.addr),
+                )
+                .env("OTEL_TRACES_SAMPLER", "traceidratio")
+                .env("OTEL_TRACES_SAMPLER_ARG", "0.01");
+            "traced"
+        }
+        Kind::Certified(folder) => {
+            program.env("MESH_CERTS_DIR", folder.join("gateway"));
+            for service in ["USER", "TICKET", "PAYMENT", "NOTIFY"] {
+                program.env(
+                    format!("{service}_SVC_URL"),
+                    format!("https://{}", stub.addr),
+                );
+            }
+            "certified"
+        }
+    };
     let log = office
         .start
         .data_dir

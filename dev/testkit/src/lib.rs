@@ -9,6 +9,7 @@
     reason = "a tool for tests: what it spawns ends with its test"
 )]
 
+mod authority;
 mod database;
 mod eventually;
 mod fault_proxy;
@@ -23,13 +24,14 @@ mod process;
 mod smtp;
 pub mod stripe;
 
+pub use authority::{Authority, Validity};
 pub use database::{TestDb, database};
 pub use eventually::eventually;
 pub use fault_proxy::{Direction, FaultProxy};
 pub use hang_up::hang_up;
 pub use infra::Infra;
 pub use logs::logs;
-pub use nats::{NatsServer, StoreSnapshot, nats};
+pub use nats::{NatsServer, StoreSnapshot, TlsNats, nats};
 pub use otlp::{OtlpReceiver, ReceivedSpan};
 pub use postgres::PostgresServer;
 pub use smtp::{Message, Smtp};

@@ -3,7 +3,11 @@ use crate::process::{Frozen, kill};
 use async_nats::{ConnectOptions, ServerAddr};
 use embedded::{DataDir, Nats, Tools};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 /// A nats-server with JetStream.
@@ -147,6 +151,13 @@ impl NatsServer {
         nats.expect("this nats-server does not run")
     }
 
+    /// The program that runs.
+    async fn program(&self) -> PathBuf {
+        let pid = self.running.lock().await.as_ref().and_then(Nats::pid);
+        let pid = pid.expect("this nats-server does not run");
+        std::fs::read_link(format!("/proc/{pid}/exe")).expect("the program of a process")
+    }
+
     async fn stopped_store(&self) -> PathBuf {
         let runs = self.running.lock().await.is_some();
         assert!(!runs, "stop the nats-server before you touch its store");
@@ -158,6 +169,53 @@ impl NatsServer {
             .as_ref()
             .expect("the shared nats-server belongs to all tests: use start_private")
     }
+}
+
+/// A nats-server of one test's own that takes nothing but TLS. It ends when dropped.
+#[derive(Debug)]
+pub struct TlsNats {
+    /// `nats://user:password@127.0.0.1:port`.
+    pub url: String,
+    _server: Child,
+}
+
+impl TlsNats {
+    /// `certificates` holds `tls.crt` and `tls.key` of the server, and in `ca.crt` who signs its clients, if they have to
+    /// have a certificate.
+    pub async fn start(certificates: &Path, clients_have_one: bool) -> Self {
+        let program = shared().program().await;
+        let port = free_port();
+        let password = crate::keys::random_text(16);
+        let file = |name: &str| certificates.join(name);
+        let config = format!(
+            "listen: \"127.0.0.1:{port}\"\n\
+             authorization {{ user: box, password: {password:?} }}\n\
+             tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?}, verify: {clients_have_one} }}\n",
+            file("tls.crt"),
+            file("tls.key"),
+            file("ca.crt"),
+        );
+        let path = file("nats.conf");
+        std::fs::write(&path, config).expect("a file for the server's settings");
+        let server = Command::new(program)
+            .arg("--config")
+            .arg(path)
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a nats-server");
+        let up = async || TcpStream::connect(("127.0.0.1", port)).await.ok();
+        crate::eventually("the nats-server to listen", Duration::from_secs(10), up).await;
+        Self {
+            url: format!("nats://box:{password}@127.0.0.1:{port}"),
+            _server: server,
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
 }
 
 /// What a nats-server had stored at some moment.

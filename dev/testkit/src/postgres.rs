@@ -1,8 +1,10 @@
-use crate::Infra;
 use crate::database::{Factory, TestDb};
 use crate::process::{Frozen, kill};
+use crate::{Authority, Infra};
 use embedded::{DataDir, Postgres, Tools};
 use sqlx::migrate::Migrator;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
 use std::io::ErrorKind;
 use tokio::sync::Mutex;
 
@@ -96,11 +98,55 @@ impl PostgresServer {
         }
     }
 
+    /// Offers TLS from the next session on, with this certificate and key (PEM). With an authority, who connects needs a
+    /// certificate of it. Takes effect some moments after this returns.
+    pub async fn speak_tls(&self, own: &(String, String), callers: Option<&Authority>) {
+        let mut session = PgConnection::connect(&self.admin_url)
+            .await
+            .expect("a session of the superuser");
+        let (certificate, key) = own;
+        put(&mut session, "server.crt", certificate).await;
+        put(&mut session, "server.key", key).await;
+        let mut rules = "host all all 127.0.0.1/32 scram-sha-256\n".to_owned();
+        if let Some(authority) = callers {
+            put(&mut session, "root.crt", &authority.pem).await;
+            rules = "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n".to_owned();
+        }
+        put(&mut session, "pg_hba.conf", &rules).await;
+        let ca = if callers.is_some() { "root.crt" } else { "" };
+        for statement in [
+            "ALTER SYSTEM SET ssl = on".to_owned(),
+            format!("ALTER SYSTEM SET ssl_ca_file = '{ca}'"),
+            "SELECT pg_reload_conf()".to_owned(),
+        ] {
+            execute(&mut session, statement).await;
+        }
+        session.close().await.expect("the session ends");
+    }
+
     async fn take(&self) -> Postgres {
         self.thaw().await;
         let postgres = self.running.lock().await.take();
         postgres.expect("this PostgreSQL does not run")
     }
+}
+
+/// Written by the server: it may run as somebody else, and takes only a key of its own.
+async fn put(session: &mut PgConnection, file: &str, text: &str) {
+    let lines = format!("string_to_array($text${}$text$, E'\\n')", text.trim_end());
+    let program = format!("umask 077; cat > {file}.new && mv {file}.new {file}");
+    execute(
+        session,
+        format!("COPY (SELECT unnest({lines})) TO PROGRAM '{program}'"),
+    )
+    .await;
+}
+
+async fn execute(session: &mut PgConnection, statement: String) {
+    sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+        .execute(session)
+        .await
+        .unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
 async fn run(data: &DataDir) -> Postgres {

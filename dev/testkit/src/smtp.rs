@@ -173,7 +173,10 @@ async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
             }
             "RCPT" if is_greylisted(&state, &address(&line)) => "450 come again".to_owned(),
             "RCPT" => match domain_fault(&state, &address(&line)) {
-                Some(DomainFault::Refuse(code)) => format!("{code} refused by the test"),
+                // Servers name whom they refuse.
+                Some(DomainFault::Refuse(code)) => {
+                    format!("{code} <{}>: refused by the test", address(&line))
+                }
                 fault => {
                     if let Some(DomainFault::Stall(by)) = fault {
                         tokio::time::sleep(by).await;

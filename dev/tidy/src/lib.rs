@@ -2,6 +2,7 @@
 //! crates as cargo sees them. The code is formatted by rustfmt, so indentation tells where an item
 //! ends, and no parser is needed.
 
+pub mod access;
 mod crates;
 mod finding;
 mod project;

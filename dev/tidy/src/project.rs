@@ -36,6 +36,11 @@ impl Project {
         Self { files }
     }
 
+    /// Where a file of the project is on this machine.
+    pub fn path(file: &str) -> std::path::PathBuf {
+        root().join(file)
+    }
+
     pub fn file(&self, path: &str) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)
     }

@@ -71,7 +71,7 @@ impl FromRequest<Shared> for Form {
             Err(R::InvalidFormContentType(_)) => Err(unsupported(
                 "Send a form as application/x-www-form-urlencoded.",
             )),
-            Err(R::BytesRejection(rejection)) => Err(unreadable(&rejection)),
+            Err(R::BytesRejection(rejection)) => Err(refused(&rejection)),
             Err(_) => Err(malformed("The form is not readable.")),
         }
     }
@@ -87,7 +87,7 @@ impl FromRequest<Shared> for RawBody {
         Bytes::from_request(request, app)
             .await
             .map(Self)
-            .map_err(|rejection| unreadable(&rejection))
+            .map_err(|rejection| refused(&rejection))
     }
 }
 
@@ -110,9 +110,17 @@ fn unsupported(detail: &str) -> Problem {
     Problem::refused(ErrorReason::UnsupportedMediaType, detail)
 }
 
-fn unreadable(rejection: &BytesRejection) -> Problem {
+fn refused(rejection: &BytesRejection) -> Problem {
     if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::refused(ErrorReason::BodyTooLarge, "The body is too large.");
+        return too_large();
     }
+    unreadable()
+}
+
+pub fn too_large() -> Problem {
+    Problem::refused(ErrorReason::BodyTooLarge, "The body is too large.")
+}
+
+pub fn unreadable() -> Problem {
     malformed("The body ended early.")
 }

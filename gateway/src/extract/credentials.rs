@@ -13,6 +13,7 @@ use crate::{
     app::Shared,
     cookies::{self, Kind},
     problem::Problem,
+    session,
 };
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -68,6 +69,7 @@ fn key_refused(detail: &str) -> Problem {
 }
 
 /// An admin's access token. It is only passed on: the services verify it.
+#[derive(Clone)]
 pub struct AdminToken(MetadataValue<Ascii>);
 
 impl AdminToken {
@@ -79,15 +81,27 @@ impl AdminToken {
     }
 }
 
+impl AdminToken {
+    fn new(token: &str) -> Option<Self> {
+        let value = format!("Bearer {token}");
+        (token.len() <= TOKEN_MAX_BYTES).then(|| value.parse().ok().map(Self))?
+    }
+}
+
+/// `Authorization: Bearer`, or the cookie of the dashboard's session where there is no such header.
 impl FromRequestParts<Shared> for AdminToken {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
-        let unauthenticated =
-            || Problem::refused(ErrorReason::Unauthenticated, "This needs an access token.");
-        let token = bearer(&parts.headers).filter(|token| token.len() <= TOKEN_MAX_BYTES);
-        let value = token.and_then(|token| format!("Bearer {token}").parse().ok());
-        value.map(Self).ok_or_else(unauthenticated)
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let headers = &parts.headers;
+        let token = if headers.contains_key(header::AUTHORIZATION) {
+            bearer(headers).map(str::to_owned)
+        } else {
+            session::access_token(app, &parts.method, headers)?
+        };
+        token.and_then(|token| Self::new(&token)).ok_or_else(|| {
+            Problem::refused(ErrorReason::Unauthenticated, "This needs an access token.")
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
     extract::{MatchedPath, Request},
     response::Response,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use kit::TraceId;
 use metrics::{Counter, Histogram};
 use proto::ticket::ListEventsRequest;
@@ -47,10 +47,6 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
     if let Ok(id) = HeaderValue::from_str(&trace.to_string()) {
         head.insert(crate::edge::REQUEST_ID, id);
     }
-    let nosniff = HeaderValue::from_static("nosniff");
-    head.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
-    let no_referrer = HeaderValue::from_static("no-referrer");
-    head.insert(header::REFERRER_POLICY, no_referrer);
     meter.note(response.status(), started);
     Some(response)
 }

@@ -2,15 +2,14 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use kit::{Code, ErrorReason, Failure};
 
-/// An IPv6 network of one customer; its hosts are as many as they like.
-const IPV6_PREFIX_BITS: u32 = 56;
+use crate::network::NetworkId;
+
 /// Somebody else has to leave first.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
@@ -25,13 +24,13 @@ pub struct Streams {
 #[derive(Default)]
 struct Open {
     all: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_network: HashMap<NetworkId, usize>,
 }
 
 /// One who watches, until it is dropped.
 pub struct Place {
     streams: Arc<Streams>,
-    address: IpAddr,
+    network: Option<NetworkId>,
 }
 
 impl Streams {
@@ -44,22 +43,25 @@ impl Streams {
         })
     }
 
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Place, Failure> {
-        let address = network(address);
+    /// Of those whose network nobody knows only all together are counted.
+    pub fn enter(self: &Arc<Self>, network: Option<NetworkId>) -> Result<Place, Failure> {
         let mut open = self.open();
         if open.all >= self.max {
             let detail = "Too many watch at the moment. Ask now and then instead.";
             return Err(refusal(ErrorReason::Overloaded, detail));
         }
-        let own = open.by_address.get(&address).copied().unwrap_or(0);
+        let own = network.and_then(|network| open.by_network.get(&network).copied());
+        let own = own.unwrap_or(0);
         if self.per_address_max.is_some_and(|max| own >= max) {
             let detail = "Too many watch from this address. Ask now and then instead.";
             return Err(refusal(ErrorReason::TooManyRequests, detail));
         }
         open.all += 1;
-        open.by_address.insert(address, own + 1);
+        if let Some(network) = network {
+            open.by_network.insert(network, own + 1);
+        }
         let streams = self.clone();
-        Ok(Place { streams, address })
+        Ok(Place { streams, network })
     }
 
     /// How many watch now.
@@ -76,11 +78,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.streams.open();
         open.all -= 1;
-        let own = open.by_address.get(&self.address).copied().unwrap_or(0);
+        let Some(network) = self.network else {
+            return;
+        };
+        let own = open.by_network.get(&network).copied().unwrap_or(0);
         if own > 1 {
-            open.by_address.insert(self.address, own - 1);
+            open.by_network.insert(network, own - 1);
         } else {
-            open.by_address.remove(&self.address);
+            open.by_network.remove(&network);
         }
     }
 }
@@ -91,16 +96,6 @@ fn refusal(reason: ErrorReason, detail: &str) -> Failure {
     failure
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let mask = u128::MAX << (128 - IPV6_PREFIX_BITS);
-            Ipv6Addr::from_bits(address.to_bits() & mask).into()
-        }
-        address => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +103,10 @@ mod tests {
     #[test]
     fn places_are_few_and_come_back() {
         let streams = Streams::new(3, 2);
-        let enter = |address: &str| streams.enter(address.parse().unwrap());
+        let enter = |address: &str| {
+            let network = NetworkId::of(address.parse().unwrap());
+            streams.enter(Some(network))
+        };
         let first = enter("2001:db8:0:1::1").unwrap();
         let second = enter("2001:db8:0:2::9").unwrap();
         let refused = enter("2001:db8:0:ff::3").map(drop).unwrap_err();
@@ -121,6 +119,6 @@ mod tests {
         drop(enter("2001:db8:0:3::").unwrap());
         drop(second);
         assert_eq!(streams.count(), 0);
-        assert!(streams.open().by_address.is_empty());
+        assert!(streams.open().by_network.is_empty());
     }
 }

@@ -4,7 +4,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         OpenApi as Document,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -20,6 +20,7 @@ pub use guest::{
     get_order::fetch as get_order,
     get_terms::terms as get_terms,
     get_transferred_ticket::fetch as get_transferred_ticket,
+    hold_tickets::set_aside,
     place_order::{NewOrder, place as place_order},
     redeem_lookup_code::redeem as redeem_lookup_code,
     request_lookup_code::{NewLookup, request as request_lookup_code},
@@ -30,7 +31,9 @@ pub use guest::{
     update_preferences::{PreferencesChange, update as update_preferences},
 };
 
+mod account;
 mod admin;
+pub mod document;
 mod guest;
 mod open;
 mod problems;
@@ -53,7 +56,7 @@ pub mod types;
 )]
 struct Api;
 
-/// The two proofs that callers send as `Authorization: Bearer`.
+/// The proofs that callers send, as `Authorization: Bearer` or in a cookie.
 struct Secrets;
 
 impl Modify for Secrets {
@@ -67,6 +70,11 @@ impl Modify for Secrets {
         let components = api.components.get_or_insert_default();
         components.add_security_scheme("guest_secret", bearer("The `secret` of a hold or order."));
         components.add_security_scheme("access_token", bearer("From `POST /api/v1/auth/login`."));
+        let session = "From `POST /api/v1/auth/session`; with https its name begins with `__Host-`. \
+                       What changes something brings `X-CSRF-Token`, too.";
+        let session = ApiKeyValue::with_description("session", session);
+        let session = SecurityScheme::ApiKey(ApiKey::Cookie(session));
+        components.add_security_scheme("dashboard_session", session);
     }
 }
 
@@ -80,6 +88,7 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .routes(routes!(admin::setup::setup))
         .routes(routes!(admin::login::login))
         .routes(routes!(admin::get_me::get_me))
+        .merge(of_the_dashboard())
         .routes(routes!(
             admin::list_events::list_own_events,
             admin::create_event::create_event
@@ -102,6 +111,7 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
             admin::create_pool::create_pool
         ))
         .routes(routes!(admin::update_pool::update_pool))
+        .merge(of_the_record())
         .routes(routes!(admin::list_ticket_keys::list_ticket_keys))
         .routes(routes!(admin::rotate_ticket_keys::rotate_ticket_keys))
         .routes(routes!(admin::verify_ticket::verify_ticket))
@@ -135,8 +145,32 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .merge(of_the_post())
         // everyone
         .routes(routes!(open::list_keys::list_keys))
+        .routes(routes!(open::security_txt::security_txt))
         .routes(routes!(open::health::health))
         .routes(routes!(open::readiness::readiness))
+}
+
+/// Who may do what, and who did it.
+fn of_the_record() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(admin::list_audit::list_audit))
+        .routes(routes!(admin::list_event_grants::list_event_grants))
+        .routes(routes!(
+            admin::set_event_grant::set_event_grant,
+            admin::remove_event_grant::remove_event_grant
+        ))
+}
+
+/// Accounts, and the dashboard's session, beside the tokens of programs.
+fn of_the_dashboard() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .merge(account::routes())
+        .routes(routes!(
+            admin::get_session::get_session,
+            admin::open_session::open_session,
+            admin::close_session::close_session
+        ))
+        .routes(routes!(admin::refresh_session::refresh_session))
 }
 
 /// What admins do about mails.

@@ -11,14 +11,15 @@ use super::{
 use crate::{
     app::Shared,
     cookies::{self, Kind},
-    extract::{Form, Path},
+    extract::{Asker, Form, Path},
     problem::{self, Problem},
-    rest::types::broken,
+    rest::{self, types::broken},
 };
 
 /// `POST /events/{slug}`: sets the chosen tickets aside and leads to the checkout.
 pub async fn choose(
     State(app): State<Shared>,
+    Asker(network): Asker,
     Path(slug): Path<String>,
     form: Form,
 ) -> Result<Response, Problem> {
@@ -38,7 +39,7 @@ pub async fn choose(
         lines,
         idempotency_key: form.text("key").to_owned(),
     };
-    let made = match app.holds.hold_tickets(request).await {
+    let made = match rest::set_aside(&app, network, request).await {
         Ok(made) => made,
         Err(problem) => {
             if !can_choose_again(problem.reason()) {
@@ -86,6 +87,7 @@ fn can_choose_again(reason: ErrorReason) -> bool {
             | R::SalesEnded
             | R::SalesHalted
             | R::LimitExceeded
+            | R::TooManyRequests
             | R::InvalidRequest
             | R::IdempotencyKeyReused
     )

@@ -105,6 +105,11 @@ fn words(problem: &ProblemBody) -> (&str, &str) {
             "This form cannot be used again",
             "It was used before, or it is not complete. Please start again.",
         ),
+        "CROSS_SITE_REQUEST" => (
+            "This form came from elsewhere",
+            "It was sent by a page that is not ours, and nothing was done. Please open the shop and \
+             begin there.",
+        ),
         "METHOD_NOT_ALLOWED" => (
             "This page cannot be opened like that",
             "It only takes what a form of the shop sends.",

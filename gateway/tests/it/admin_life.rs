@@ -127,7 +127,7 @@ async fn what_never_sold_is_deleted() {
             let (status, _, body) = answer(delete().header("if-match", "\"7\"")).await;
             assert_eq!((status, body), (204, Value::Null));
             assert!(edge.stub.last_asked().contains("expected_version: 7"));
-            let stale = refusal(delete().header("if-match", "x")).await;
+            let stale = refusal(delete().header("if-match", "\"x\"")).await;
             assert_eq!((stale.0, stale.1.as_str()), (412, "VERSION_MISMATCH"));
             edge.stub.fail(|| refused(ErrorReason::HasSales));
             let sold = refusal(delete()).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
-    facts::{EVENT, HOLD, ORDER, STANDING},
+    facts::{EVENT, HOLD, ORDER, ORDER_SECRET, STANDING},
     harness::{edge, edge_with, header, logged},
 };
 
@@ -47,9 +47,28 @@ async fn answers_and_pages_are_guarded() {
         assert_eq!(header(&hold, "cache-control"), "no-store");
         let page = edge.get("/").send().await.unwrap();
         let policy = header(&page, "content-security-policy");
-        assert!(policy.starts_with("default-src 'self';"), "{policy}");
+        assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        for strict in [
+            "script-src 'self';",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ] {
+            assert!(policy.contains(strict), "{policy}");
+        }
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(header(&page, "referrer-policy"), "same-origin");
+        assert_eq!(header(&page, "x-frame-options"), "DENY");
+        assert_eq!(header(&page, "cross-origin-opener-policy"), "same-origin");
+        assert!(header(&page, "permissions-policy").contains("geolocation=()"));
+        assert_eq!(header(&page, "strict-transport-security"), "", "it is http");
+        for answer in [&api, &hold] {
+            let policy = header(answer, "content-security-policy");
+            assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'");
+            assert_eq!(
+                header(answer, "cross-origin-resource-policy"),
+                "same-origin"
+            );
+        }
         for (path, kind) in [
             ("/shop/style.css", "text/css; charset=utf-8"),
             ("/shop/shop.js", "text/javascript; charset=utf-8"),
@@ -64,6 +83,97 @@ async fn answers_and_pages_are_guarded() {
                 "it names no version"
             );
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_answer_is_guarded_whatever_it_is() {
+    let https = |config: &mut gateway::Config| {
+        config.public_url = "https://tickets.example.org".parse().unwrap();
+    };
+    edge_with(https, async |edge| {
+        for (path, accept) in [
+            ("/", "text/html"),
+            ("/events/moonlight-sessions", "text/html"),
+            ("/terms", "text/html"),
+            ("/find", "text/html"),
+            ("/errors/SOLD_OUT", "text/html"),
+            ("/nowhere", "text/html"),
+            ("/nowhere", "*/*"),
+            ("/api/v1/events", "*/*"),
+            ("/api/v1/nothing", "*/*"),
+            ("/api/v1/admin/events", "*/*"),
+            ("/openapi.json", "*/*"),
+            ("/shop/style.css", "*/*"),
+            ("/healthz", "*/*"),
+            ("/.well-known/jwks.json", "*/*"),
+        ] {
+            let answer = edge
+                .get(path)
+                .header("accept", accept)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(
+                header(&answer, "x-content-type-options"),
+                "nosniff",
+                "{path}"
+            );
+            let policy = header(&answer, "content-security-policy");
+            assert!(
+                policy.starts_with("default-src 'none';"),
+                "{path}: {policy}"
+            );
+            assert!(
+                policy.contains("frame-ancestors 'none'"),
+                "{path}: {policy}"
+            );
+            assert!(!header(&answer, "referrer-policy").is_empty(), "{path}");
+            assert!(!header(&answer, "cache-control").is_empty(), "{path}");
+            let https = header(&answer, "strict-transport-security");
+            assert_eq!(https, "max-age=63072000", "{path}");
+            assert_eq!(header(&answer, "x-request-id").len(), 32, "{path}");
+            assert_eq!(header(&answer, "server"), "", "{path}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn answers_are_compressed_where_that_tells_nothing() {
+    use std::io::Read as _;
+    edge(async |edge| {
+        let get = |path: &str| edge.get(path).header("accept-encoding", "gzip, br");
+        for path in ["/openapi.json", "/shop/style.css"] {
+            let plain = edge.get(path).send().await.unwrap();
+            assert_eq!(header(&plain, "content-encoding"), "");
+            assert_eq!(header(&plain, "vary"), "accept-encoding");
+            let plain = plain.bytes().await.unwrap();
+            // The second answer is the one that was kept.
+            for _ in 0..2 {
+                let short = get(path).send().await.unwrap();
+                assert_eq!(header(&short, "content-encoding"), "gzip", "{path}");
+                let short = short.bytes().await.unwrap();
+                assert!(short.len() < plain.len(), "{path}");
+                let mut read = Vec::new();
+                let mut decoder = flate2::read::GzDecoder::new(&short[..]);
+                decoder.read_to_end(&mut read).unwrap();
+                assert_eq!(read, plain, "{path}");
+            }
+        }
+        // What only this guest may see, by a cookie: its length would tell what stands in it.
+        let order = get(&format!("/orders/{ORDER}"));
+        let order = order.header("cookie", format!("order_{ORDER}={ORDER_SECRET}"));
+        let order = order.send().await.unwrap();
+        assert_eq!(order.status(), 200);
+        assert_eq!(header(&order, "content-encoding"), "");
+        // The same by a header is nobody else's to ask for.
+        let order = get(&format!("/api/v1/orders/{ORDER}")).bearer_auth(ORDER_SECRET);
+        let order = order.send().await.unwrap();
+        assert_eq!(header(&order, "content-encoding"), "gzip");
+        let tiny = get("/healthz").send().await.unwrap();
+        assert_eq!(header(&tiny, "content-encoding"), "");
     })
     .await;
 }

@@ -385,3 +385,68 @@ pub fn archived() -> ticket::Event {
         ..event()
     }
 }
+
+/// Where an admin is signed in.
+pub fn session_of_an_admin() -> proto::user::Session {
+    proto::user::Session {
+        id: "0190b6a2-7c1e-7000-8000-000000000201".to_owned(),
+        created_at: at(datetime!(2027-01-01 08:00 UTC)),
+        last_used_at: at(datetime!(2027-01-01 09:00 UTC)),
+        expires_at: at(datetime!(2027-01-01 20:00 UTC)),
+        network: "203.0.113.1".to_owned(),
+        user_agent: "a browser".to_owned(),
+        current: true,
+    }
+}
+
+pub const SOMEBODY: &str = "0190b6a2-7c1e-7000-8000-000000000202";
+
+fn admin() -> proto::user::User {
+    proto::user::User {
+        id: SOMEBODY.to_owned(),
+        email: "grace@example.org".to_owned(),
+        role: proto::user::Role::Admin.into(),
+    }
+}
+
+pub fn account() -> proto::user::Account {
+    proto::user::Account {
+        user: Some(admin()),
+        status: proto::user::AccountStatus::Disabled.into(),
+        created_at: at(datetime!(2027-01-01 08:00 UTC)),
+        last_seen_at: None,
+        second_factor: true,
+    }
+}
+
+pub fn invitation() -> proto::user::Invitation {
+    proto::user::Invitation {
+        id: "0190b6a2-7c1e-7000-8000-000000000203".to_owned(),
+        email: "grace@example.org".to_owned(),
+        role: proto::user::Role::Admin.into(),
+        created_at: at(datetime!(2027-01-01 08:00 UTC)),
+        sent_at: at(datetime!(2027-01-02 08:00 UTC)),
+        expires_at: at(datetime!(2027-01-09 08:00 UTC)),
+    }
+}
+
+pub fn account_request() -> proto::user::AccountRequest {
+    proto::user::AccountRequest {
+        id: "0190b6a2-7c1e-7000-8000-000000000204".to_owned(),
+        email: "eve@example.org".to_owned(),
+        note: "I run the club".to_owned(),
+        created_at: at(datetime!(2027-01-01 08:00 UTC)),
+    }
+}
+
+pub fn api_key() -> proto::user::ApiKey {
+    proto::user::ApiKey {
+        id: "0190b6a2-7c1e-7000-8000-000000000205".to_owned(),
+        name: "Till".to_owned(),
+        scopes: vec!["orders:read".to_owned()],
+        created_at: at(datetime!(2027-01-01 08:00 UTC)),
+        expires_at: at(datetime!(2027-02-01 08:00 UTC)),
+        last_used_at: None,
+        last_network: String::new(),
+    }
+}

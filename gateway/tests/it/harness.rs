@@ -13,6 +13,7 @@ use kit::{
 };
 use proto::{
     Peer,
+    audit::audit_service_server::AuditServiceServer,
     notify::{
         delivery_service_server::DeliveryServiceServer,
         document_service_server::DocumentServiceServer,
@@ -30,13 +31,17 @@ use proto::{
     ticket::{
         catalog_admin_service_server::CatalogAdminServiceServer,
         catalog_service_server::CatalogServiceServer, change_service_server::ChangeServiceServer,
+        grant_admin_service_server::GrantAdminServiceServer,
         hold_batch_service_server::HoldBatchServiceServer, hold_service_server::HoldServiceServer,
         pool_audit_service_server::PoolAuditServiceServer,
         ticket_code_service_server::TicketCodeServiceServer,
     },
     user::{
-        key_service_server::KeyServiceServer, session_service_server::SessionServiceServer,
-        setup_service_server::SetupServiceServer,
+        account_admin_service_server::AccountAdminServiceServer,
+        api_key_service_server::ApiKeyServiceServer, key_service_server::KeyServiceServer,
+        registration_service_server::RegistrationServiceServer,
+        second_factor_service_server::SecondFactorServiceServer,
+        session_service_server::SessionServiceServer, setup_service_server::SetupServiceServer,
     },
 };
 use reqwest::{Client, Method, RequestBuilder, Response, redirect::Policy};
@@ -203,10 +208,7 @@ impl VerifyToken for OneToken {
         Box::pin(async move {
             if token == "good" {
                 let id = "0190b6a2-7c1e-7000-8000-000000000009".parse().unwrap();
-                return Ok(Admin {
-                    id,
-                    superadmin: true,
-                });
+                return Ok(Admin::new(id, true));
             }
             let (code, reason) = (Code::Unauthenticated, ErrorReason::Unauthenticated);
             Err(Failure::refused(code, reason, "The token is not valid."))
@@ -222,12 +224,18 @@ async fn upstream(stub: Arc<Stub>, mesh_key: MeshKey) -> kit::Server {
         .verify_tokens(Arc::new(OneToken))
         .add_service(SetupServiceServer::from_arc(stub.clone()))
         .add_service(SessionServiceServer::from_arc(stub.clone()))
+        .add_service(SecondFactorServiceServer::from_arc(stub.clone()))
+        .add_service(ApiKeyServiceServer::from_arc(stub.clone()))
+        .add_service(RegistrationServiceServer::from_arc(stub.clone()))
+        .add_service(AccountAdminServiceServer::from_arc(stub.clone()))
         .add_service(KeyServiceServer::from_arc(stub.clone()))
         .add_service(CatalogServiceServer::from_arc(stub.clone()))
         .add_service(CatalogAdminServiceServer::from_arc(stub.clone()))
         .add_service(ChangeServiceServer::from_arc(stub.clone()))
         .add_service(HoldServiceServer::from_arc(stub.clone()))
         .add_service(HoldBatchServiceServer::from_arc(stub.clone()))
+        .add_service(AuditServiceServer::from_arc(stub.clone()))
+        .add_service(GrantAdminServiceServer::from_arc(stub.clone()))
         .add_service(PoolAuditServiceServer::from_arc(stub.clone()))
         .add_service(TicketCodeServiceServer::from_arc(stub.clone()))
         .add_service(OrderServiceServer::from_arc(stub.clone()))

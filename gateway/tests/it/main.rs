@@ -6,10 +6,13 @@
     reason = "a test ends what it spawns; its stubs fail as services do"
 )]
 
+mod accounts;
 mod admin;
 mod admin_life;
 mod admin_money;
 mod clocks;
+mod cors;
+mod cross_site;
 mod desk;
 mod documents;
 mod edge;
@@ -24,12 +27,17 @@ mod limits;
 mod notifications;
 mod office;
 mod openapi;
+mod pressure;
 mod programme;
+mod rates;
+mod record;
 mod sandbox;
 mod shop;
 mod shop_desk;
 mod shop_money;
+mod spoofing;
 mod streams;
 mod stub;
+mod stub_accounts;
 mod templates;
 mod ticket_codes;

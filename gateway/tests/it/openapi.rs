@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::{KEY, edge, problem};
 
 /// What this release serves, as docs/api.md lists it.
-const OPERATIONS: [&str; 86] = [
+const OPERATIONS: &[&str] = &[
     "GET /.well-known/jwks.json",
     "GET /api/v1/admin/events",
     "GET /api/v1/admin/events/{id}",
@@ -94,7 +94,40 @@ const OPERATIONS: [&str; 86] = [
     "POST /api/v1/admin/templates/{kind}/{language}/preview",
     "POST /api/v1/admin/templates/{kind}/{language}/revert",
     "PUT /api/v1/admin/templates/{kind}/{language}",
+    "DELETE /api/v1/auth/session",
+    "GET /api/v1/auth/session",
+    "POST /api/v1/auth/session",
+    "POST /api/v1/auth/session/refresh",
+    "GET /.well-known/security.txt",
+    "GET /api/v1/admin/audit",
+    "GET /api/v1/admin/events/{id}/grants",
+    "PUT /api/v1/admin/events/{id}/grants/{user_id}",
+    "DELETE /api/v1/admin/events/{id}/grants/{user_id}",
     "GET /openapi.json",
+    "POST /api/v1/auth/refresh",
+    "POST /api/v1/auth/logout",
+    "GET /api/v1/auth/sessions",
+    "DELETE /api/v1/auth/sessions/{id}",
+    "POST /api/v1/auth/password",
+    "POST /api/v1/auth/register",
+    "POST /api/v1/admin/signing-keys/rotate",
+    "GET /api/v1/auth/api-keys",
+    "POST /api/v1/auth/api-keys",
+    "DELETE /api/v1/auth/api-keys/{id}",
+    "POST /api/v1/auth/token",
+    "POST /api/v1/auth/second-factor",
+    "POST /api/v1/auth/second-factor/confirm",
+    "POST /api/v1/auth/second-factor/remove",
+    "POST /api/v1/admin/users/{id}/reset-second-factor",
+    "POST /api/v1/auth/account-requests",
+    "POST /api/v1/auth/password-resets",
+    "POST /api/v1/auth/password-resets/redeem",
+    "GET /api/v1/admin/users",
+    "PATCH /api/v1/admin/users/{id}",
+    "GET /api/v1/admin/invitations",
+    "POST /api/v1/admin/invitations",
+    "DELETE /api/v1/admin/invitations/{id}",
+    "POST /api/v1/admin/account-requests/{id}/decide",
 ];
 
 async fn document(edge: &crate::harness::Edge) -> Value {
@@ -145,11 +178,14 @@ async fn every_operation_is_routed() {
             let path = path
                 .replace("{id}", "moonlight-sessions")
                 .replace("{ticket_id}", "nonsense")
+                .replace("{user_id}", "nonsense")
                 .replace("{provider}", "sandbox");
             let method: Method = method.parse().unwrap();
             let status = edge.request(method, &path).send().await.unwrap().status();
             assert_ne!(status, 405, "{operation}");
-            if !operation.contains('{') {
+            // Nobody is named whom to tell, so that page is not there.
+            let absent = *operation == "GET /.well-known/security.txt";
+            if !operation.contains('{') && !absent {
                 assert_ne!(status, 404, "{operation}");
             }
         }

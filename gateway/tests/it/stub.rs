@@ -2,6 +2,7 @@
 //! a test asks for. What was asked is written down.
 
 use std::{
+    collections::VecDeque,
     fmt::Debug,
     sync::{
         Mutex,
@@ -25,6 +26,8 @@ pub type Reply<T> = Result<Response<T>, Status>;
 pub struct Stub {
     failure: Mutex<Option<fn() -> Status>>,
     asked: Mutex<Vec<String>>,
+    /// The names of what came along with the last call.
+    pub last_metadata: Mutex<Vec<String>>,
     /// How often it came to an answer after the gate.
     pub answered: AtomicUsize,
     /// So many calls fail like this, then it works.
@@ -43,6 +46,8 @@ pub struct Stub {
     pub delivery: Mutex<notify::DeliveryState>,
     /// What an export sends. While it is open it goes on.
     pub export: Mutex<Option<Export>>,
+    /// The parts of the record, as the services answer them in turn.
+    pub record: Mutex<VecDeque<Vec<proto::audit::AuditEntry>>>,
     /// What a copy of the programme is made from.
     pub office: Office,
     /// Requests wait here for as long as a test holds it.
@@ -54,6 +59,7 @@ impl Default for Stub {
         Self {
             failure: Mutex::default(),
             asked: Mutex::default(),
+            last_metadata: Mutex::default(),
             answered: AtomicUsize::default(),
             failures: Mutex::default(),
             delivery: Mutex::new(notify::DeliveryState::Sent),
@@ -67,6 +73,7 @@ impl Default for Stub {
             terms: Mutex::default(),
             providers: Mutex::new(facts::providers()),
             export: Mutex::default(),
+            record: Mutex::default(),
             office: Office::default(),
             gate: tokio::sync::Mutex::default(),
         }
@@ -119,12 +126,15 @@ impl Stub {
                 .unwrap_or("none")
         };
         let asked = format!(
-            "authorization={} traceparent={} timeout={} {:?}",
+            "authorization={} traceparent={} timeout={} client={} {:?}",
             text("authorization"),
             text("traceparent"),
             text("grpc-timeout"),
+            text("x-boxoffice-client"),
             request.get_ref()
         );
+        let names = metadata.keys().map(|key| format!("{key:?}")).collect();
+        *self.last_metadata.lock().unwrap() = names;
         self.asked.lock().unwrap().push(asked);
         drop(self.gate.lock().await);
         self.answered.fetch_add(1, Ordering::SeqCst);
@@ -800,10 +810,59 @@ impl user::session_service_server::SessionService for Stub {
         .await
     }
 
+    /// A session lasts for one refresh.
+    async fn refresh(
+        &self,
+        request: Request<user::RefreshRequest>,
+    ) -> Reply<user::RefreshResponse> {
+        if request.get_ref().refresh_token != "again" {
+            let (code, reason) = (Code::Unauthenticated, ErrorReason::Unauthenticated);
+            return Err(Failure::refused(code, reason, "The session has ended.").into());
+        }
+        self.answer(request, |_| user::RefreshResponse {
+            access_token: "good".to_owned(),
+            expires_in: 600,
+            refresh_token: "last".to_owned(),
+            user: Some(root("root@example.org".to_owned())),
+        })
+        .await
+    }
+
+    async fn logout(&self, request: Request<user::LogoutRequest>) -> Reply<user::LogoutResponse> {
+        self.answer(request, |_| user::LogoutResponse {}).await
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<user::ListSessionsRequest>,
+    ) -> Reply<user::ListSessionsResponse> {
+        self.answer(request, |_| user::ListSessionsResponse {
+            sessions: vec![facts::session_of_an_admin()],
+        })
+        .await
+    }
+
+    async fn revoke_session(
+        &self,
+        request: Request<user::RevokeSessionRequest>,
+    ) -> Reply<user::RevokeSessionResponse> {
+        self.answer(request, |_| user::RevokeSessionResponse {})
+            .await
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<user::ChangePasswordRequest>,
+    ) -> Reply<user::ChangePasswordResponse> {
+        self.answer(request, |_| user::ChangePasswordResponse {})
+            .await
+    }
+
     async fn get_me(&self, request: Request<user::GetMeRequest>) -> Reply<user::GetMeResponse> {
         let email = "root@example.org".to_owned();
         self.answer(request, |_| user::GetMeResponse {
             user: Some(root(email)),
+            second_factor: false,
         })
         .await
     }
@@ -820,12 +879,20 @@ impl user::key_service_server::KeyService for Stub {
                 key_id: "key-1".to_owned(),
                 public_key: vec![7; 32],
             }],
+            revocations: None,
         })
         .await
     }
+
+    type WatchKeysStream = BoxStream<'static, Result<user::WatchKeysResponse, Status>>;
+
+    /// Nothing is ever told.
+    async fn watch_keys(&self, _: Request<user::WatchKeysRequest>) -> Reply<Self::WatchKeysStream> {
+        Ok(Response::new(stream::pending().boxed()))
+    }
 }
 
-fn root(email: String) -> user::User {
+pub fn root(email: String) -> user::User {
     let id = "0190b6a2-7c1e-7000-8000-000000000009".to_owned();
     user::User {
         id,

@@ -15,6 +15,8 @@ use tonic::{Request, Response, Status};
 
 use crate::app::App;
 
+pub(crate) use admin::OwnEvents;
+
 #[derive(Clone)]
 pub(crate) struct Rpc {
     pub app: Arc<App>,

@@ -14,6 +14,8 @@ use kit::{
 };
 use proto::{
     Peer,
+    audit::{ListAuditRequest, audit_service_client::AuditServiceClient},
+    common::Grant,
     event::{Envelope, LookupCodeRequested, envelope::Payload},
     notify::{notification_admin_service_client::NotificationAdminServiceClient, *},
     ticket::{
@@ -37,10 +39,7 @@ impl VerifyToken for Trusting {
                 let reason = ErrorReason::Unauthenticated;
                 Failure::refused(Code::Unauthenticated, reason, "no token")
             })?;
-            Ok(Admin {
-                id,
-                superadmin: role == "superadmin",
-            })
+            Ok(Admin::new(id, role == "superadmin"))
         })
     }
 }
@@ -73,7 +72,15 @@ impl GrantService for Grants {
     ) -> Result<Response<CheckGrantResponse>, Status> {
         let CheckGrantRequest { user_id, event_id } = r.into_inner();
         let granted = self.0.lock().unwrap().contains(&(user_id, event_id));
-        Ok(Response::new(CheckGrantResponse { granted }))
+        let grant = if granted {
+            Grant::Owner
+        } else {
+            Grant::Unspecified
+        };
+        Ok(Response::new(CheckGrantResponse {
+            granted,
+            grant: grant.into(),
+        }))
     }
 
     async fn list_grants(
@@ -102,7 +109,8 @@ pub struct Caller {
 impl Desk {
     pub async fn start() -> Self {
         let (mut harness, grants) = (Harness::stopped().await, Grants::default());
-        harness.config.ticket_svc_url = grants.serve(harness.config.mesh_key.clone()).await;
+        harness.config.ticket_svc_url =
+            grants.serve(harness.config.mesh.key.clone().unwrap()).await;
         harness.run().await;
         Self { harness, grants }
     }
@@ -546,4 +554,52 @@ async fn what_nobody_understood_is_shown_and_put_away() {
         "it came again"
     );
     desk.harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn the_record_is_read_by_those_who_may_see_the_mail() {
+    let desk = Desk::start().await;
+    let (_, failed) = desk.refused().await;
+    let (owner, stranger, boss) = (
+        desk.caller("admin"),
+        desk.caller("admin"),
+        desk.caller("superadmin"),
+    );
+    desk.grants
+        .grant(&owner.id, "00000000-0000-7000-8000-000000000005");
+    let call = kit::CallContext {
+        client: Some([203, 0, 113, 7].into()),
+        ..kit::CallContext::default()
+    };
+    let dismissed = desk.dismiss(&owner, &failed, "Rang them up.");
+    kit::with_context(call, dismissed).await.unwrap();
+    desk.retry(&boss, &failed).await.unwrap();
+    let read = async |caller: &Caller| {
+        let mut record = AuditServiceClient::new(desk.harness.channel(Peer::Gateway));
+        let listed = record
+            .list_audit(caller.ask(ListAuditRequest::default()))
+            .await;
+        listed.unwrap().into_inner().entries
+    };
+    assert!(read(&stranger).await.is_empty());
+    assert_eq!(read(&owner).await, read(&boss).await);
+    let entries = read(&boss).await;
+    assert_eq!(
+        entries.iter().map(|one| one.seq).collect::<Vec<_>>(),
+        [2, 1]
+    );
+    let first = &entries[1];
+    assert_eq!(
+        (first.action.as_str(), &first.object),
+        ("notification.dismiss", &failed)
+    );
+    assert_eq!(
+        (first.reason.as_str(), first.address.as_str()),
+        ("Rang them up.", "203.0.113.7")
+    );
+    assert_eq!(
+        (&first.actor, first.object_kind.as_str()),
+        (&owner.id, "notification")
+    );
+    assert!(!first.before.is_empty());
 }

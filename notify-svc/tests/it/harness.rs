@@ -121,7 +121,7 @@ impl Harness {
     }
 
     pub fn channel(&self, peer: Peer) -> MeshChannel {
-        let mesh: &MeshKey = &self.config.mesh_key;
+        let mesh: &MeshKey = self.config.mesh.key.as_ref().unwrap();
         client::channel(self.url(), mesh.identity(peer)).unwrap()
     }
 

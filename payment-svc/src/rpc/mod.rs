@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use crate::{app::App, provider::sandbox::Sandbox};
 
+pub(crate) use admin::OwnEvents;
 pub(crate) use internal::receive_event::{NewEvent, store_events};
 
 pub(crate) struct Orders(pub Arc<App>);

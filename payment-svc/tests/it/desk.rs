@@ -166,7 +166,7 @@ impl GrantService for Grants {
     ) -> Result<Response<CheckGrantResponse>, Status> {
         let CheckGrantRequest { user_id, event_id } = r.into_inner();
         let granted = self.of(&user_id).contains(&event_id);
-        Ok(Response::new(CheckGrantResponse { granted }))
+        Ok(Response::new(crate::inventory::whole(granted)))
     }
 
     async fn list_grants(
@@ -189,10 +189,7 @@ impl VerifyToken for Trusting {
                 let reason = ErrorReason::Unauthenticated;
                 Failure::refused(Code::Unauthenticated, reason, "no token")
             })?;
-            Ok(Admin {
-                id,
-                superadmin: role == "superadmin",
-            })
+            Ok(Admin::new(id, role == "superadmin"))
         })
     }
 }

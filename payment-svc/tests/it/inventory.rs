@@ -11,7 +11,7 @@ use base::{Sources, TicketId};
 use kit::{Bind, Code, ErrorReason, Failure, MeshKey, ServerBuilder, Shutdown, Tasks};
 use proto::{
     Peer,
-    common::{Money, Seller},
+    common::{Grant, Money, Seller},
     ticket::{change_service_server::*, grant_service_server::*, inventory_service_server::*, *},
 };
 use time::OffsetDateTime;
@@ -604,7 +604,7 @@ impl GrantService for Inventory {
     ) -> Result<Response<CheckGrantResponse>, Status> {
         let CheckGrantRequest { user_id, event_id } = request.into_inner();
         let granted = self.books().grants.contains(&(user_id, event_id));
-        Ok(Response::new(CheckGrantResponse { granted }))
+        Ok(Response::new(whole(granted)))
     }
 
     async fn list_grants(
@@ -616,5 +616,18 @@ impl GrantService for Inventory {
         let own = books.grants.iter().filter(|(id, _)| *id == user);
         let event_ids = own.map(|(_, event)| event.clone()).collect();
         Ok(Response::new(ListGrantsResponse { event_ids }))
+    }
+}
+
+/// All or nothing.
+pub fn whole(granted: bool) -> CheckGrantResponse {
+    let grant = if granted {
+        Grant::Owner
+    } else {
+        Grant::Unspecified
+    };
+    CheckGrantResponse {
+        granted,
+        grant: grant.into(),
     }
 }

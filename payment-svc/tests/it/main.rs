@@ -29,6 +29,7 @@ mod place;
 mod preferences;
 mod privacy;
 mod processing;
+mod record;
 mod refund_crash;
 mod refund_rpc;
 mod refunds;

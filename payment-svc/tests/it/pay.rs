@@ -80,8 +80,8 @@ async fn one_purchase_is_one_trace() {
     let world = World::start().await;
     let trace = kit::TraceId::new([7; 16]);
     let context = kit::CallContext {
-        deadline: None,
         trace: Some(trace.clone()),
+        ..kit::CallContext::default()
     };
     let placed = kit::with_context(context, world.placed()).await;
     world.pay(&placed.order).await;

@@ -8,6 +8,7 @@ use kit::{Bind, Failure, MeshKey, Shutdown, client};
 use payment_svc::{Config, MIGRATOR, build_with_verifier};
 use proto::{
     Peer,
+    audit::audit_service_client::AuditServiceClient,
     common::Money,
     payment::{
         desk_service_client::DeskServiceClient,
@@ -44,6 +45,8 @@ pub struct World {
     pub events: EventsClient,
     pub orders_admin: OrderAdminServiceClient<client::MeshChannel>,
     pub refunds: RefundAdminServiceClient<client::MeshChannel>,
+    /// As it was when the first process started.
+    pub record: AuditServiceClient<client::MeshChannel>,
     /// What another process on the same database is started with.
     pub flags: Vec<String>,
     config: Config,
@@ -116,6 +119,7 @@ impl World {
             sandbox: SandboxServiceClient::new(channel.clone()),
             events: ProviderEventServiceClient::new(channel.clone()),
             orders_admin: OrderAdminServiceClient::new(channel.clone()),
+            record: AuditServiceClient::new(channel.clone()),
             refunds: RefundAdminServiceClient::new(channel),
             tickets,
             hook,
@@ -144,7 +148,7 @@ impl World {
 
     /// Another process on the same database.
     pub async fn restart(&mut self) {
-        let mesh = self.config.mesh_key.clone();
+        let mesh = self.config.mesh.key.clone().unwrap();
         let (service, channel) = serve(&self.config, &mesh).await;
         self.service = Some(service);
         self.orders = OrderServiceClient::new(channel.clone());

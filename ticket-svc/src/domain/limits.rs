@@ -46,6 +46,8 @@ pub const CHANGES_DEFAULT: u32 = 100;
 pub const CHANGES_MAX: u32 = 1_000;
 /// Events of one admin in one answer.
 pub const GRANTS_MAX: i64 = 10_000;
+/// Admins that one event is granted to.
+pub const GRANTS_PER_EVENT_MAX: usize = 200;
 /// Of whoever a ticket was handed on to.
 pub const HOLDER_NAME_MAX_CHARS: usize = 200;
 /// Keys that one event ever has.

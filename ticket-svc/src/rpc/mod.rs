@@ -5,10 +5,10 @@ use std::sync::Arc;
 use kit::ServerBuilder;
 use proto::ticket::{
     self as api, catalog_admin_service_server as catalog_admin, catalog_service_server as catalog,
-    change_service_server as change, grant_service_server as grant,
-    hold_batch_service_server as hold_batch, hold_service_server as hold,
-    inventory_service_server as inventory, pool_audit_service_server as pool_audit,
-    ticket_code_service_server as ticket_code,
+    change_service_server as change, grant_admin_service_server as grant_admin,
+    grant_service_server as grant, hold_batch_service_server as hold_batch,
+    hold_service_server as hold, inventory_service_server as inventory,
+    pool_audit_service_server as pool_audit, ticket_code_service_server as ticket_code,
 };
 use tonic::{Request, Response, Status};
 
@@ -16,6 +16,7 @@ use crate::{announce::Announced, app::App};
 
 pub(crate) mod admin;
 mod fields;
+mod grants;
 mod guest;
 mod internal;
 mod page;
@@ -28,15 +29,18 @@ type Answer<T> = Result<Response<T>, Status>;
 /// Registers every service of ticket-svc.
 pub fn register(builder: ServerBuilder, app: Arc<App>) -> ServerBuilder {
     let announce = app.announce.clone();
+    let record = audit::service(app.db.clone(), grants::OwnEvents(app.db.clone()));
     let rpc = Rpc { app };
     let catalog_admin = catalog_admin::CatalogAdminServiceServer::new(rpc.clone());
     builder
+        .add_service(record)
         .add_service(catalog::CatalogServiceServer::new(rpc.clone()))
         .add_service(Announced::new(catalog_admin, announce))
         .add_service(hold::HoldServiceServer::new(rpc.clone()))
         .add_service(hold_batch::HoldBatchServiceServer::new(rpc.clone()))
         .add_service(change::ChangeServiceServer::new(rpc.clone()))
         .add_service(grant::GrantServiceServer::new(rpc.clone()))
+        .add_service(grant_admin::GrantAdminServiceServer::new(rpc.clone()))
         .add_service(pool_audit::PoolAuditServiceServer::new(rpc.clone()))
         .add_service(ticket_code::TicketCodeServiceServer::new(rpc.clone()))
         .add_service(inventory::InventoryServiceServer::new(rpc))
@@ -332,27 +336,6 @@ impl change::ChangeService for Rpc {
     ) -> Answer<api::ListEventChangesResponse> {
         let list = internal::list_event_changes::list_event_changes;
         Ok(Response::new(list(&self.app, &r.into_inner()).await?))
-    }
-}
-
-#[tonic::async_trait]
-impl grant::GrantService for Rpc {
-    async fn check_grant(
-        &self,
-        r: Request<api::CheckGrantRequest>,
-    ) -> Answer<api::CheckGrantResponse> {
-        Ok(Response::new(
-            internal::check_grant::check_grant(&self.app, &r.into_inner()).await?,
-        ))
-    }
-
-    async fn list_grants(
-        &self,
-        r: Request<api::ListGrantsRequest>,
-    ) -> Answer<api::ListGrantsResponse> {
-        Ok(Response::new(
-            internal::list_grants::list_grants(&self.app, &r.into_inner()).await?,
-        ))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     signers::Signers,
     store::{
         catalog::{Event, TicketType},
+        grants::GrantRow,
         holds::{Hold, HoldLine},
         keys::EventKey,
         orders::Ticket,
@@ -299,5 +300,14 @@ fn availability_word(availability: Availability) -> api::Availability {
         Availability::Ended => api::Availability::Ended,
         Availability::Cancelled => api::Availability::Cancelled,
         Availability::Halted => api::Availability::Halted,
+    }
+}
+
+pub fn event_grant(row: &GrantRow) -> api::EventGrant {
+    api::EventGrant {
+        user_id: row.user_id.to_string(),
+        grant: common::Grant::from(row.grant()).into(),
+        granted_at: Some(proto::timestamp(row.granted_at)),
+        granted_by: row.granted_by.map(|by| by.to_string()).unwrap_or_default(),
     }
 }

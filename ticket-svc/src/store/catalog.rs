@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{changes::Actor, known};
+use super::{changes::Actor, grants, known};
 use crate::{
     domain::{
         cancellation::Cancellation,
@@ -221,24 +221,14 @@ pub async fn events(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Event>,
     Ok(events.fetch_all(conn).await?)
 }
 
-/// An event that the actor may see and edit; foreign ones do not exist for them.
+/// An event of the actor, whose grant on it is enough for what they do; foreign ones do not exist for them.
 pub async fn own_event(
     conn: &mut PgConnection,
     id: EventId,
     actor: &Actor,
 ) -> Result<Event, Error> {
-    let own = sqlx::query_scalar!(
-        r#"
-        SELECT $2 OR EXISTS (SELECT 1 FROM event_grants WHERE event_id = $1 AND user_id = $3) AS "own!"
-        "#,
-        id.uuid(),
-        actor.superadmin,
-        actor.user_id.uuid(),
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    let event = if own { event(conn, id).await? } else { None };
-    event.ok_or(Error::NotFound("event"))
+    grants::must_suffice(conn, id, actor).await?;
+    event(conn, id).await?.ok_or(Error::NotFound("event"))
 }
 
 /// An event and one of its ticket types that the actor may edit, the event locked.

@@ -1,6 +1,7 @@
 //! What every change of the programme leaves behind, in the transaction of the change.
 
 use base::{EventId, UserId};
+use proto::Grant;
 use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -12,8 +13,12 @@ use crate::error::Error;
 pub struct Actor {
     pub user_id: UserId,
     pub superadmin: bool,
+    /// One of these is enough for what they do; the contract says so.
+    pub grants: &'static [Grant],
     pub audit_id: Uuid,
     pub trace_id: Option<String>,
+    /// Of the client, as the edge saw it.
+    pub address: Option<String>,
 }
 
 /// One change of an event or of a part of it.
@@ -48,8 +53,8 @@ pub async fn record<T: Serialize>(
     };
     sqlx::query!(
         r#"
-        INSERT INTO audit_log (id, actor, action, event_id, object_id, before, after, trace_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO audit_log (id, actor, action, event_id, object_id, before, after, trace_id, address)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         "#,
         actor.audit_id,
         actor.user_id.uuid(),
@@ -59,6 +64,7 @@ pub async fn record<T: Serialize>(
         change.before.map(json).transpose()?,
         json(change.after)?,
         actor.trace_id,
+        actor.address,
     )
     .execute(&mut *conn)
     .await?;

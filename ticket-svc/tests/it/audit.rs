@@ -575,7 +575,7 @@ impl Replica {
         );
         config.audit_pause_ms = 10;
         let (bind, addr) = Bind::loopback().await.unwrap();
-        let identity = config.mesh_key.identity(Peer::Gateway);
+        let identity = config.mesh.key.as_ref().unwrap().identity(Peer::Gateway);
         let sources = shop.sources.clone();
         let server = ticket_svc::build_with_verifier(&config, bind, sources, Arc::new(Trusting));
         let server = server.await.unwrap();

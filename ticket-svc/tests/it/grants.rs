@@ -21,6 +21,7 @@ async fn check(shop: &Shop, user: UserId, event: EventId) -> bool {
 async fn list(shop: &Shop, user: UserId) -> Vec<String> {
     let request = api::ListGrantsRequest {
         user_id: user.to_string(),
+        grants: Vec::new(),
     };
     let answer = shop.grants.clone().list_grants(request).await.unwrap();
     answer.into_inner().event_ids
@@ -57,6 +58,7 @@ async fn only_the_members_that_need_it_may_ask() {
     };
     let list = api::ListGrantsRequest {
         user_id: shop.owner.to_string(),
+        grants: Vec::new(),
     };
     let client = |peer| {
         let channel = kit::client::channel(&shop.url, shop.mesh.identity(peer)).unwrap();

@@ -27,6 +27,7 @@ mod life;
 mod pools;
 mod programme;
 mod races;
+mod record;
 mod shop;
 mod transfers;
 mod void;

@@ -66,10 +66,7 @@ impl VerifyToken for Trusting {
                     "no token",
                 )
             })?;
-            Ok(Admin {
-                id,
-                superadmin: role == "superadmin",
-            })
+            Ok(Admin::new(id, role == "superadmin"))
         })
     }
 }

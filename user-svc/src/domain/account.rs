@@ -11,15 +11,27 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn to_wire(&self) -> proto::user::User {
-        let role = match self.role {
-            Role::Admin => proto::user::Role::Admin,
-            Role::Superadmin => proto::user::Role::Superadmin,
-        };
         proto::user::User {
             id: self.id.to_string(),
             email: self.email.clone(),
-            role: role.into(),
+            role: role_to_wire(self.role).into(),
         }
+    }
+}
+
+pub(crate) fn role_to_wire(role: Role) -> proto::user::Role {
+    match role {
+        Role::Admin => proto::user::Role::Admin,
+        Role::Superadmin => proto::user::Role::Superadmin,
+    }
+}
+
+/// None where it is left open.
+pub(crate) fn role_from_wire(role: proto::user::Role) -> Option<Role> {
+    match role {
+        proto::user::Role::Unspecified => None,
+        proto::user::Role::Admin => Some(Role::Admin),
+        proto::user::Role::Superadmin => Some(Role::Superadmin),
     }
 }
 

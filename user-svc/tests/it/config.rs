@@ -12,6 +12,8 @@ fn debug_prints_no_secret() {
         format!("--signing-seal-key={secret}"),
         format!("--password-pepper={ring}"),
         format!("--setup-token={secret}"),
+        format!("--link-seal-key={secret}"),
+        format!("--nats-url=nats://user:{secret}@localhost"),
     ];
     let config = Config::try_parse_from(flags).unwrap();
     let printed = format!("{config:?} {config:#?}");
@@ -26,6 +28,8 @@ fn nonsense_is_refused() {
         format!("--mesh-key={}", testkit::keys::mesh_key()),
         format!("--signing-seal-key={}", testkit::keys::random_text(32)),
         format!("--password-pepper={}", testkit::keys::key_ring()),
+        format!("--link-seal-key={}", testkit::keys::random_text(32)),
+        "--nats-url=nats://localhost".to_owned(),
         "--bcrypt-cost=16".to_owned(),
     ];
     let parse = |flags: &[String]| {
@@ -39,6 +43,8 @@ fn nonsense_is_refused() {
         "--mesh-key=short",
         "--signing-seal-key=short",
         "--password-pepper=nonsense",
+        "--link-seal-key=short",
+        "--public-url=nowhere",
         "--grpc-addr=nowhere",
         "--database-max-connections=0",
     ] {

@@ -13,7 +13,8 @@ async fn a_login_opens_a_session() {
         let (hours, user_matches): (f64, bool) = sqlx::query_as(
             "SELECT extract(epoch FROM expires_at - created_at)::float8 / 3600,
                     user_id = (SELECT id FROM users)
-             FROM sessions WHERE refresh_token_hash = sha256(convert_to($1, 'UTF8'))",
+             FROM sessions JOIN refresh_tokens t ON t.session_id = sessions.id
+             WHERE t.token_hash = sha256(convert_to($1, 'UTF8'))",
         )
         .bind(&answer.refresh_token)
         .fetch_one(&mut db.connect().await)

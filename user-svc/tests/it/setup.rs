@@ -104,7 +104,8 @@ async fn of_racing_setups_exactly_one_wins() {
     let db = database().await;
     let one = Service::start(config(&db.url)).await;
     let two = Service::start(one.config.clone()).await;
-    let calls = (0..8).map(|n| {
+    // As many as may wait for a hash on each.
+    let calls = (0..6).map(|n| {
         let service = if n % 2 == 0 { &one } else { &two };
         let mut request = service.setup_request();
         request.email = format!("admin-{n}@example.org");

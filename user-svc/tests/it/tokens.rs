@@ -6,19 +6,22 @@ use kit::{Code, ErrorReason, Failure, VerifyToken};
 use proto::{
     Peer,
     user::{
-        ListKeysRequest, LoginRequest, key_service_client::KeyServiceClient,
-        session_service_client::SessionServiceClient,
+        ListKeysRequest, LoginRequest, Role, RotateSigningKeyRequest,
+        key_service_client::KeyServiceClient, session_service_client::SessionServiceClient,
     },
 };
 
-use crate::harness::{EMAIL, PASSWORD, Service, check_invariants, config, database, founded};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::harness::{
+    EMAIL, PASSWORD, Service, as_admin, check_invariants, config, database, founded, told,
+};
+
+const PROMISED: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn verifier(service: &Service, sources: Sources) -> Verifier {
-    let identity = service.mesh().identity(Peer::Ticket);
-    Verifier::new(
-        Arc::new(RemoteKeys::new(&service.url, identity).unwrap()),
-        sources,
-    )
+    let keys = RemoteKeys::new(service.channel(Peer::Ticket));
+    Verifier::new(Arc::new(keys), sources)
 }
 
 #[tokio::test]
@@ -88,6 +91,7 @@ async fn strangers_and_wrong_members_are_refused() {
     let login = || LoginRequest {
         email: EMAIL.to_owned(),
         password: PASSWORD.to_owned(),
+        ..LoginRequest::default()
     };
     let endpoint = tonic::transport::Endpoint::from_shared(service.url.clone()).unwrap();
     let mut stranger = SessionServiceClient::new(endpoint.connect_lazy());
@@ -149,6 +153,72 @@ async fn the_key_outlives_a_restart_and_opens_with_its_seal_only() {
 
     let service = Service::start(settings).await;
     service.get_me(&token).await.unwrap();
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+async fn rotate(service: &Service, token: &str, revoke_previous: bool) -> Result<String, Failure> {
+    let request = RotateSigningKeyRequest { revoke_previous };
+    let answer = service
+        .accounts()
+        .rotate_signing_key(as_admin(token, request))
+        .await;
+    told(answer).map(|answer| answer.key_id)
+}
+
+/// `kid` of a token.
+fn key_of(token: &str) -> String {
+    let header = token.split('.').next().unwrap();
+    let header = URL_SAFE_NO_PAD.decode(header).unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_while_everybody_works() {
+    let db = database().await;
+    let settings = config(&db.url);
+    let (one, other) = (
+        Service::start(settings.clone()).await,
+        Service::start(settings).await,
+    );
+    one.setup(one.setup_request()).await.unwrap();
+    let before = one.token(EMAIL, PASSWORD).await;
+    let key_id = rotate(&one, &before, false).await.unwrap();
+    let after = one.token(EMAIL, PASSWORD).await;
+    assert_eq!(key_of(&after), key_id);
+    assert_ne!(key_of(&before), key_id);
+    for token in [&before, &after] {
+        one.get_me(token).await.unwrap();
+        testkit::eventually("the other process knows the key", PROMISED, || async {
+            other.get_me(token).await.ok()
+        })
+        .await;
+    }
+    testkit::eventually("the other process signs with it", PROMISED, || async {
+        (key_of(&other.token(EMAIL, PASSWORD).await) == key_id).then_some(())
+    })
+    .await;
+    one.stop().await;
+    other.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_takes_its_tokens_with_it() {
+    let (db, service) = founded().await;
+    let before = service.login(EMAIL, PASSWORD).await.unwrap();
+    rotate(&service, &before.access_token, true).await.unwrap();
+    testkit::eventually("the token is refused", PROMISED, || async {
+        service.get_me(&before.access_token).await.err()
+    })
+    .await;
+    let after = service.refresh(&before.refresh_token).await.unwrap();
+    service.get_me(&after.access_token).await.unwrap();
+    service.admin(&db, "grace@example.org", Role::Admin).await;
+    let hers = service.token("grace@example.org", PASSWORD).await;
+    let refused = rotate(&service, &hers, true).await.unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::PermissionDenied);
     service.stop().await;
     check_invariants(&db).await;
 }

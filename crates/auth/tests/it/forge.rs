@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use auth::{KeySource, KeysUnavailable, VerificationKey, Verifier};
+use auth::{KeySource, KeysUnavailable, RulesStream, TokenRules, VerificationKey, Verifier};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base::{ManualClock, Sources};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, future::BoxFuture, stream};
 use serde_json::{Value, json};
 
 pub const SUBJECT: &str = "0190b6a2-7c1e-7000-8000-0123456789ab";
@@ -67,10 +67,12 @@ pub fn payload(now: i64) -> Value {
     })
 }
 
-/// A key set that can be changed, taken away, and counts how often it was asked for.
+/// Rules that can be changed, taken away, and count how often they were asked for.
 #[derive(Clone, Default)]
 pub struct FakeKeys {
-    pub keys: Arc<Mutex<Vec<VerificationKey>>>,
+    pub rules: Arc<Mutex<TokenRules>>,
+    /// Those that are told, one after the other; then silence.
+    pub told: Arc<Mutex<Vec<TokenRules>>>,
     pub down: Arc<Mutex<bool>>,
     pub fetches: Arc<AtomicUsize>,
 }
@@ -78,7 +80,7 @@ pub struct FakeKeys {
 impl FakeKeys {
     pub fn with(key: VerificationKey) -> Self {
         let keys = Self::default();
-        keys.keys.lock().unwrap().push(key);
+        keys.rules.lock().unwrap().keys.push(key);
         keys
     }
 
@@ -92,17 +94,22 @@ impl FakeKeys {
 }
 
 impl KeySource for FakeKeys {
-    fn fetch(&self) -> BoxFuture<'_, Result<Vec<VerificationKey>, KeysUnavailable>> {
+    fn fetch(&self) -> BoxFuture<'_, Result<TokenRules, KeysUnavailable>> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let down = *self.down.lock().unwrap();
-        let keys = self.keys.lock().unwrap().clone();
+        let rules = self.rules.lock().unwrap().clone();
         Box::pin(async move {
             if down {
                 Err(KeysUnavailable("down".into()))
             } else {
-                Ok(keys)
+                Ok(rules)
             }
         })
+    }
+
+    fn watch(&self) -> RulesStream {
+        let told: Vec<_> = self.told.lock().unwrap().drain(..).map(Ok).collect();
+        stream::iter(told).chain(stream::pending()).boxed()
     }
 }
 

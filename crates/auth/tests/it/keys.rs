@@ -1,20 +1,24 @@
 //! When the key set is fetched, and what is answered while it cannot be.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use kit::{Code, ErrorReason};
+use auth::{KeySource as _, TokenRules};
+use kit::{Code, ErrorReason, Tasks, VerifyToken as _};
 use serde_json::json;
 
-use crate::forge::{Bench, Signer, payload};
+use crate::forge::{Bench, SUBJECT, Signer, payload};
 
 #[tokio::test]
-async fn the_set_is_kept_for_a_minute() {
+async fn the_rules_are_kept_for_seconds() {
     let bench = Bench::new();
     for _ in 0..50 {
         bench.verifier.claims(&bench.good()).await.unwrap();
     }
     assert_eq!(bench.keys.fetches(), 1);
-    bench.clock.advance(time::Duration::seconds(61));
+    bench.clock.advance(time::Duration::seconds(4));
     bench.verifier.claims(&bench.good()).await.unwrap();
     assert_eq!(bench.keys.fetches(), 2);
 }
@@ -23,8 +27,8 @@ async fn the_set_is_kept_for_a_minute() {
 async fn a_dropped_key_stops_working() {
     let bench = Bench::new();
     bench.verifier.claims(&bench.good()).await.unwrap();
-    bench.keys.keys.lock().unwrap().clear();
-    bench.clock.advance(time::Duration::seconds(61));
+    bench.keys.rules.lock().unwrap().keys.clear();
+    bench.clock.advance(time::Duration::seconds(4));
     let failure = bench.verifier.claims(&bench.good()).await.unwrap_err();
     assert_eq!(failure.code, Code::Unauthenticated);
 }
@@ -53,7 +57,7 @@ async fn a_new_key_is_found_within_the_pause() {
     let bench = Bench::new();
     bench.verifier.claims(&bench.good()).await.unwrap();
     let new = Signer::new("key-2");
-    bench.keys.keys.lock().unwrap().push(new.public());
+    bench.keys.rules.lock().unwrap().keys.push(new.public());
     let token = new.token(&new.header(), &payload(bench.now));
     testkit::eventually("the new key is known", Duration::from_secs(5), || async {
         bench.verifier.claims(&token).await.ok()
@@ -76,7 +80,7 @@ async fn without_keys_nobody_is_called_a_stranger() {
 }
 
 #[tokio::test]
-async fn known_keys_bridge_an_outage_for_minutes() {
+async fn known_keys_bridge_a_restart() {
     let bench = Bench::new();
     let verify = async |at: i64| {
         let mut payload = payload(at);
@@ -88,9 +92,70 @@ async fn known_keys_bridge_an_outage_for_minutes() {
     };
     verify(bench.now).await.unwrap();
     bench.keys.set_down(true);
-    bench.clock.advance(time::Duration::seconds(299));
-    verify(bench.now + 299).await.unwrap();
+    bench.clock.advance(time::Duration::seconds(59));
+    verify(bench.now + 59).await.unwrap();
     bench.clock.advance(time::Duration::seconds(2));
-    let failure = verify(bench.now + 301).await.unwrap_err();
+    let failure = verify(bench.now + 61).await.unwrap_err();
     assert_eq!(failure.code, Code::Unavailable);
+}
+
+fn ended_session() -> TokenRules {
+    TokenRules {
+        revoked_sessions: [SUBJECT.parse().unwrap()].into(),
+        ..TokenRules::default()
+    }
+}
+
+#[tokio::test]
+async fn what_was_revoked_is_refused_at_the_next_look() {
+    let raised = TokenRules {
+        generations: [(SUBJECT.parse().unwrap(), 1)].into(),
+        ..TokenRules::default()
+    };
+    for revocation in [ended_session(), raised] {
+        let bench = Bench::new();
+        bench.verifier.claims(&bench.good()).await.unwrap();
+        {
+            let mut rules = bench.keys.rules.lock().unwrap();
+            let keys = rules.keys.clone();
+            *rules = TokenRules { keys, ..revocation };
+        }
+        bench.verifier.claims(&bench.good()).await.unwrap();
+        bench.clock.advance(time::Duration::seconds(4));
+        let refused = bench.verifier.claims(&bench.good()).await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::Unauthenticated);
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_the_generation_that_is_asked_for_pass() {
+    let bench = Bench::new();
+    let mut rules = bench.keys.rules.lock().unwrap().clone();
+    rules.generations = [(SUBJECT.parse().unwrap(), 3)].into();
+    *bench.keys.rules.lock().unwrap() = rules;
+    for (generation, passes) in [(2, false), (3, true), (4, true)] {
+        let token = bench.with_claim("gen", json!(generation));
+        assert_eq!(bench.verifier.claims(&token).await.is_ok(), passes);
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_needs_no_fetch() {
+    let bench = Bench::new();
+    bench.verifier.claims(&bench.good()).await.unwrap();
+    let mut told = bench.keys.fetch().await.unwrap();
+    told.revoked_sessions = ended_session().revoked_sessions;
+    bench.keys.told.lock().unwrap().push(told);
+    let fetches = bench.keys.fetches();
+    let (tasks, good) = (Tasks::new(), bench.good());
+    let verifier = Arc::new(bench.verifier);
+    verifier.clone().follow(&tasks);
+    testkit::eventually(
+        "the revocation is heard",
+        Duration::from_secs(5),
+        || async { verifier.claims(&good).await.err() },
+    )
+    .await;
+    assert_eq!(bench.keys.fetches(), fetches);
+    tasks.finish().await;
 }

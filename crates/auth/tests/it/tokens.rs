@@ -1,8 +1,9 @@
 //! Which tokens are believed. Each bad one differs from a good one in a single point.
 
-use auth::{AUDIENCE, Claims, ISSUER, MAX_TOKEN_BYTES, Role};
+use auth::{AUDIENCE, Claims, ISSUER, KEY_AUDIENCE, MAX_TOKEN_BYTES, Role};
 use aws_lc_rs::{hmac, signature::KeyPair};
 use kit::{Code, ErrorReason, VerifyToken};
+use proto::Scopes;
 use serde_json::{Value, json};
 
 use crate::forge::{Bench, SUBJECT, Signer, encode, part, payload};
@@ -19,7 +20,9 @@ async fn good_tokens_pass() {
         exp: now + 600,
         iss: ISSUER.to_owned(),
         aud: AUDIENCE.to_owned(),
-        sid: *claims.sid.as_ref(),
+        sid: SUBJECT.parse().unwrap(),
+        r#gen: 0,
+        scope: None,
     };
     assert_eq!(claims, expected);
     for good in [
@@ -221,4 +224,33 @@ fn bad_shapes(bench: &Bench) -> Vec<Row> {
             bench.signer.sign(header, &encode(twice))
         }),
     ]
+}
+
+#[tokio::test]
+async fn a_scope_needs_its_audience_and_an_audience_its_scope() {
+    let bench = Bench::new();
+    let token = |audience: &str, scope: Value| {
+        let mut claims = payload(bench.now);
+        claims["aud"] = json!(audience);
+        if !scope.is_null() {
+            claims["scope"] = scope;
+        }
+        bench.signer.token(&bench.signer.header(), &claims)
+    };
+    let key = bench
+        .verifier
+        .verify(&token(KEY_AUDIENCE, json!("orders:read")))
+        .await
+        .unwrap();
+    assert_eq!(key.scopes, Scopes::of_words("orders:read"));
+    let session = bench.verifier.verify(&bench.good()).await.unwrap();
+    assert_eq!(session.scopes, Scopes::ALL);
+    for bad in [
+        token(KEY_AUDIENCE, Value::Null),
+        token(AUDIENCE, json!("orders:read")),
+        token(KEY_AUDIENCE, json!(["orders:read"])),
+    ] {
+        let failure = bench.verifier.verify(&bad).await.unwrap_err();
+        assert_eq!(failure.reason, ErrorReason::Unauthenticated);
+    }
 }

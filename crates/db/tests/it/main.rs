@@ -8,6 +8,7 @@ mod kept;
 mod migrations;
 mod outages;
 mod probe;
+mod tls;
 mod transactions;
 
 use db::{AsDbError, Db, DbConfig, DbError};

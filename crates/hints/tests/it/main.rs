@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use base::Secret;
 use hints::{Hints, subject::PROGRAMME_CHANGED};
 use kit::Tasks;
-use testkit::NatsServer;
+use testkit::{Authority, NatsServer, TlsNats, Validity};
 use tokio::sync::Notify;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +21,49 @@ async fn hears(heard: &Notify) {
     tokio::time::timeout(PATIENCE, heard.notified())
         .await
         .unwrap();
+}
+
+/// Whether a connection comes about.
+async fn connects(url: String) -> bool {
+    let hints = Hints::connect(&Secret::new(url), "test").await.unwrap();
+    let connected = async {
+        while !hints.is_connected() {
+            // Sleeps: between two looks.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // An attempt takes milliseconds here, and one that is refused is repeated.
+    tokio::time::timeout(Duration::from_millis(1_500), connected)
+        .await
+        .is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_believed_by_its_certificate() {
+    let authority = Authority::new();
+    let folder = Authority::folder();
+    authority.write(&folder, &["127.0.0.1"], Validity::Now);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let nats = TlsNats::start(&folder, false).await;
+    assert!(connects(format!("{}?ca={}", nats.url, file("ca.crt"))).await);
+    // Nobody's certificate is believed unless somebody says whose.
+    assert!(!connects(nats.url.clone()).await);
+    let stranger = Authority::folder();
+    Authority::new().write(&stranger, &["127.0.0.1"], Validity::Now);
+    let other = stranger.join("ca.crt");
+    assert!(!connects(format!("{}?ca={}", nats.url, other.display())).await);
+
+    // A server that does not speak TLS gets nothing of what was meant to be secret.
+    let plain = testkit::nats().await.url().to_owned();
+    assert!(connects(plain.clone()).await);
+    assert!(!connects(plain.replace("nats://", "tls://")).await);
+    assert!(!connects(format!("{plain}?ca={}", file("ca.crt"))).await);
+
+    let strict = TlsNats::start(&folder, true).await;
+    let anonymous = format!("{}?ca={}", strict.url, file("ca.crt"));
+    assert!(!connects(anonymous.clone()).await);
+    let own = format!("&cert={}&key={}", file("tls.crt"), file("tls.key"));
+    assert!(connects(format!("{anonymous}{own}")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

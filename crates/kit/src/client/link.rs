@@ -13,10 +13,7 @@ use std::{
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use tonic::{
-    body::Body,
-    transport::{Channel, Endpoint},
-};
+use tonic::{body::Body, transport::Channel};
 use tower::{Service, ServiceExt as _};
 
 use super::unsent::never_left_here;
@@ -40,8 +37,8 @@ struct Pool {
 }
 
 impl Link {
-    pub(super) fn new(endpoint: &Endpoint) -> Self {
-        let channels = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
+    pub(super) fn new(connect: impl Fn() -> Channel) -> Self {
+        let channels = (0..CONNECTIONS).map(|_| connect()).collect();
         Self::of(Arc::new(Pool {
             channels,
             turn: AtomicUsize::new(0),

@@ -12,8 +12,8 @@ use proto::{Audience, Peer, Policy};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::{Admin, VerifyToken, observe::observe};
-use crate::{CallContext, Code, ErrorReason, Failure, MeshKey};
+use super::{Admin, Grants, VerifyToken, observe::observe};
+use crate::{CallContext, Code, ErrorReason, Failure, Trust};
 
 /// Open to whoever can connect: they say nothing of the business.
 const OPEN_PREFIXES: [&str; 2] = ["/grpc.health.", "/grpc.reflection."];
@@ -21,15 +21,15 @@ const OPEN_PREFIXES: [&str; 2] = ["/grpc.health.", "/grpc.reflection."];
 #[derive(Clone)]
 pub(super) struct AccessLayer {
     peer: Peer,
-    mesh: MeshKey,
+    trust: Trust,
     verifier: Option<Arc<dyn VerifyToken>>,
 }
 
 impl AccessLayer {
-    pub(super) fn new(peer: Peer, mesh: MeshKey, verifier: Option<Arc<dyn VerifyToken>>) -> Self {
+    pub(super) fn new(peer: Peer, trust: Trust, verifier: Option<Arc<dyn VerifyToken>>) -> Self {
         Self {
             peer,
-            mesh,
+            trust,
             verifier,
         }
     }
@@ -47,13 +47,14 @@ impl AccessLayer {
             Audience::Admin | Audience::Superadmin => {
                 let admin = self.check_admin(request).await?;
                 check_rank(&admin, policy.audience)?;
+                check_scope(&admin, policy)?;
                 Ok(Some(admin))
             }
         }
     }
 
     fn check_caller(&self, policy: &Policy, request: &http::request::Parts) -> Result<(), Failure> {
-        match self.mesh.caller(&request.headers) {
+        match self.trust.caller(request) {
             Some(peer) if policy.callers.contains(&peer) => Ok(()),
             _ => Err(Failure::refused(
                 Code::PermissionDenied,
@@ -87,6 +88,15 @@ fn check_rank(admin: &Admin, audience: Audience) -> Result<(), Failure> {
         return Err(Failure::refused(code, reason, detail));
     }
     Ok(())
+}
+
+fn check_scope(admin: &Admin, policy: &Policy) -> Result<(), Failure> {
+    if admin.scopes.allow(policy) {
+        return Ok(());
+    }
+    let detail = "This API key is not good for that.";
+    let (code, reason) = (Code::PermissionDenied, ErrorReason::PermissionDenied);
+    Err(Failure::refused(code, reason, detail))
 }
 
 impl<S> Layer<S> for AccessLayer {
@@ -132,6 +142,9 @@ where
             match rules.check(&parts).await {
                 Ok(Some(admin)) => {
                     parts.extensions.insert(admin);
+                    if let Some(policy) = proto::policy(parts.uri.path()) {
+                        parts.extensions.insert(Grants(policy.grants));
+                    }
                 }
                 Ok(None) => {}
                 Err(failure) => return Ok(failure.into_status().into_http()),
@@ -153,19 +166,23 @@ mod tests {
     #[test]
     fn what_is_for_superadmins_is_closed_to_admins() {
         let id = base::UserId::from(uuid::Uuid::max());
-        let (admin, superadmin) = (
-            Admin {
-                id,
-                superadmin: false,
-            },
-            Admin {
-                id,
-                superadmin: true,
-            },
-        );
+        let (admin, superadmin) = (Admin::new(id, false), Admin::new(id, true));
         let refused = check_rank(&admin, Audience::Superadmin).unwrap_err();
         assert_eq!(refused.reason, ErrorReason::PermissionDenied);
         assert!(check_rank(&admin, Audience::Admin).is_ok());
         assert!(check_rank(&superadmin, Audience::Superadmin).is_ok());
+    }
+
+    #[test]
+    fn a_key_is_good_for_its_scopes_only() {
+        let id = base::UserId::from(uuid::Uuid::max());
+        let key = Admin::new(id, true).within(proto::Scopes::of_words("orders:read"));
+        let rule = |path| proto::policy(path).unwrap();
+        let orders = rule("/boxoffice.payment.v1.OrderAdminService/ListOrders");
+        assert!(check_scope(&key, orders).is_ok());
+        let accounts = rule("/boxoffice.user.v1.AccountAdminService/ListAccounts");
+        let refused = check_scope(&key, accounts).unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::PermissionDenied);
+        assert!(check_scope(&Admin::new(id, true), accounts).is_ok());
     }
 }

@@ -11,10 +11,10 @@ use std::{
 use base::Sources;
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response};
+use process::Reasons;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::readiness::Reasons;
 use crate::{Admission, Code, Failure, TraceId, context};
 
 const HEALTH_PREFIX: &str = "/grpc.health.";

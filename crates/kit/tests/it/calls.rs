@@ -24,6 +24,7 @@ async fn deadline_and_trace_reach_the_callee_and_its_tasks() {
     let context = CallContext {
         deadline: Some(Instant::now() + Duration::from_secs(2)),
         trace: Some(TraceId::new([7; 16])),
+        client: Some([192, 0, 2, 9].into()),
     };
     let mut keys = KeyServiceClient::new(channel);
     with_context(context, keys.list_keys(ListKeysRequest {}))

@@ -5,6 +5,7 @@
 
 mod access;
 mod calls;
+mod certified;
 mod limits;
 mod member;
 mod shutdown;

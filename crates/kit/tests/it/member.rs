@@ -1,6 +1,7 @@
 //! A small member of the mesh: user-svc's contracts, answered from memory.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -9,16 +10,18 @@ use std::{
 };
 
 use base::UserId;
-use futures::future::BoxFuture;
+use futures::{future::BoxFuture, stream::Empty};
 use kit::{
-    Admin, Bind, Code, ErrorReason, Failure, Limits, MeshKey, ServerBuilder, Shutdown, Tasks,
-    VerifyToken,
+    Admin, Bind, Code, ErrorReason, Failure, Limits, MeshKey, MeshSettings, ServerBuilder,
+    Shutdown, Tasks, VerifyToken,
 };
 use proto::{
     Peer,
     user::{
-        GetMeRequest, GetMeResponse, ListKeysRequest, ListKeysResponse, LoginRequest,
-        LoginResponse, User,
+        ChangePasswordRequest, ChangePasswordResponse, GetMeRequest, GetMeResponse,
+        ListKeysRequest, ListKeysResponse, ListSessionsRequest, ListSessionsResponse, LoginRequest,
+        LoginResponse, LogoutRequest, LogoutResponse, RefreshRequest, RefreshResponse,
+        RevokeSessionRequest, RevokeSessionResponse, User, WatchKeysRequest, WatchKeysResponse,
         key_service_server::{KeyService, KeyServiceServer},
         session_service_server::{SessionService, SessionServiceServer},
     },
@@ -39,6 +42,8 @@ pub struct Options {
     pub calls_max: usize,
     pub list_keys_takes: Duration,
     pub get_me_takes: Duration,
+    /// Callers are known by certificates; this is the member's own.
+    pub certs_dir: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -48,6 +53,7 @@ impl Default for Options {
             calls_max: 1000,
             list_keys_takes: Duration::ZERO,
             get_me_takes: Duration::ZERO,
+            certs_dir: None,
         }
     }
 }
@@ -109,7 +115,16 @@ pub async fn start_with(options: Options) -> Running {
         options: options.clone(),
     };
     let (bind, addr) = Bind::loopback().await.unwrap();
-    let server = ServerBuilder::new(Peer::User, bind, mesh.clone(), tasks.clone())
+    let scheme = match &options.certs_dir {
+        None => "http",
+        Some(_) => "https",
+    };
+    let settings = MeshSettings {
+        key: Some(mesh.clone()),
+        certs_dir: options.certs_dir,
+    };
+    let own = settings.open(Peer::User).unwrap();
+    let server = ServerBuilder::new(Peer::User, bind, own, tasks.clone())
         .await
         .unwrap()
         .verify_tokens(Arc::new(OneToken))
@@ -134,7 +149,7 @@ pub async fn start_with(options: Options) -> Running {
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(server.serve(shutdown.clone()));
     Running {
-        url: format!("http://{addr}"),
+        url: format!("{scheme}://{addr}"),
         mesh,
         tasks,
         seen,
@@ -151,10 +166,7 @@ impl VerifyToken for OneToken {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admin, Failure>> {
         Box::pin(async move {
             if token == GOOD_TOKEN {
-                return Ok(Admin {
-                    id: UserId::from(uuid::Uuid::max()),
-                    superadmin: false,
-                });
+                return Ok(Admin::new(UserId::from(uuid::Uuid::max()), false));
             }
             Err(Failure::refused(
                 Code::Unauthenticated,
@@ -191,6 +203,20 @@ impl KeyService for Member {
         *self.seen.trace.lock().unwrap() = context.trace.map(|trace| trace.to_string());
         Ok(Response::new(ListKeysResponse::default()))
     }
+
+    type WatchKeysStream = Empty<Result<WatchKeysResponse, Status>>;
+
+    async fn watch_keys(
+        &self,
+        _: Request<WatchKeysRequest>,
+    ) -> Result<Response<Self::WatchKeysStream>, Status> {
+        Ok(Response::new(futures::stream::empty()))
+    }
+}
+
+/// No test here asks for it.
+fn not_here<T>() -> Result<Response<T>, Status> {
+    Err(Failure::not_found("method").into())
 }
 
 #[tonic::async_trait]
@@ -219,6 +245,39 @@ impl SessionService for Member {
                 id,
                 ..User::default()
             }),
+            ..GetMeResponse::default()
         }))
+    }
+
+    async fn refresh(
+        &self,
+        _: Request<RefreshRequest>,
+    ) -> Result<Response<RefreshResponse>, Status> {
+        not_here()
+    }
+
+    async fn logout(&self, _: Request<LogoutRequest>) -> Result<Response<LogoutResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_sessions(
+        &self,
+        _: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        not_here()
+    }
+
+    async fn change_password(
+        &self,
+        _: Request<ChangePasswordRequest>,
+    ) -> Result<Response<ChangePasswordResponse>, Status> {
+        not_here()
+    }
+
+    async fn revoke_session(
+        &self,
+        _: Request<RevokeSessionRequest>,
+    ) -> Result<Response<RevokeSessionResponse>, Status> {
+        not_here()
     }
 }

@@ -20,6 +20,10 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 pub const GET_GATED: &[u8] = b"GET /gated HTTP/1.1\r\nhost: x\r\n\r\n";
 
+pub const GET_LARGE: &[u8] = b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n";
+/// More than the sockets of both sides hold.
+pub const LARGE_BYTES: usize = 32 * 1024 * 1024;
+
 pub struct Running {
     pub addr: SocketAddr,
     pub drain: CancellationToken,
@@ -54,6 +58,9 @@ async fn answer(
     if request.uri().path() == "/gated" {
         entered.add_permits(1);
         gate.acquire().await.unwrap().forget();
+    }
+    if request.uri().path() == "/large" {
+        return Ok(Response::new(Full::from(vec![b'x'; LARGE_BYTES])));
     }
     let (status, text) = match request.into_body().collect().await {
         Ok(_) => (StatusCode::OK, "done".to_owned()),
@@ -108,4 +115,15 @@ pub async fn closed(stream: &mut TcpStream) {
     timeout(PATIENCE, closing)
         .await
         .expect("the connection is closed");
+}
+
+/// Reads until the end, and says how much came.
+pub async fn drain(stream: &mut TcpStream) -> usize {
+    let mut bytes = vec![0; 1024 * 1024];
+    let mut read = 0;
+    // A reset is an end, too.
+    while let Ok(n @ 1..) = stream.read(&mut bytes).await {
+        read += n;
+    }
+    read
 }

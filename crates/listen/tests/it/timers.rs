@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use listen::Limits;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{GET, GET_GATED, PATIENCE, closed, read_until, start};
+use crate::harness::{
+    GET, GET_GATED, GET_LARGE, LARGE_BYTES, PATIENCE, closed, drain, read_until, start,
+};
 
 const HALF_A_HEADER: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nx-a: ";
 
@@ -123,6 +125,60 @@ async fn one_connection_too_many_is_told_when_to_come_back() {
             break;
         }
         assert!(begun.elapsed() < PATIENCE, "the place is never free");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_has_its_share_and_no_more() {
+    let running = start(Limits {
+        connections_per_address_max: 2,
+        ..Limits::edge()
+    })
+    .await;
+    let mut first = running.send(GET).await;
+    let mut second = running.send(GET).await;
+    read_until(&mut first, "done").await;
+    read_until(&mut second, "done").await;
+    let mut third = running.send(GET).await;
+    let answer = read_until(&mut third, "\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    // Another address has its own.
+    let elsewhere = tokio::net::TcpSocket::new_v4().unwrap();
+    elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut elsewhere = elsewhere.connect(running.addr).await.unwrap();
+    elsewhere.write_all(GET).await.unwrap();
+    read_until(&mut elsewhere, "done").await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_is_cut() {
+    let running = start(Limits {
+        write_timeout: Duration::from_millis(500),
+        ..Limits::edge()
+    })
+    .await;
+    let mut deaf = running.send(GET_LARGE).await;
+    let begun = Instant::now();
+    // Reads: what the sockets hold; then the end, because nobody read in time.
+    read_until(&mut deaf, "HTTP/1.1 200").await;
+    // Sleeps: a reader that takes nothing.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let read = drain(&mut deaf).await;
+    assert!(read < LARGE_BYTES, "{read}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+
+    // Who reads slowly and goes on reading gets everything.
+    let mut slow = running.send(GET_LARGE).await;
+    let mut read = 0;
+    let mut bytes = vec![0; 4 * 1024 * 1024];
+    while read < LARGE_BYTES {
+        // Sleeps: a slow reader.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let n = slow.read(&mut bytes).await.unwrap();
+        assert!(n > 0, "cut after {read}");
+        read += n;
     }
     running.stop().await;
 }

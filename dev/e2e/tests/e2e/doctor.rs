@@ -159,7 +159,7 @@ const TAMPERINGS: &[Tampering] = &[
         &["holds-end-in-time"],
     ),
     (Tickets, "UPDATE holds SET body_hash = ''", &["holds-keep-their-request"]),
-    (Tickets, "DELETE FROM audit_log", &["programme-is-on-record"]),
+    (Tickets, "DELETE FROM audit_log", &["programme-is-on-record", "record-is-gapless"]),
     (
         Payments,
         "UPDATE orders SET status = 'paid' WHERE status = 'fulfilled'",
@@ -472,7 +472,23 @@ const TAMPERINGS: &[Tampering] = &[
         "UPDATE inbox SET message_id = gen_random_uuid()",
         &["received-is-queued", "confirmed-is-received"],
     ),
-    (Users, "DELETE FROM audit_log", &["accounts-are-on-record"]),
+    (Users, "DELETE FROM audit_log", &["accounts-are-on-record", "record-is-gapless"]),
+    (
+        Users,
+        "DELETE FROM audit_log a WHERE seq = (SELECT max(seq) FROM audit_log WHERE object_id = a.object_id)
+             AND object_kind = 'session'",
+        &["record-is-gapless"],
+    ),
+    (
+        Payments,
+        "INSERT INTO audit_heads (object, last_seq) VALUES ('taken out', 1)",
+        &["record-is-gapless"],
+    ),
+    (
+        Notifications,
+        "INSERT INTO audit_heads (object, last_seq) VALUES ('taken out', 1)",
+        &["record-is-gapless"],
+    ),
     (Users, "DELETE FROM signing_keys", &["signing-key-is-there"]),
 ];
 

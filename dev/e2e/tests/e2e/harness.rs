@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
@@ -78,6 +79,16 @@ impl BoxOffice {
         nats: NatsServer,
         settings: &[(Peer, &'static str, String)],
     ) -> Self {
+        Self::open_known_by(http_addr, nats, settings, None).await
+    }
+
+    /// With members that know each other by the certificates in a folder.
+    pub async fn open_known_by(
+        http_addr: SocketAddr,
+        nats: NatsServer,
+        settings: &[(Peer, &'static str, String)],
+        certs_dir: Option<PathBuf>,
+    ) -> Self {
         testkit::logs();
         let databases = TestDatabases {
             users: testkit::database("users", &user_svc::MIGRATOR).await,
@@ -93,7 +104,10 @@ impl BoxOffice {
         let keys = Keys::open(&embedded::Secrets::open(&folder).unwrap()).unwrap();
         std::fs::remove_dir_all(folder).unwrap();
         let setup_token = keys.setup_token.clone();
-        let mut settings = settings.to_vec();
+        // Every guest of these tests has the same address. A setting of the test comes after it.
+        let mut all = vec![(Peer::Gateway, "rate-limits", "off".to_owned())];
+        all.extend_from_slice(settings);
+        let mut settings = all;
         // The password hash is not what these tests are about.
         settings.push((Peer::User, "bcrypt-cost", "4".to_owned()));
         let mesh = Mesh::start(MeshConfig {
@@ -104,6 +118,7 @@ impl BoxOffice {
             smtp_url: Some(Secret::new(smtp.url())),
             mail_dir: None,
             keys,
+            certs_dir,
             sources: Sources::system(),
             settings,
         })

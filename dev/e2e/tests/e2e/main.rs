@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 #![expect(clippy::disallowed_methods, reason = "a test ends what it spawns")]
 
+mod access;
 mod additive_migration;
 mod auditor;
 mod bad_input;
 mod broker_away;
+mod certificates;
 // The points are in debug builds only.
 #[cfg(debug_assertions)]
 mod codes;
@@ -16,6 +18,7 @@ mod desk;
 mod doctor;
 mod doctor_command;
 mod drills;
+mod edge;
 mod guest;
 mod harness;
 mod invariants;

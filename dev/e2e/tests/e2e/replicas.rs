@@ -76,7 +76,8 @@ async fn replica(flags: &[String]) -> Replica {
     // Nobody reads on; a full pipe would stop it.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     let config = ticket_svc::Config::try_parse_from(flags).unwrap();
-    let channel = kit::client::channel(&url, config.mesh_key.identity(Peer::Gateway)).unwrap();
+    let channel =
+        kit::client::channel(&url, config.mesh.key.unwrap().identity(Peer::Gateway)).unwrap();
     Replica {
         process,
         holds: HoldServiceClient::new(channel),

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -26,7 +27,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tonic::{
     service::Routes,
-    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+    transport::{
+        Certificate, Channel, Endpoint, Identity, Server, ServerTlsConfig, server::TcpIncoming,
+    },
 };
 
 use super::{naive::Naive, stub::Stub};
@@ -74,7 +77,13 @@ pub async fn serve(mode: Mode, args: &Args) -> anyhow::Result<()> {
             let stub = Arc::new(Stub::default());
             let services = Routes::new(HoldServiceServer::from_arc(stub.clone()))
                 .add_service(HoldBatchServiceServer::from_arc(stub));
-            serve_grpc(listener, services).await
+            match &args.certs {
+                None => serve_grpc(Server::builder(), listener, services).await,
+                Some(folder) => {
+                    let server = Server::builder().tls_config(mutual_tls(folder)?)?;
+                    serve_grpc(server, listener, services).await
+                }
+            }
         }
         Mode::Echo => chain(HoldServiceServer::new(Stub::default())).await,
         Mode::Naive | Mode::Unguarded => {
@@ -123,10 +132,22 @@ async fn page(State(page): State<Page>, headers: HeaderMap) -> Response {
 
 type Grpc<S> = HoldServiceServer<S>;
 
-async fn serve_grpc(listener: TcpListener, services: Routes) -> anyhow::Result<()> {
+async fn serve_grpc(
+    mut server: Server,
+    listener: TcpListener,
+    services: Routes,
+) -> anyhow::Result<()> {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let server = Server::builder().add_routes(services);
+    let server = server.add_routes(services);
     Ok(server.serve_with_incoming(incoming).await?)
+}
+
+/// With a member's files, and for whoever the same authority has signed.
+fn mutual_tls(folder: &Path) -> anyhow::Result<ServerTlsConfig> {
+    let read = |name: &str| std::fs::read(folder.join(name));
+    Ok(ServerTlsConfig::new()
+        .identity(Identity::from_pem(read("tls.crt")?, read("tls.key")?))
+        .client_ca_root(Certificate::from_pem(read("ca.crt")?)))
 }
 
 /// axum before tonic, over a connection of loopback, as a gateway and a service are.
@@ -142,7 +163,7 @@ where
         .route("/api/v1/holds", axum::routing::post(hold))
         .with_state(holds);
     tokio::try_join!(
-        serve_grpc(listener, Routes::new(service)),
+        serve_grpc(Server::builder(), listener, Routes::new(service)),
         serve_http(router)
     )?;
     Ok(())

@@ -3,53 +3,11 @@
 use std::collections::BTreeSet;
 
 use proto::{POLICIES, Policy};
-use tidy::{File, Finding, demand};
+use tidy::{File, Finding, access::routes, demand};
 
 use crate::PROJECT;
 
 const PAGE: &str = "docs/api.md";
-const METHODS: [&str; 6] = ["get", "post", "put", "patch", "delete", "head"];
-
-/// `GET /healthz`, from the annotation of each REST operation and from `.route(…)` of the pages.
-fn routes<'a>(files: impl Iterator<Item = &'a File>) -> BTreeSet<String> {
-    let mut routes = BTreeSet::new();
-    for file in files {
-        let lines = file.lines();
-        let kept = lines.iter().filter(|line| !line.is_test);
-        let text: String = kept.map(|line| format!("{}\n", line.text.trim())).collect();
-        for operation in text.split("#[utoipa::path(").skip(1) {
-            let method = METHODS
-                .iter()
-                .find(|name| operation.trim_start().starts_with(**name));
-            let path = operation
-                .split_once("path = ")
-                .map_or("", |(_, rest)| quoted(rest));
-            routes.insert(row(method.unwrap_or(&"?"), path));
-        }
-        for route in text.split(".route(").skip(1) {
-            let (_, handlers) = route.split_once("\",").unwrap_or_default();
-            let handlers = handlers.split(['}', ';']).next().unwrap_or_default();
-            let methods = METHODS.iter().filter(|name| has_call(handlers, name));
-            routes.extend(methods.map(|method| row(method, quoted(route))));
-        }
-    }
-    routes
-}
-
-fn row(method: &str, path: &str) -> String {
-    format!("{} {path}", method.to_uppercase())
-}
-
-fn quoted(text: &str) -> &str {
-    text.split('"').nth(1).unwrap_or_default()
-}
-
-/// `get(`, but not `widget(`.
-fn has_call(text: &str, name: &str) -> bool {
-    let call = format!("{name}(");
-    text.match_indices(&call)
-        .any(|(at, _)| !text[..at].ends_with(char::is_alphanumeric))
-}
 
 /// `boxoffice.ticket.v1.HoldService/HoldTickets | guest | gateway | writes`.
 fn rpc(policy: &Policy) -> String {

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use tidy::Project;
 
+mod access;
 mod budgets;
 mod calls;
 mod edges;

@@ -8,7 +8,7 @@ use crate::{
     extract::{AdminToken, Id, Key},
     problem::{Problem, ProblemBody},
     rest::{
-        problems::{Absent, AdminOnly, Faults},
+        problems::{Absent, AdminOnly, BadKey, Faults},
         types::Notification,
     },
 };
@@ -26,7 +26,7 @@ use crate::{
         (status = 201, body = Notification, description = "The copy"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
          description = "`NOTIFICATION_NOT_OPEN`: it was not sent, or too often"),
-        AdminOnly, Absent, Faults
+        BadKey, AdminOnly, Absent, Faults
     ))]
 pub async fn resend_notification(
     State(app): State<Shared>,

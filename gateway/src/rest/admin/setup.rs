@@ -21,7 +21,7 @@ pub struct Setup {
     setup_token: String,
     #[schema(format = Email)]
     email: String,
-    /// 12 to 256 characters.
+    /// 15 to 256 characters, and none that many people use.
     #[schema(format = Password)]
     password: String,
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use http::{HeaderName, HeaderValue, header, request::Parts};
-use kit::ErrorReason;
+use kit::{ErrorReason, FieldProblem};
 
 use crate::{app::Shared, problem::Problem};
 
@@ -21,6 +21,10 @@ impl FromRequestParts<Shared> for IfMatch {
             return Ok(Self(0));
         }
         let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+        if inner.is_none() && !tag.starts_with("W/\"") {
+            let rule = "must be the ETag of an answer, or *";
+            return Err(kit::fields(vec![FieldProblem::new("If-Match", rule)]).into());
+        }
         // What was never given out as a tag cannot be the current version.
         let mismatch = || {
             Problem::refused(

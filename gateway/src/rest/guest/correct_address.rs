@@ -64,6 +64,7 @@ pub async fn correct(
     correction: AddressCorrection,
     key: &str,
 ) -> Result<CorrectedOrder, Problem> {
+    app.rates.mail(&correction.email, key)?;
     let request = CorrectAddressRequest {
         order_id: access.id.to_string(),
         secret: access.secret,

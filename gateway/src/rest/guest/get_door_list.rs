@@ -22,7 +22,7 @@ use crate::{
 pub struct Cursor {
     /// `next` of the answer before; everything where it is left out.
     after: u32,
-    /// Dead codes in one answer, 1 to 5000; 1000 where it is left out.
+    /// Dead codes in one answer, at most 5,000; 1,000 where it is left out.
     limit: u32,
 }
 

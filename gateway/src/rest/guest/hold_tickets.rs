@@ -1,12 +1,13 @@
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
-use proto::ticket::{HoldTicketsLine, HoldTicketsRequest};
+use proto::ticket::{HoldTicketsLine, HoldTicketsRequest, HoldTicketsResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    app::Shared,
-    extract::{Json, Key, Object},
+    app::{App, Shared},
+    extract::{Asker, Json, Key, Object},
+    network::NetworkId,
     problem::{Problem, ProblemBody},
     rest::{
         problems::{BadBody, Faults},
@@ -45,6 +46,7 @@ pub struct MadeHold {
     ))]
 pub async fn hold_tickets(
     State(app): State<Shared>,
+    Asker(network): Asker,
     Key(key): Key,
     Json(new): Json<NewHold>,
 ) -> Result<(StatusCode, Answer<MadeHold>), Problem> {
@@ -59,7 +61,7 @@ pub async fn hold_tickets(
             .collect(),
         idempotency_key: key.as_str().to_owned(),
     };
-    let made = app.holds.hold_tickets(request).await?;
+    let made = set_aside(&app, network, request).await?;
     let hold = made.hold.ok_or_else(|| broken("hold"))?.try_into()?;
     Ok((
         StatusCode::CREATED,
@@ -68,4 +70,20 @@ pub async fn hold_tickets(
             secret: made.secret,
         }),
     ))
+}
+
+/// Within what one network may set aside. What came to nothing does not count.
+pub async fn set_aside(
+    app: &App,
+    network: Option<NetworkId>,
+    request: HoldTicketsRequest,
+) -> Result<HoldTicketsResponse, Problem> {
+    let quantities = request.lines.iter().map(|line| line.quantity);
+    let tickets = quantities.fold(0, u32::saturating_add);
+    app.rates.hold(network, tickets)?;
+    let made = app.holds.hold_tickets(request).await;
+    if made.is_err() {
+        app.rates.give_back(network, tickets);
+    }
+    made
 }

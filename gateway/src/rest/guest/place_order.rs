@@ -67,6 +67,7 @@ pub async fn place_order(
 }
 
 pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, Problem> {
+    app.rates.mail(&new.email, key)?;
     let request = PlaceOrderRequest {
         hold_id: new.hold_id,
         hold_secret: new.hold_secret,

@@ -3,12 +3,11 @@
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Extension, body::Body, extract::State, response::Response};
+use axum::{body::Body, extract::State, response::Response};
 use bytes::Bytes;
 use futures::stream;
 use http::{HeaderValue, header};
 use kit::{Failure, Shutdown};
-use listen::RemoteAddr;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior},
@@ -16,7 +15,7 @@ use tokio::{
 
 use crate::{
     app::Shared,
-    extract::Path,
+    extract::{Asker, Path},
     problem::Problem,
     programme::{self, Face, Place},
     rest::problems::{Absent, Faults},
@@ -42,7 +41,7 @@ const RETRY_SPREAD_MS: u64 = 16;
     responses((status = 200, content_type = "text/event-stream", body = String), Absent, Faults))]
 pub async fn stream_availability(
     State(app): State<Shared>,
-    remote: Option<Extension<RemoteAddr>>,
+    Asker(network): Asker,
     Path(id_or_slug): Path<String>,
 ) -> Result<Response, Problem> {
     let Some(faces) = app.programme.watch(&id_or_slug) else {
@@ -51,10 +50,7 @@ pub async fn stream_availability(
         let detail = "This cannot be watched at the moment. Ask now and then instead.";
         return Err(Failure::unavailable(detail, LOOK).into());
     };
-    let address = remote.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |remote| {
-        remote.0.0.ip()
-    });
-    let place = app.streams.enter(address)?;
+    let place = app.streams.enter(network)?;
     let [dice] = app.sources.bytes::<1>();
     let watcher = Watcher {
         closing: app.closing.clone(),

@@ -59,6 +59,7 @@ pub async fn transfer(
     holder: NewHolder,
     key: &str,
 ) -> Result<Order, Problem> {
+    app.rates.mail(&holder.email, key)?;
     let request = TransferTicketRequest {
         order_id: access.access.id.to_string(),
         secret: access.access.secret,

@@ -39,9 +39,9 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// A time in a query; none where it is empty.
+/// A time in a query; none where it is left out.
 pub fn query(field: &str, text: Option<&str>) -> Result<Option<prost_types::Timestamp>, Failure> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
+    let Some(text) = text else {
         return Ok(None);
     };
     let refused = || kit::fields(vec![FieldProblem::new(field, RULE)]);

@@ -14,3 +14,5 @@ pub(super) mod retry_notification;
 pub(super) mod revert_template;
 mod sight;
 mod template;
+
+pub(crate) use sight::OwnEvents;

@@ -1,8 +1,15 @@
 //! Which notifications an admin may see. What is foreign does not exist for them.
 
+use std::sync::Arc;
+
+use audit::{Sees, Sight};
 use base::{EventId, NotificationId, UserId};
-use kit::Admin;
-use proto::ticket::{CheckGrantRequest, ListGrantsRequest};
+use futures::future::BoxFuture;
+use kit::{Admin, Failure};
+use proto::{
+    Grant, common,
+    ticket::{CheckGrantRequest, ListGrantsRequest},
+};
 use tonic::Request;
 use uuid::Uuid;
 
@@ -17,16 +24,23 @@ use crate::{
 pub(super) struct Caller {
     pub id: UserId,
     superadmin: bool,
+    /// One of these on the event is enough for what they do; the contract says so.
+    grants: &'static [Grant],
 }
 
 impl Caller {
     pub fn of<T>(request: &Request<T>) -> Result<Self, Error> {
-        let Admin { id, superadmin } = kit::admin(request)?;
-        Ok(Self { id, superadmin })
+        let Admin { id, superadmin, .. } = kit::admin(request)?;
+        let grants = kit::grants(request);
+        Ok(Self {
+            id,
+            superadmin,
+            grants,
+        })
     }
 
     /// The events that a list is limited to; None for a superadmin, who sees all. NOT_FOUND for an event
-    /// that is foreign or absent.
+    /// that is foreign or absent, PERMISSION_DENIED for their own where their grant is too small.
     pub async fn events(
         self,
         app: &App,
@@ -61,6 +75,7 @@ impl Caller {
     async fn granted(self, app: &App) -> Result<Vec<Uuid>, Error> {
         let request = ListGrantsRequest {
             user_id: self.id.to_string(),
+            grants: wire(self.grants),
         };
         let granted = app.grants.clone().list_grants(request).await?.into_inner();
         let ids = granted.event_ids.iter().map(|id| id.parse::<EventId>());
@@ -73,7 +88,42 @@ impl Caller {
             user_id: self.id.to_string(),
             event_id: event.to_string(),
         };
-        let answer = app.grants.clone().check_grant(request).await?;
-        Ok(answer.into_inner().granted)
+        let answer = app.grants.clone().check_grant(request).await?.into_inner();
+        let grant = answer.grant();
+        if grant == common::Grant::Unspecified {
+            return Ok(false);
+        }
+        let suffices = |one: &Grant| grant == common::Grant::from(*one);
+        if self.grants.iter().any(suffices) {
+            Ok(true)
+        } else {
+            Err(Error::GrantTooSmall)
+        }
+    }
+}
+
+fn wire(grants: &[Grant]) -> Vec<i32> {
+    let grants = grants.iter().map(|grant| common::Grant::from(*grant));
+    grants.map(i32::from).collect()
+}
+
+/// An admin reads the record of the events that they were granted.
+pub(crate) struct OwnEvents(pub Arc<App>);
+
+impl Sees for OwnEvents {
+    fn sight(
+        &self,
+        Admin { id, superadmin, .. }: Admin,
+        grants: &'static [Grant],
+    ) -> BoxFuture<'_, Result<Sight, Failure>> {
+        let caller = Caller {
+            id,
+            superadmin,
+            grants,
+        };
+        Box::pin(async move {
+            let events = caller.granted(&self.0).await.map_err(Error::failure)?;
+            Ok(Sight::Events(events))
+        })
     }
 }

@@ -17,3 +17,5 @@ pub(super) mod settle_refund;
 mod sight;
 mod summary;
 pub(super) mod verify_payment;
+
+pub(crate) use sight::OwnEvents;

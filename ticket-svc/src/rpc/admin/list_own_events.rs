@@ -18,6 +18,7 @@ use crate::{
     store::{
         catalog::{self, Event, TicketType},
         changes::Actor,
+        grants,
     },
 };
 
@@ -58,7 +59,7 @@ async fn read(
         r#"
         SELECT date_time, id FROM events
         WHERE ($1 OR EXISTS (
-                SELECT 1 FROM event_grants g WHERE g.event_id = events.id AND g.user_id = $2
+                SELECT 1 FROM event_grants g WHERE g.event_id = events.id AND g.user_id = $2 AND g.role = ANY($7)
               ))
           AND (archived_at IS NOT NULL) = $6
           AND ($3::timestamptz IS NULL OR (date_time, id) < ($3, $4::uuid))
@@ -71,6 +72,7 @@ async fn read(
         page.after.map(|Position { id, .. }| id),
         page.rows(),
         archived,
+        &grants::words(actor.grants),
     )
     .fetch_all(&mut *conn);
     let mut found = found.await?;

@@ -1,10 +1,12 @@
-//! Whether an admin was granted an event. An absent event was granted to nobody.
+//! What an admin may do with an event. With an absent event nobody may do anything.
 
 use base::{EventId, UserId};
-use proto::ticket::{CheckGrantRequest, CheckGrantResponse};
-use sqlx::PgConnection;
+use proto::{
+    Grant, common,
+    ticket::{CheckGrantRequest, CheckGrantResponse},
+};
 
-use crate::{app::App, error::Error, rpc::fields::Fields};
+use crate::{app::App, error::Error, rpc::fields::Fields, store::grants};
 
 pub async fn check_grant(
     app: &App,
@@ -16,28 +18,16 @@ pub async fn check_grant(
     let (Some(user_id), Some(event_id)) = (user_id, event_id) else {
         return Err(fields.into_error());
     };
-    let granted = app
+    let grant = app
         .db
         .read((user_id, event_id), |conn, (user_id, event_id)| {
-            Box::pin(is_granted(conn, *user_id, *event_id))
+            Box::pin(grants::of(conn, *event_id, *user_id))
         })
         .await?;
-    Ok(CheckGrantResponse { granted })
-}
-
-async fn is_granted(
-    conn: &mut PgConnection,
-    user_id: UserId,
-    event_id: EventId,
-) -> Result<bool, Error> {
-    let granted = sqlx::query_scalar!(
-        r#"
-        SELECT EXISTS (
-            SELECT 1 FROM event_grants WHERE event_id = $1 AND user_id = $2
-        ) AS "granted!"
-        "#,
-        event_id.uuid(),
-        user_id.uuid(),
-    );
-    Ok(granted.fetch_one(conn).await?)
+    Ok(CheckGrantResponse {
+        granted: matches!(grant, Some(Grant::Owner | Grant::Editor)),
+        grant: grant
+            .map_or(common::Grant::Unspecified, common::Grant::from)
+            .into(),
+    })
 }

@@ -1,1 +1,11 @@
+pub(super) mod begin_second_factor;
+pub(super) mod change_password;
+pub(super) mod confirm_second_factor;
+pub(super) mod create_api_key;
 pub(super) mod get_me;
+pub(super) mod list_api_keys;
+pub(super) mod list_sessions;
+mod own_password;
+pub(super) mod remove_second_factor;
+pub(super) mod revoke_api_key;
+pub(super) mod revoke_session;

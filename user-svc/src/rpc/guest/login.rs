@@ -1,58 +1,92 @@
-use auth::{AUDIENCE, Claims, ISSUER};
 use base::{EmailAddress, UserId};
 use db::DbError;
 use kit::FieldProblem;
 use proto::user::{LoginRequest, LoginResponse};
-use serde_json::json;
 use sqlx::PgConnection;
-use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::{Account, check_presented_password, email_key},
+    attempts::{self, Attempt},
+    domain::{check_presented_password, email_key},
     error::Error,
     passwords::StoredPassword,
-    store::{self, AuditEntry, role_from_word},
+    second_factor::{self, Proof},
+    sessions::{self, NewSession, Origin},
+    tokens::{self, SignedIn},
 };
 
-const ACCESS_TOKEN_TTL_SECS: u32 = 600;
-const SESSION_TTL: Duration = Duration::hours(12);
-
 /// Opens a session for whoever knows an account's password. An unknown address, a wrong password
-/// and a disabled account take the same time and get the same answer.
+/// and a disabled account take the same time and get the same answer, and each slows down the next one.
 pub(crate) async fn login(app: &App, request: LoginRequest) -> Result<LoginResponse, Error> {
     let email = check_fields(&request)?;
     // Before anything is looked up: what is too much costs next to nothing.
     let place = app.passwords.place()?;
     let key = email_key(&email);
-    let found = app
+    let attempt = attempts::of_anybody(app, &key, &request.network).await?;
+    let stored = app
         .db
         .read(key, |conn, key| Box::pin(find_active(conn, key)))
         .await?;
-    let (account, stored) = found.unzip();
+    let proven = stored.as_ref().map(|one| (one.user_id, one.hash.clone()));
     let known = app
         .passwords
         .verify_at(place, stored, &request.password)
         .await?;
-    let account = account.filter(|_| known).ok_or(Error::InvalidCredentials)?;
+    let Some(proven) = proven.filter(|_| known) else {
+        attempts::failed(app, attempt).await?;
+        return Err(Error::InvalidCredentials);
+    };
+    let proof = match second_factor::prove(app, proven.0, &request.code).await {
+        Err(Error::InvalidCredentials) => {
+            attempts::failed(app, attempt).await?;
+            return Err(Error::InvalidCredentials);
+        }
+        proof => proof?,
+    };
 
     let refresh_token = app.sources.token();
-    let session = new_session(app, &account, &refresh_token);
-    let claims = claims(&account, &session);
-    app.db
-        .run(session, |conn, session| Box::pin(insert(conn, session)))
+    let origin = Origin {
+        network: &request.network,
+        user_agent: &request.user_agent,
+    };
+    let new = NewSession::new(&app.sources, proven, &refresh_token, &origin);
+    let now = new.created_at();
+    let proofs = (attempt.clone(), proof);
+    let signed_in = app
+        .db
+        .run((new, proofs), |conn, (new, proofs)| {
+            Box::pin(open(conn, new, proofs))
+        })
         .await?;
-    let access_token = app
-        .signer
-        .sign(&claims)
-        .map_err(|error| Error::Internal(error.into()))?;
+    let Some(signed_in) = signed_in else {
+        attempts::failed(app, attempt).await?;
+        return Err(Error::InvalidCredentials);
+    };
+    let (access_token, expires_in) = tokens::access_token(app, &signed_in, now)?;
     Ok(LoginResponse {
         access_token,
-        expires_in: ACCESS_TOKEN_TTL_SECS,
+        expires_in,
         refresh_token,
-        user: Some(account.to_wire()),
+        user: Some(signed_in.account.to_wire()),
     })
+}
+
+/// None where the account is another one by now, or a code was used already.
+async fn open(
+    conn: &mut PgConnection,
+    new: &NewSession,
+    (attempt, proof): &(Attempt, Proof),
+) -> Result<Option<SignedIn>, Error> {
+    let used_for = (new.id(), new.created_at());
+    if !second_factor::use_up(conn, (new.user_id(), proof), used_for).await? {
+        return Ok(None);
+    }
+    let Some(signed_in) = sessions::open(conn, new).await? else {
+        return Ok(None);
+    };
+    let proven = (signed_in.account.id, new.created_at());
+    attempts::succeeded(conn, attempt, proven).await?;
+    Ok(Some(signed_in))
 }
 
 fn check_fields(request: &LoginRequest) -> Result<EmailAddress, Error> {
@@ -67,88 +101,19 @@ fn check_fields(request: &LoginRequest) -> Result<EmailAddress, Error> {
     })
 }
 
-struct Session {
-    id: Uuid,
-    user_id: UserId,
-    refresh_token_hash: [u8; 32],
-    created_at: OffsetDateTime,
-    audit: AuditEntry,
-}
-
-fn new_session(app: &App, account: &Account, refresh_token: &str) -> Session {
-    let (id, now) = (app.sources.uuid_v7(), app.sources.now());
-    Session {
-        id,
-        user_id: account.id,
-        refresh_token_hash: base::digest(refresh_token.as_bytes()),
-        created_at: now,
-        audit: AuditEntry {
-            id: app.sources.uuid_v7(),
-            at: now,
-            actor: Some(account.id),
-            action: "session.opened",
-            object_kind: "session",
-            object_id: id,
-            after: json!({"user_id": account.id}),
-            trace_id: kit::current().trace.map(|trace| trace.to_string()),
-        },
-    }
-}
-
-fn claims(account: &Account, session: &Session) -> Claims {
-    let issued = session.created_at.unix_timestamp();
-    Claims {
-        sub: account.id,
-        role: account.role,
-        iat: issued,
-        exp: issued + i64::from(ACCESS_TOKEN_TTL_SECS),
-        iss: ISSUER.to_owned(),
-        aud: AUDIENCE.to_owned(),
-        sid: session.id,
-    }
-}
-
 async fn find_active(
     conn: &mut PgConnection,
     key: &str,
-) -> Result<Option<(Account, StoredPassword)>, DbError> {
+) -> Result<Option<StoredPassword>, DbError> {
     let row = sqlx::query!(
-        "SELECT id, email, role, password_hash, pepper_key_id
+        "SELECT id, password_hash, pepper_key_id
          FROM users WHERE email_key = $1 AND status = 'active'",
         key,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| {
-        let id = UserId::from(row.id);
-        let account = Account {
-            id,
-            email: row.email,
-            role: role_from_word(&row.role),
-        };
-        let stored = StoredPassword {
-            user_id: id,
-            hash: row.password_hash,
-            pepper_key_id: row.pepper_key_id,
-        };
-        (account, stored)
+    );
+    let row = row.fetch_optional(conn).await?;
+    Ok(row.map(|row| StoredPassword {
+        user_id: UserId::from(row.id),
+        hash: row.password_hash,
+        pepper_key_id: row.pepper_key_id,
     }))
-}
-
-/// The id is made before the transaction, so a repeat finds the row instead of adding one.
-async fn insert(conn: &mut PgConnection, session: &Session) -> Result<(), DbError> {
-    sqlx::query!(
-        "INSERT INTO sessions
-             (id, user_id, refresh_token_hash, created_at, last_used_at, expires_at)
-         VALUES ($1, $2, $3, $4, $4, $5)
-         ON CONFLICT (id) DO NOTHING",
-        session.id,
-        session.user_id.uuid(),
-        &session.refresh_token_hash[..],
-        session.created_at,
-        session.created_at + SESSION_TTL,
-    )
-    .execute(&mut *conn)
-    .await?;
-    store::audit(conn, &session.audit).await
 }

@@ -1,2 +1,9 @@
+pub(super) mod exchange_api_key;
 pub(super) mod login;
+pub(super) mod logout;
+pub(super) mod refresh;
+pub(super) mod register;
+pub(super) mod request_account;
+pub(super) mod request_password_reset;
+pub(super) mod reset_password;
 pub(super) mod setup_first_admin;

@@ -40,16 +40,8 @@ pub(crate) async fn setup_first_admin(
         email_key: email_key(&email),
         password,
         created_at: app.sources.now(),
-        audit: AuditEntry {
-            id: app.sources.uuid_v7(),
-            at: app.sources.now(),
-            actor: None,
-            action: "user.founded",
-            object_kind: "user",
-            object_id: id.uuid(),
-            after: json!({"email": email.as_str(), "role": "superadmin"}),
-            trace_id: kit::current().trace.map(|trace| trace.to_string()),
-        },
+        audit: AuditEntry::new(&app.sources, None, "user.founded", ("user", id.uuid()))
+            .after(json!({"email": email.as_str(), "role": "superadmin"})),
     };
     let account = app
         .db
@@ -72,8 +64,9 @@ fn check_token(app: &App, presented: &str) -> Result<(), Error> {
 }
 
 fn check_fields(request: &SetupFirstAdminRequest) -> Result<EmailAddress, Error> {
-    let bad_password = check_new_password(&request.password);
-    match (request.email.parse::<EmailAddress>(), bad_password) {
+    let email = request.email.parse::<EmailAddress>();
+    let bad_password = check_new_password(&request.password, email.as_ref().ok());
+    match (email, bad_password) {
         (Ok(email), None) => Ok(email),
         (Ok(_), Some(problem)) => Err(Error::Invalid(vec![problem])),
         (Err(error), bad_password) => {

@@ -1,1 +1,2 @@
 pub(super) mod list_keys;
+pub(super) mod watch_keys;

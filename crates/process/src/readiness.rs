@@ -11,17 +11,19 @@ use http::{HeaderValue, Response};
 use tonic::body::Body;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use super::UNREADY_HEADER;
 use crate::Shutdown;
+
+/// On answers of the health service: the names of the dependencies that are not ready.
+pub const UNREADY_HEADER: &str = "x-boxoffice-unready";
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 const SHUTTING_DOWN: &str = "shutting down";
 
 /// Asks one thing that the service depends on.
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    pub(super) ask: Box<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>,
+pub struct Check {
+    pub name: &'static str,
+    pub ask: Box<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>,
 }
 
 impl Check {
@@ -39,7 +41,7 @@ impl Check {
 
 /// Why the service is not ready: names only, because whoever connects may ask.
 #[derive(Clone, Default)]
-pub(super) struct Reasons(Arc<RwLock<Vec<&'static str>>>);
+pub struct Reasons(Arc<RwLock<Vec<&'static str>>>);
 
 impl Reasons {
     fn replace(&self, reasons: Vec<&'static str>) -> bool {
@@ -50,7 +52,7 @@ impl Reasons {
     }
 
     /// The answer of the health service, with the reasons.
-    pub(super) fn told(&self, mut answer: Response<Body>) -> Response<Body> {
+    pub fn told(&self, mut answer: Response<Body>) -> Response<Body> {
         let reasons = self
             .0
             .read()
@@ -63,16 +65,16 @@ impl Reasons {
     }
 }
 
-pub(super) struct Readiness {
-    pub(super) services: Vec<&'static str>,
-    pub(super) checks: Vec<Check>,
-    pub(super) health: HealthReporter,
-    pub(super) reasons: Reasons,
+pub struct Readiness {
+    pub services: Vec<&'static str>,
+    pub checks: Vec<Check>,
+    pub health: HealthReporter,
+    pub reasons: Reasons,
 }
 
 impl Readiness {
     /// Asks every second until the shutdown, which ends readiness for good.
-    pub(super) async fn watch(&self, shutdown: &Shutdown) {
+    pub async fn watch(&self, shutdown: &Shutdown) {
         loop {
             let failing = join_all(self.checks.iter().map(Check::failing)).await;
             self.tell(failing.into_iter().flatten().collect()).await;
@@ -85,7 +87,7 @@ impl Readiness {
     }
 
     /// Not ready before the first round.
-    pub(super) async fn begin(&self) {
+    pub async fn begin(&self) {
         self.set(ServingStatus::NotServing).await;
     }
 

@@ -1,0 +1,152 @@
+//! The whole box office as a process: its output, its logs and its telemetry are what is searched.
+
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use boxoffice::{Config, run};
+use kit::{Shutdown, config::try_parse_from};
+use serde_json::Value;
+use testkit::{OtlpReceiver, Smtp, eventually};
+use tokio::process::{Child, Command};
+
+use crate::search::Written;
+
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Names the folder of the box office that this process is to be.
+const BOX_OFFICE: &str = "CANARY_BOX_OFFICE";
+
+pub struct Office {
+    pub http: String,
+    pub setup_token: String,
+    pub smtp: Smtp,
+    collector: OtlpReceiver,
+    folder: PathBuf,
+    metrics_url: String,
+    process: Child,
+}
+
+impl Office {
+    pub async fn open(smtp_password: &str) -> Self {
+        let folder = env::temp_dir().join(format!("boxoffice-canary-{}", std::process::id()));
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(&folder).unwrap();
+        let (smtp, collector) = (Smtp::start().await, OtlpReceiver::start().await);
+        let server: SocketAddr = smtp.url().strip_prefix("smtp://").unwrap().parse().unwrap();
+        let file = |name: &str| fs::File::create(folder.join(name)).unwrap();
+        let process = Command::new(env::current_exe().unwrap())
+            .args(["be_the_box_office", "--exact", "--ignored", "--nocapture"])
+            .env(BOX_OFFICE, &folder)
+            .env("RUST_LOG", "trace")
+            .env("RUST_BACKTRACE", "full")
+            .env("HTTP_ADDR", "127.0.0.1:0")
+            .env("BOXOFFICE_DATA_DIR", folder.join("data"))
+            .env(
+                "SMTP_URL",
+                format!("smtp://box:{smtp_password}@{server}?tls=none"),
+            )
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
+            .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
+            .env("BCRYPT_COST", "4")
+            .env("RATE_LIMITS", "off")
+            .env("DEMO_PROGRAMME", "false")
+            .stdin(Stdio::piped())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let facts = eventually("the box office to open", PATIENCE, async || {
+            let facts = fs::read(folder.join("data/run.json")).ok()?;
+            serde_json::from_slice::<Value>(&facts).ok()
+        })
+        .await;
+        let fact = |name: &str| facts[name].as_str().unwrap().to_owned();
+        Self {
+            http: fact("http"),
+            setup_token: fact("setup_token"),
+            metrics_url: fact("metrics"),
+            smtp,
+            collector,
+            folder,
+            process,
+        }
+    }
+
+    /// Every secret that the installation made for itself.
+    pub fn secrets(&self) -> Vec<(String, String)> {
+        let files = fs::read_dir(self.folder.join("data/secrets")).unwrap();
+        let mut secrets = Vec::new();
+        for file in files {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            // Of a ring of keys, the id is no secret.
+            let value = text.trim().rsplit(':').next().unwrap();
+            secrets.push((format!("the secret `{name}`"), value.to_owned()));
+        }
+        assert!(secrets.len() > 10, "only {} secrets", secrets.len());
+        secrets
+    }
+
+    /// Ends it, and answers all that it wrote.
+    pub async fn close(&mut self) -> Vec<Written> {
+        let metrics = reqwest::get(&self.metrics_url).await.unwrap();
+        let metrics = metrics.text().await.unwrap();
+        // Its input ends, and so does it.
+        drop(self.process.stdin.take());
+        let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
+        let ended = ended.expect("the box office ends").unwrap();
+        assert!(ended.success(), "{ended}");
+
+        let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        let stdout = read(&self.folder.join("stdout"));
+        let spans = self.collector.spans().into_iter().map(|span| span.text);
+        let mut written = vec![
+            ("the log", read(&self.folder.join("stderr"))),
+            // A start tells this one secret to the person who started it.
+            ("the output", stdout.replace(&self.setup_token, "")),
+            ("the spans", spans.collect()),
+            ("the metrics that were sent", self.collector.metrics()),
+            ("the metrics that were asked for", metrics),
+        ]
+        .into_iter()
+        .map(|(place, text)| Written {
+            place: place.to_owned(),
+            text,
+        })
+        .collect::<Vec<_>>();
+        for file in fs::read_dir(self.folder.join("data/logs")).unwrap() {
+            let path = file.unwrap().path();
+            let place = format!("{}", path.file_name().unwrap().display());
+            let text = read(&path);
+            written.push(Written { place, text });
+        }
+        // A log of less would prove less.
+        let log = &written[0].text;
+        for said in ["\"level\":\"TRACE\"", "sqlx", "h2", "hyper", "async_nats"] {
+            assert!(log.contains(said), "the log has nothing of {said}");
+        }
+        drop(fs::remove_dir_all(&self.folder));
+        written
+    }
+}
+
+pub async fn be_the_box_office() {
+    if env::var_os(BOX_OFFICE).is_none() {
+        return;
+    }
+    let shutdown = Shutdown::new();
+    let end = shutdown.clone();
+    std::thread::spawn(move || {
+        drop(std::io::stdin().read_line(&mut String::new()));
+        end.begin();
+    });
+    let config: Config = try_parse_from(["boxoffice"]).unwrap();
+    kit::init_logs();
+    run(&config, shutdown).await.unwrap();
+}

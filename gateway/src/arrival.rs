@@ -1,0 +1,150 @@
+//! The body of a request comes before the request takes a place among those in work: who sends it byte by
+//! byte keeps a connection busy, and nobody from being served.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request},
+};
+use bytes::BytesMut;
+use http::{Method, header};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use kit::{Code, ErrorReason, Failure};
+
+use crate::{
+    extract::{too_large, unreadable},
+    problem::Problem,
+};
+
+/// Of all bodies that are on their way. What is announced does not count, only what has come: to fill
+/// this up takes sending it.
+const UNDER_WAY_MAX_BYTES: usize = 64 * 1024 * 1024;
+const WEBHOOKS: &str = "/api/v1/webhooks/";
+
+pub struct Arrivals {
+    limit_bytes: usize,
+    webhook_limit_bytes: usize,
+    under_way: Arc<AtomicUsize>,
+}
+
+/// Bytes that wait for the rest of their body.
+struct Share {
+    under_way: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Share {
+    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        let before = self.under_way.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes <= UNDER_WAY_MAX_BYTES {
+            return Ok(());
+        }
+        let detail = "There is too much to do at the moment. Try again shortly.";
+        Err(Failure::refused(Code::Unavailable, ErrorReason::Overloaded, detail).into())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.under_way.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Arrivals {
+    pub fn new(limit_bytes: usize, webhook_limit_bytes: usize) -> Self {
+        Self {
+            limit_bytes,
+            webhook_limit_bytes,
+            under_way: Arc::default(),
+        }
+    }
+
+    /// The request with its whole body. One that nobody will read is left where it is.
+    pub async fn whole(&self, request: Request) -> Result<Request, Problem> {
+        let route = request.extensions().get::<MatchedPath>();
+        let reads = [Method::GET, Method::HEAD].contains(request.method());
+        let Some(route) = route.filter(|_| !reads && !request.body().is_end_stream()) else {
+            return Ok(request);
+        };
+        let limit = if route.as_str().starts_with(WEBHOOKS) {
+            self.webhook_limit_bytes
+        } else {
+            self.limit_bytes
+        };
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let (head, body) = request.into_parts();
+        let body = self.collect(body, limit).await?;
+        Ok(Request::from_parts(head, body))
+    }
+
+    async fn collect(&self, mut body: Body, limit: usize) -> Result<Body, Problem> {
+        let mut share = Share {
+            under_way: self.under_way.clone(),
+            bytes: 0,
+        };
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| unreadable())?;
+            // Trailers say nothing to us.
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            share.grow(data.len())?;
+            if bytes.len() + data.len() > limit {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(Body::from(bytes.freeze()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::stream;
+
+    use super::*;
+
+    fn body(chunks: Vec<Result<Bytes, &'static str>>) -> Body {
+        Body::from_stream(stream::iter(chunks))
+    }
+
+    #[tokio::test]
+    async fn whole_or_refused_and_nothing_stays_counted() {
+        let arrivals = Arrivals::new(10, 20);
+        let chunk = || Ok(Bytes::from_static(b"12345"));
+        let whole = arrivals.collect(body(vec![chunk(), chunk()]), 10).await;
+        let whole = whole.unwrap().collect().await.unwrap().to_bytes();
+        assert_eq!(whole, "1234512345");
+        let long = arrivals.collect(body(vec![chunk(), chunk(), chunk()]), 10);
+        assert_eq!(long.await.unwrap_err().reason(), ErrorReason::BodyTooLarge);
+        let broken = arrivals.collect(body(vec![chunk(), Err("gone")]), 10);
+        assert_eq!(
+            broken.await.unwrap_err().reason(),
+            ErrorReason::MalformedBody
+        );
+        assert_eq!(arrivals.under_way.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn when_too_much_is_under_way_one_more_is_refused() {
+        let arrivals = Arrivals::new(10, 20);
+        let full = UNDER_WAY_MAX_BYTES - 4;
+        arrivals.under_way.store(full, Ordering::Relaxed);
+        let one = body(vec![Ok(Bytes::from_static(b"12345"))]);
+        let refused = arrivals.collect(one, 10).await.unwrap_err();
+        assert_eq!(refused.reason(), ErrorReason::Overloaded);
+        assert_eq!(arrivals.under_way.load(Ordering::Relaxed), full);
+    }
+}

@@ -1,0 +1,191 @@
+//! One network cannot ask as often as it likes, nor keep all tickets, nor fill a mailbox.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+use crate::{
+    facts::{EVENT, HOLD, ORDER, ORDER_SECRET, STANDING, TICKET},
+    guest::new_order,
+    harness::{Edge, KEY, edge_with, header, problem},
+};
+
+/// Another address each time: what comes from a proxy that is trusted.
+fn behind_a_proxy(config: &mut gateway::Config) {
+    config.trusted_proxies = "127.0.0.0/8".parse().unwrap();
+}
+
+async fn status(request: RequestBuilder) -> u16 {
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn each_class_has_a_pace_of_its_own() {
+    let slow = |config: &mut gateway::Config| {
+        let paces = "read=2/1,hold=2/1,order=2/1,lookup=2/1,login=2/1,webhook=2/1,admin=2/1";
+        config.rate_limits = paces.parse().unwrap();
+    };
+    edge_with(slow, async |edge| {
+        let routes = [
+            (Method::GET, "/api/v1/events"),
+            (Method::POST, "/api/v1/holds"),
+            (Method::POST, "/api/v1/orders"),
+            (Method::POST, "/api/v1/lookups"),
+            (Method::POST, "/api/v1/auth/login"),
+            (Method::POST, "/api/v1/webhooks/sandbox"),
+            (Method::GET, "/api/v1/admin/events"),
+        ];
+        for (method, path) in &routes {
+            for _ in 0..2 {
+                let asked = edge.request(method.clone(), path);
+                assert_ne!(status(asked).await, 429, "{path}");
+            }
+            let refused = edge.request(method.clone(), path).send().await.unwrap();
+            assert_eq!(refused.status(), 429, "{path}");
+            let wait: u32 = header(&refused, "retry-after").parse().unwrap();
+            assert!((30..=61).contains(&wait), "{path}: {wait}");
+            let refused = problem(edge.request(method.clone(), path)).await;
+            assert_eq!(refused["reason"], "TOO_MANY_REQUESTS", "{path}");
+            assert_eq!(refused["certainty"], "NOT_DONE", "{path}");
+        }
+        // Those of one class share its pace, whatever the path.
+        assert_eq!(status(edge.get("/")).await, 429);
+        assert_eq!(status(edge.get("/nowhere")).await, 429);
+        for _ in 0..5 {
+            assert_eq!(status(edge.get("/healthz")).await, 200);
+            assert_eq!(status(edge.get("/readyz")).await, 200);
+        }
+        // People read a page.
+        let page = edge.get("/").header("accept", "text/html").send().await;
+        let page = page.unwrap();
+        assert!(header(&page, "content-type").starts_with("text/html"));
+        assert!(!header(&page, "retry-after").is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn networks_are_counted_apart_and_nobody_makes_one_up() {
+    let slow = |config: &mut gateway::Config| {
+        behind_a_proxy(config);
+        config.rate_limits = "read=3/1".parse().unwrap();
+    };
+    edge_with(slow, async |edge| {
+        let from = async |told: &str| {
+            let request = edge.get("/api/v1/events").header("x-forwarded-for", told);
+            status(request).await
+        };
+        for _ in 0..3 {
+            assert_eq!(from("203.0.113.1").await, 200);
+        }
+        assert_eq!(from("203.0.113.1").await, 429);
+        // What it says of itself stands left of what the proxy saw.
+        assert_eq!(from("198.51.100.7, 203.0.113.1").await, 429);
+        assert_eq!(from("198.51.100.7").await, 200);
+        // A household has as many addresses as it likes.
+        for host in [
+            "2001:db8:1:200::1",
+            "2001:db8:1:201::2",
+            "2001:db8:1:2ff::3",
+        ] {
+            assert_eq!(from(host).await, 200, "{host}");
+        }
+        assert_eq!(from("2001:db8:1:2aa::4").await, 429);
+        assert_eq!(from("2001:db8:1:300::1").await, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn off_is_off() {
+    let off = |config: &mut gateway::Config| {
+        config.rate_limits = "off".parse().unwrap();
+        config.mails_per_address_max = 1;
+    };
+    edge_with(off, async |edge| {
+        for _ in 0..100 {
+            let login = edge.request(Method::POST, "/api/v1/auth/login");
+            assert_eq!(status(login).await, 415);
+        }
+        for number in 0..3 {
+            assert_eq!(place(edge, "ada@example.org", number).await, 201);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_network_sets_so_many_tickets_aside() {
+    let few = |config: &mut gateway::Config| {
+        behind_a_proxy(config);
+        config.held_tickets_per_network_max = 10;
+    };
+    edge_with(few, async |edge| {
+        let hold = async |from: &str, quantity: u32| {
+            let lines = json!([{"ticket_type_id": STANDING, "quantity": quantity}]);
+            let request = edge.post("/api/v1/holds").header("x-forwarded-for", from);
+            status(request.json(&json!({"event_id": EVENT, "lines": lines}))).await
+        };
+        assert_eq!(hold("203.0.113.1", 6).await, 201);
+        assert_eq!(hold("203.0.113.1", 6).await, 429);
+        assert_eq!(hold("203.0.113.1", 4).await, 201);
+        assert_eq!(hold("203.0.113.1", 1).await, 429);
+        assert_eq!(hold("203.0.113.2", 4).await, 201);
+        // What nobody got counts for nobody: the stub sells at most ten at once.
+        for _ in 0..5 {
+            assert_eq!(hold("203.0.113.3", 1_000).await, 409);
+        }
+        assert_eq!(hold("203.0.113.3", 10).await, 201);
+        // The page says the same.
+        let form = [
+            ("event_id", EVENT),
+            ("key", KEY),
+            (&format!("q_{STANDING}"), "2"),
+        ];
+        let page = edge.request(Method::POST, "/events/moonlight-sessions");
+        let page = page.header("x-forwarded-for", "203.0.113.1").form(&form);
+        let page = page.header("accept", "text/html").send().await.unwrap();
+        assert_eq!(page.status(), 429);
+        let text = page.text().await.unwrap();
+        assert!(text.contains("From your network too many"), "{text}");
+    })
+    .await;
+}
+
+async fn place(edge: &Edge, email: &str, number: u32) -> u16 {
+    let mut order = new_order();
+    order["email"] = json!(email);
+    let request = edge.request(Method::POST, "/api/v1/orders").json(&order);
+    status(request.header("idempotency-key", format!("{KEY}{number}"))).await
+}
+
+#[tokio::test]
+async fn strangers_cannot_fill_a_mailbox() {
+    let few = |config: &mut gateway::Config| config.mails_per_address_max = 2;
+    edge_with(few, async |edge| {
+        assert_eq!(place(edge, "ada@example.org", 1).await, 201);
+        // A repeat makes no second mail.
+        assert_eq!(place(edge, "ada@example.org", 1).await, 201);
+        assert_eq!(place(edge, "Ada@Example.org", 2).await, 201);
+        assert_eq!(place(edge, "ada@example.org", 3).await, 429);
+        assert_eq!(place(edge, "ada@example.org", 3).await, 429);
+        assert_eq!(place(edge, "ada@example.org", 2).await, 201);
+        assert_eq!(place(edge, "bob@example.org", 3).await, 201);
+        // The other forms that send a mail somewhere count with them.
+        let path = format!("/api/v1/orders/{ORDER}/tickets/{TICKET}/transfer");
+        let transfer = |email: &str| {
+            let body = json!({"email": email, "name": "Eve"});
+            edge.post(&path).bearer_auth(ORDER_SECRET).json(&body)
+        };
+        assert_eq!(status(transfer("ada@example.org")).await, 429);
+        assert_eq!(status(transfer("eve@example.org")).await, 200);
+        let path = format!("/api/v1/orders/{ORDER}/correct-address");
+        let body = json!({"email": "ada@example.org", "purchase_proof": "proof"});
+        let correct = edge.post(&path).bearer_auth(ORDER_SECRET).json(&body);
+        assert_eq!(status(correct).await, 429);
+        assert_eq!(
+            status(edge.get(&format!("/api/v1/holds/{HOLD}"))).await,
+            401
+        );
+    })
+    .await;
+}

@@ -1,0 +1,161 @@
+use auth::Role;
+use base::{EmailAddress, UserId};
+use kit::FieldProblem;
+use proto::user::{RegisterRequest, RegisterResponse};
+use serde_json::json;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    domain::{Account, check_new_password, email_key},
+    error::Error,
+    limits::{self, LINKS_FROM_NETWORK},
+    passwords::StoredPassword,
+    store::{self, AuditEntry, role_from_word},
+};
+
+/// Makes the account that an invitation is for. It works once, until it expires, for its address only, and
+/// every way in which it does not fit gets one answer.
+pub(crate) async fn register(
+    app: &App,
+    request: RegisterRequest,
+) -> Result<RegisterResponse, Error> {
+    let email = check_fields(&request)?;
+    limits::take(app, LINKS_FROM_NETWORK, &request.network).await?;
+    let hash = base::digest(request.invitation.as_bytes());
+    let key = email_key(&email);
+    let invitation = app
+        .db
+        .read((hash, key.clone(), app.sources.now()), |conn, wish| {
+            Box::pin(find(conn, wish))
+        })
+        .await?
+        .ok_or(Error::CodeInvalid)?;
+    let id = UserId::new(&app.sources);
+    let password = app
+        .passwords
+        .hash(id, &request.password, app.sources.bytes())
+        .await?;
+    let account = Account {
+        id,
+        email: email.to_string(),
+        role: invitation.role,
+    };
+    let audit = AuditEntry::new(
+        &app.sources,
+        Some(id),
+        "user.registered",
+        ("user", id.uuid()),
+    );
+    let new = NewAccount {
+        audit: audit.after(json!({
+            "email": account.email, "role": account.role, "invitation": invitation.id,
+        })),
+        account,
+        email_key: key,
+        password,
+        invitation: invitation.id,
+        token_hash: hash,
+        at: app.sources.now(),
+    };
+    let account = app
+        .db
+        .run(new, |conn, new| Box::pin(insert(conn, new)))
+        .await?;
+    Ok(RegisterResponse {
+        user: Some(account.to_wire()),
+    })
+}
+
+fn check_fields(request: &RegisterRequest) -> Result<EmailAddress, Error> {
+    let email = request.email.parse::<EmailAddress>();
+    let mut problems = Vec::new();
+    if let Err(error) = &email {
+        problems.push(FieldProblem::new("email", format!("is not valid: {error}")));
+    }
+    problems.extend(check_new_password(&request.password, email.as_ref().ok()));
+    match email {
+        Ok(email) if problems.is_empty() => Ok(email),
+        _ => Err(Error::Invalid(problems)),
+    }
+}
+
+struct Found {
+    id: Uuid,
+    role: Role,
+}
+
+async fn find(
+    conn: &mut PgConnection,
+    (hash, email_key, now): &([u8; 32], String, OffsetDateTime),
+) -> Result<Option<Found>, Error> {
+    let found = sqlx::query!(
+        "SELECT id, role FROM invitations
+         WHERE token_hash = $1 AND email_key = $2 AND expires_at > $3
+           AND accepted_at IS NULL AND revoked_at IS NULL",
+        &hash[..],
+        email_key,
+        now,
+    );
+    let found = found.fetch_optional(conn).await?;
+    Ok(found.map(|row| Found {
+        id: row.id,
+        role: role_from_word(&row.role),
+    }))
+}
+
+struct NewAccount {
+    account: Account,
+    email_key: String,
+    password: StoredPassword,
+    invitation: Uuid,
+    token_hash: [u8; 32],
+    at: OffsetDateTime,
+    audit: AuditEntry,
+}
+
+async fn insert(conn: &mut PgConnection, new: &NewAccount) -> Result<Account, Error> {
+    let id = new.account.id.uuid();
+    sqlx::query!(
+        "INSERT INTO users (id, email, email_key, password_hash, pepper_key_id, role, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (id) DO NOTHING",
+        id,
+        new.account.email,
+        new.email_key,
+        new.password.hash,
+        new.password.pepper_key_id,
+        new.account.role.word(),
+        new.at,
+    )
+    .execute(&mut *conn)
+    .await
+    .map_err(account_exists)?;
+    // The link may have been replaced or taken back since it was looked at.
+    let accepted = sqlx::query!(
+        "UPDATE invitations SET accepted_at = $3, user_id = $4
+         WHERE id = $1 AND token_hash = $2 AND revoked_at IS NULL
+           AND (accepted_at IS NULL OR user_id = $4)",
+        new.invitation,
+        &new.token_hash[..],
+        new.at,
+        id,
+    )
+    .execute(&mut *conn)
+    .await?;
+    if accepted.rows_affected() == 0 {
+        return Err(Error::CodeInvalid);
+    }
+    store::audit(conn, &new.audit).await?;
+    Ok(new.account.clone())
+}
+
+fn account_exists(error: sqlx::Error) -> Error {
+    let error = db::DbError::from(error);
+    match error.constraint() {
+        Some("users_email_key_unique") => Error::AccountExists,
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,209 @@
+//! What several operations do to sessions: open one, end one, end all of an account.
+
+use base::{Sources, UserId};
+use db::DbError;
+use serde_json::json;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        Account,
+        session::{SESSION_TTL, shown_client, shown_network},
+    },
+    store::{self, AuditEntry, role_from_word},
+    tokens::SignedIn,
+};
+
+/// Why a session ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Logout,
+    /// Its owner or a superadmin ended it.
+    Revoked,
+    /// A refresh token came twice.
+    Reuse,
+}
+
+impl Ending {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Revoked => "revoked",
+            Self::Reuse => "reuse",
+        }
+    }
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::Logout => "session.closed",
+            Self::Revoked => "session.revoked",
+            Self::Reuse => "session.reuse_detected",
+        }
+    }
+}
+
+/// A session that is to be opened for somebody who has proven who they are.
+pub(crate) struct NewSession {
+    id: Uuid,
+    user_id: UserId,
+    /// The hash that was verified: another one by now is another password.
+    password_hash: String,
+    refresh_token_hash: [u8; 32],
+    created_at: OffsetDateTime,
+    network: Option<String>,
+    user_agent: Option<String>,
+    audit: AuditEntry,
+}
+
+/// Where somebody signs in from.
+pub(crate) struct Origin<'a> {
+    pub(crate) network: &'a str,
+    pub(crate) user_agent: &'a str,
+}
+
+impl NewSession {
+    pub(crate) fn new(
+        sources: &Sources,
+        (user_id, password_hash): (UserId, String),
+        refresh_token: &str,
+        origin: &Origin<'_>,
+    ) -> Self {
+        let id = sources.uuid_v7();
+        let audit = AuditEntry::new(sources, Some(user_id), "session.opened", ("session", id));
+        Self {
+            id,
+            user_id,
+            password_hash,
+            refresh_token_hash: base::digest(refresh_token.as_bytes()),
+            created_at: sources.now(),
+            network: shown_network(origin.network),
+            user_agent: shown_client(origin.user_agent),
+            audit: audit.after(json!({"user_id": user_id})),
+        }
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub(crate) fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
+    pub(crate) fn created_at(&self) -> OffsetDateTime {
+        self.created_at
+    }
+}
+
+/// None where the account was disabled, or got another password, since it was looked at. The id is made
+/// before the transaction, so a repeat finds the row instead of adding one.
+pub(crate) async fn open(
+    conn: &mut PgConnection,
+    new: &NewSession,
+) -> Result<Option<SignedIn>, DbError> {
+    // Whoever changes the account waits, or has changed it.
+    let user = sqlx::query!(
+        "SELECT email, role, token_generation FROM users
+         WHERE id = $1 AND status = 'active' AND password_hash = $2 FOR SHARE",
+        new.user_id.uuid(),
+        new.password_hash,
+    );
+    let Some(user) = user.fetch_optional(&mut *conn).await? else {
+        return Ok(None);
+    };
+    let expires_at = new.created_at + SESSION_TTL;
+    sqlx::query!(
+        "INSERT INTO sessions
+             (id, user_id, created_at, last_used_at, expires_at, network, user_agent)
+         VALUES ($1, $2, $3, $3, $4, $5, $6)
+         ON CONFLICT (id) DO NOTHING",
+        new.id,
+        new.user_id.uuid(),
+        new.created_at,
+        expires_at,
+        new.network,
+        new.user_agent,
+    )
+    .execute(&mut *conn)
+    .await?;
+    insert_token(conn, (new.id, &new.refresh_token_hash), new.created_at).await?;
+    store::audit(conn, &new.audit).await?;
+    Ok(Some(SignedIn {
+        account: Account {
+            id: new.user_id,
+            email: user.email,
+            role: role_from_word(&user.role),
+        },
+        generation: user.token_generation,
+        session_id: new.id,
+        session_expires_at: expires_at,
+    }))
+}
+
+/// The one good refresh token of a session from now on.
+pub(crate) async fn insert_token(
+    conn: &mut PgConnection,
+    (session_id, hash): (Uuid, &[u8; 32]),
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO refresh_tokens (token_hash, session_id, issued_at) VALUES ($1, $2, $3)
+         ON CONFLICT (token_hash) DO NOTHING",
+        &hash[..],
+        session_id,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The end of a session. Made before the transaction, because that may run twice.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    because: Ending,
+    at: OffsetDateTime,
+    audit: AuditEntry,
+}
+
+impl End {
+    pub(crate) fn new(sources: &Sources, because: Ending) -> Self {
+        let nobody_yet = ("session", Uuid::nil());
+        Self {
+            because,
+            at: sources.now(),
+            audit: AuditEntry::new(sources, None, because.action(), nobody_yet),
+        }
+    }
+}
+
+/// Ends a session that is still open; its access tokens die with it. False where it had ended before.
+pub(crate) async fn end(
+    conn: &mut PgConnection,
+    end: &End,
+    (session_id, owner): (Uuid, UserId),
+    actor: Option<UserId>,
+) -> Result<bool, DbError> {
+    let ended = sqlx::query!(
+        "UPDATE sessions SET revoked_at = $2, revoked_because = $3
+         WHERE id = $1 AND revoked_at IS NULL",
+        session_id,
+        end.at,
+        end.because.word(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let audit = AuditEntry {
+        actor,
+        object_id: session_id,
+        after: json!({"user_id": owner}),
+        ..end.audit.clone()
+    };
+    store::audit(conn, &audit).await?;
+    Ok(true)
+}

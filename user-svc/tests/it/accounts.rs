@@ -1,0 +1,268 @@
+//! What superadmins do about accounts, and what their owners do.
+
+use std::time::Duration;
+
+use kit::{ErrorReason, Failure};
+use proto::user::{
+    Account, AccountStatus, ChangePasswordRequest, InviteAdminRequest, ListAccountsRequest, Role,
+    UpdateAccountRequest,
+};
+use testkit::eventually;
+
+use crate::harness::{EMAIL, PASSWORD, Service, as_admin, check_invariants, founded, told};
+
+const GRACE: &str = "grace@example.org";
+const NEW_PASSWORD: &str = "another horse battery";
+const PROMISED: Duration = Duration::from_secs(5);
+
+async fn update(
+    service: &Service,
+    token: &str,
+    user_id: &str,
+    (role, status): (Role, AccountStatus),
+) -> Result<Account, Failure> {
+    let request = UpdateAccountRequest {
+        user_id: user_id.to_owned(),
+        role: role.into(),
+        status: status.into(),
+        note: "they left".to_owned(),
+    };
+    let answer = service
+        .accounts()
+        .update_account(as_admin(token, request))
+        .await;
+    told(answer).map(|answer| answer.account.unwrap())
+}
+
+async fn change(service: &Service, token: &str, from: &str, to: &str) -> Result<(), Failure> {
+    let request = ChangePasswordRequest {
+        current_password: from.to_owned(),
+        new_password: to.to_owned(),
+        network: String::new(),
+    };
+    told(
+        service
+            .sessions()
+            .change_password(as_admin(token, request))
+            .await,
+    )
+    .map(drop)
+}
+
+async fn list(
+    service: &Service,
+    token: &str,
+    page_token: &str,
+) -> Result<(Vec<Account>, String), Failure> {
+    let request = ListAccountsRequest {
+        page_size: 2,
+        page_token: page_token.to_owned(),
+    };
+    let answer = service
+        .accounts()
+        .list_accounts(as_admin(token, request))
+        .await;
+    told(answer).map(|answer| (answer.accounts, answer.next_page_token))
+}
+
+#[tokio::test]
+async fn accounts_are_for_superadmins() {
+    let (db, service) = founded().await;
+    let grace = service.admin(&db, GRACE, Role::Admin).await;
+    let token = service.token(GRACE, PASSWORD).await;
+    let invite = InviteAdminRequest {
+        email: "eve@example.org".to_owned(),
+        role: Role::Superadmin.into(),
+        locale: String::new(),
+    };
+    let refusals = [
+        list(&service, &token, "").await.unwrap_err(),
+        told(
+            service
+                .accounts()
+                .invite_admin(as_admin(&token, invite))
+                .await,
+        )
+        .unwrap_err(),
+        update(
+            &service,
+            &token,
+            &grace.id,
+            (Role::Superadmin, AccountStatus::Active),
+        )
+        .await
+        .unwrap_err(),
+    ];
+    for refused in refusals {
+        assert_eq!(refused.reason, ErrorReason::PermissionDenied);
+    }
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let founder_id = service.get_me(&founder).await.unwrap().id;
+    let foreign = service
+        .list_sessions(&token, &founder_id)
+        .await
+        .unwrap_err();
+    let absent = service.list_sessions(&token, "nobody").await.unwrap_err();
+    assert_eq!(format!("{foreign:?}"), format!("{absent:?}"));
+    assert_eq!(
+        service
+            .list_sessions(&founder, &grace.id)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn accounts_are_listed_in_pages() {
+    let (db, service) = founded().await;
+    for email in [GRACE, "eve@example.org"] {
+        service.admin(&db, email, Role::Admin).await;
+    }
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let (first, next) = list(&service, &founder, "").await.unwrap();
+    let (second, end) = list(&service, &founder, &next).await.unwrap();
+    assert_eq!((first.len(), second.len(), end.as_str()), (2, 1, ""));
+    let emails: Vec<String> = first
+        .iter()
+        .chain(&second)
+        .map(|one| one.user.clone().unwrap().email)
+        .collect();
+    assert_eq!(emails, ["Ada@example.org", GRACE, "eve@example.org"]);
+    assert!(first[0].last_seen_at.is_some() && first[1].last_seen_at.is_none());
+    let refused = list(&service, &founder, "nonsense").await.unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::InvalidRequest);
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn a_role_that_is_taken_away_ends_within_seconds() {
+    let (db, service) = founded().await;
+    let grace = service.admin(&db, GRACE, Role::Superadmin).await;
+    let hers = service.login(GRACE, PASSWORD).await.unwrap();
+    list(&service, &hers.access_token, "").await.unwrap();
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let changed = update(
+        &service,
+        &founder,
+        &grace.id,
+        (Role::Admin, AccountStatus::Unspecified),
+    );
+    assert_eq!(changed.await.unwrap().user.unwrap().role(), Role::Admin);
+    eventually("the token is refused", PROMISED, || async {
+        list(&service, &hers.access_token, "").await.err()
+    })
+    .await;
+    // She stays signed in, as what she is now.
+    let next = service.refresh(&hers.refresh_token).await.unwrap();
+    assert_eq!(next.user.unwrap().role(), Role::Admin);
+    service.get_me(&next.access_token).await.unwrap();
+    let refused = list(&service, &next.access_token, "").await.unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::PermissionDenied);
+    let (before, after): (serde_json::Value, serde_json::Value) =
+        sqlx::query_as("SELECT before, after FROM audit_log WHERE action = 'user.changed'")
+            .fetch_one(&mut db.connect().await)
+            .await
+            .unwrap();
+    assert_eq!(
+        (&before["role"], &after["role"]),
+        (&"superadmin".into(), &"admin".into())
+    );
+    assert_eq!(after["note"], "they left");
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn a_disabled_account_is_out_and_can_come_back() {
+    let (db, service) = founded().await;
+    let grace = service.admin(&db, GRACE, Role::Admin).await;
+    let hers = service.login(GRACE, PASSWORD).await.unwrap();
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let off = (Role::Unspecified, AccountStatus::Disabled);
+    for _ in 0..2 {
+        let changed = update(&service, &founder, &grace.id, off).await.unwrap();
+        assert_eq!(changed.status(), AccountStatus::Disabled);
+    }
+    eventually("the token is refused", PROMISED, || async {
+        service.get_me(&hers.access_token).await.err()
+    })
+    .await;
+    assert!(service.refresh(&hers.refresh_token).await.is_err());
+    let refused = service.login(GRACE, PASSWORD).await.unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::InvalidCredentials);
+    let on = (Role::Unspecified, AccountStatus::Active);
+    update(&service, &founder, &grace.id, on).await.unwrap();
+    let back = service.token(GRACE, PASSWORD).await;
+    service.get_me(&back).await.unwrap();
+    // What was ended stays ended.
+    assert!(service.refresh(&hers.refresh_token).await.is_err());
+    let changes: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM audit_log WHERE action = 'user.changed'")
+            .fetch_one(&mut db.connect().await)
+            .await
+            .unwrap();
+    assert_eq!(changes, 2);
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn one_superadmin_always_stays() {
+    let (db, service) = founded().await;
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let founder_id = service.get_me(&founder).await.unwrap().id;
+    for less in [
+        (Role::Admin, AccountStatus::Unspecified),
+        (Role::Unspecified, AccountStatus::Disabled),
+    ] {
+        let refused = update(&service, &founder, &founder_id, less)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::LastSuperadmin);
+    }
+    // Two who take each other's rights at the same moment: one is too late.
+    let grace = service.admin(&db, GRACE, Role::Superadmin).await;
+    let hers = service.token(GRACE, PASSWORD).await;
+    let less = (Role::Admin, AccountStatus::Unspecified);
+    let (one, other) = tokio::join!(
+        update(&service, &founder, &grace.id, less),
+        update(&service, &hers, &founder_id, less),
+    );
+    assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM users WHERE role = 'superadmin'")
+        .fetch_one(&mut db.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(left, 1);
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_the_other_sessions() {
+    let (db, service) = founded().await;
+    let here = service.login(EMAIL, PASSWORD).await.unwrap();
+    let there = service.login(EMAIL, PASSWORD).await.unwrap();
+    let wrong = change(&service, &here.access_token, "wrong", NEW_PASSWORD).await;
+    assert_eq!(wrong.unwrap_err().reason, ErrorReason::InvalidCredentials);
+    let easy = change(&service, &here.access_token, PASSWORD, "passwordpassword").await;
+    assert_eq!(easy.unwrap_err().fields[0].field, "new_password");
+    change(&service, &here.access_token, PASSWORD, NEW_PASSWORD)
+        .await
+        .unwrap();
+    service.refresh(&here.refresh_token).await.unwrap();
+    assert!(service.refresh(&there.refresh_token).await.is_err());
+    eventually("the other token is refused", PROMISED, || async {
+        service.get_me(&there.access_token).await.err()
+    })
+    .await;
+    assert!(service.login(EMAIL, PASSWORD).await.is_err());
+    service.login(EMAIL, NEW_PASSWORD).await.unwrap();
+    service.stop().await;
+    check_invariants(&db).await;
+}
