@@ -52,6 +52,28 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Images, compose, Kubernetes, alerts and dashboards, as far as no container engine and no cluster is needed.
+k8s-check:
+    .ci/k8s-check
+
+# The pods of the overlay `dev` as processes with the settings, secrets and probes of their manifests. Linux, as root.
+k8s-drill:
+    cargo build --bin gateway --bin user-svc --bin ticket-svc --bin payment-svc --bin notify-svc
+    .ci/deploy-tools
+    .tools/deploy/bin/python dev/deploy/drill.py
+
+# All images, from one build (needs docker buildx). `REGISTRY` and `VERSION` name them.
+images *args:
+    docker buildx bake {{ args }}
+
+# What each program is made of, as CycloneDX: target/sbom/.
+sbom:
+    .ci/sbom
+
+# What the next release would say; `just changelog --release 1.2.3` writes it into CHANGELOG.md.
+changelog *args:
+    .ci/changelog {{ args }}
+
 # Format Rust and contracts.
 fmt: tools
     cargo fmt --all
@@ -88,7 +110,7 @@ fuzz-api *examples:
     .ci/fuzz-api {{ examples }}
 
 # Everything that must be true of a commit.
-ci: tidy lint test proto sqlx-check deny fuzz-api
+ci: tidy k8s-check lint test proto sqlx-check deny fuzz-api
 
 # Install the pinned tools into .tools/ (buf, just), by hash.
 tools:

@@ -60,6 +60,8 @@ pub struct Config {
 pub enum Command {
     /// Start everything (the default).
     Run,
+    /// Print the completions of this command line, for a shell to read.
+    Completions { shell: clap_complete::Shell },
     /// Delete the data folder: every event, order and mail. A server of your own is left alone.
     Reset {
         /// Do not ask.

@@ -9,6 +9,7 @@ mod keys;
 mod mesh;
 mod reset;
 mod run;
+mod shells;
 
 pub use certs::{Arguments as CertsArguments, certs};
 pub use config::{Command, Config};
@@ -17,3 +18,4 @@ pub use keys::{Keys, OPERATOR_CREDENTIAL};
 pub use mesh::{Databases, Mesh, MeshConfig};
 pub use reset::reset;
 pub use run::run;
+pub use shells::completions;

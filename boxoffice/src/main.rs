@@ -14,6 +14,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     kit::init_logs();
     match &config.command {
         None | Some(Command::Run) => run(&config, Shutdown::on_signals()?).await?,
+        Some(Command::Completions { shell }) => boxoffice::completions(*shell)?,
         Some(Command::Reset { yes }) => reset(&config, *yes)?,
         Some(Command::Certs(arguments)) => certs(arguments, &Sources::system())?,
         Some(Command::Doctor(arguments)) => return Ok(doctor(&config, arguments).await),

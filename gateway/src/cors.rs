@@ -51,10 +51,6 @@ fn origin(text: &str) -> Option<HeaderValue> {
 
 impl Cors {
     /// The request comes from a site of the list.
-    pub fn allows(&self, headers: &HeaderMap) -> bool {
-        self.allowed(headers).is_some()
-    }
-
     fn allowed(&self, headers: &HeaderMap) -> Option<&HeaderValue> {
         let origin = headers.get(header::ORIGIN)?;
         self.0.iter().find(|known| *known == origin)

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use http::{HeaderMap, HeaderName, Method, header};
 use kit::{Code, ErrorReason, Failure};
 
-use crate::{app::App, observe::route_of, problem::Problem};
+use crate::{app::App, cors::Sharing, observe::route_of, problem::Problem};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What is proven by a signature or by the path, and comes from elsewhere by its nature.
@@ -21,7 +21,9 @@ pub fn check(app: &App, request: &Request) -> Result<(), Problem> {
         return Ok(());
     }
     let headers = request.headers();
-    if comes_from_here(app, headers) || app.cors.allows(headers) {
+    // Another site's script may call where no cookie of ours counts.
+    let shared = matches!(app.cors.of(request), Sharing::With(_));
+    if shared || comes_from_here(app, headers) {
         return Ok(());
     }
     Err(refusal("This was sent by a page of another site."))

@@ -86,6 +86,8 @@ impl Server {
     pub async fn serve(self, shutdown: Shutdown) -> anyhow::Result<()> {
         tracing::info!(service = "gateway", addr = %self.addr, "serving");
         let drain = Shutdown::new();
+        let closing = self.closing.clone();
+        let _counted = kit::telemetry::ready_when(move || !closing.has_begun());
         let serving = listen::serve(self.listener, self.limits, self.router, drain.token());
         let ending = async {
             shutdown.begun().await;

@@ -27,7 +27,8 @@ pub(crate) async fn set_password(
     Ok(set.execute(conn).await?.rows_affected() == 1)
 }
 
-/// Ends the open sessions of an account, but for one. How many they were.
+/// Ends the open sessions of an account, but for one, and its API keys: whoever must be kept out could have made
+/// some. How many sessions they were.
 pub(crate) async fn end_sessions(
     conn: &mut PgConnection,
     (of, but): (UserId, Option<Uuid>),
@@ -43,7 +44,15 @@ pub(crate) async fn end_sessions(
         at,
         because,
     );
-    Ok(ended.execute(conn).await?.rows_affected())
+    let ended = ended.execute(&mut *conn).await?.rows_affected();
+    sqlx::query!(
+        "UPDATE api_keys SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
+        of.uuid(),
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(ended)
 }
 
 /// Links to choose a password that are still about lead nowhere from now on.

@@ -286,6 +286,8 @@ impl Server {
             .layer(self.access)
             .layer(self.guard)
             .service(self.routes);
+        let reasons = self.readiness.reasons.clone();
+        let _counted = telemetry::ready_when(move || reasons.are_none());
         let serving = listen::serve(self.listener, self.limits, calls, shutdown.token());
         let closing = async {
             shutdown.begun().await;

@@ -18,6 +18,8 @@ pub const UNREADY_HEADER: &str = "x-boxoffice-unready";
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// Until everything has been asked for the first time.
+const STARTING: &str = "starting";
 const SHUTTING_DOWN: &str = "shutting down";
 
 /// Asks one thing that the service depends on.
@@ -44,6 +46,11 @@ impl Check {
 pub struct Reasons(Arc<RwLock<Vec<&'static str>>>);
 
 impl Reasons {
+    pub fn are_none(&self) -> bool {
+        let reasons = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        reasons.is_empty()
+    }
+
     fn replace(&self, reasons: Vec<&'static str>) -> bool {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *known != reasons;
@@ -89,6 +96,7 @@ impl Readiness {
     /// Not ready before the first round.
     pub async fn begin(&self) {
         self.set(ServingStatus::NotServing).await;
+        self.reasons.replace(vec![STARTING]);
     }
 
     async fn tell(&self, reasons: Vec<&'static str>) {

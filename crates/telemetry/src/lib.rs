@@ -2,6 +2,7 @@
 //! hold up a call: what cannot be exported is dropped.
 
 mod export;
+mod health;
 mod logs;
 mod push;
 mod recorder;
@@ -22,6 +23,7 @@ use tokio::runtime::{self, Runtime};
 use tokio_util::sync::CancellationToken;
 
 pub use export::spans;
+pub use health::{Counted, ready_when};
 pub use logs::init_logs;
 pub use settings::Settings;
 pub use span::{Kind, Span};

@@ -1,4 +1,5 @@
-//! Metrics as Prometheus text, on a port of their own that is never the public one.
+//! Metrics as Prometheus text, and whether the process is alive and ready, on a port of their own that is never the
+//! public one.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -10,6 +11,8 @@ use metrics_exporter_prometheus::{
 };
 use tokio::net::TcpListener;
 use tokio_util::{bytes::Bytes, sync::CancellationToken};
+
+use crate::health;
 
 /// From a cached page to the longest deadline of a call.
 pub(crate) const BUCKETS_SECS: [f64; 12] = [
@@ -64,6 +67,10 @@ async fn serve(listener: TcpListener, metrics: PrometheusHandle, stop: Cancellat
 fn answer(path: &str, metrics: &PrometheusHandle) -> Response<Full<Bytes>> {
     let (status, text) = match path {
         "/metrics" => (StatusCode::OK, metrics.render()),
+        // Asks nothing: who answers is alive.
+        "/livez" => (StatusCode::OK, "alive\n".to_owned()),
+        "/readyz" if health::is_ready() => (StatusCode::OK, "ready\n".to_owned()),
+        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
         _ => (
             StatusCode::NOT_FOUND,
             "The metrics are at /metrics.\n".to_owned(),

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 /// `OTEL_EXPORTER_OTLP_HEADERS`, `_TIMEOUT` and `_COMPRESSION`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
-    /// Where metrics are served, as Prometheus text under /metrics; for a private network. Unset:
-    /// nowhere.
+    /// Where metrics are served, as Prometheus text under /metrics; for a private network. /livez
+    /// and /readyz beside them say whether the process is alive and ready. Unset: nowhere.
     #[arg(long, env)]
     pub metrics_addr: Option<SocketAddr>,
 

@@ -158,7 +158,7 @@ pub fn rewritten(page: &str, routes: &BTreeSet<String>) -> String {
         .collect();
     for route in routes {
         if rows.iter().all(|(row, _)| row != route) {
-            let cells = vec![UNDECIDED; ROUTE_CELLS].join(" | ");
+            let cells = [UNDECIDED; ROUTE_CELLS].join(" | ");
             lines.insert(place_of(route, &lines), format!("| `{route}` | {cells} |"));
         }
     }

@@ -138,6 +138,13 @@ async fn a_friend_s_script_cannot_use_a_cookie() {
             .header("origin", FRIEND)
             .header("sec-fetch-site", "cross-site");
         assert_eq!(change.send().await.unwrap().status(), 401);
+        // The shop's forms are not for other sites, whose browser would send the cookies along.
+        let form = edge
+            .request(Method::POST, &format!("/checkout/{HOLD}/release"))
+            .header("cookie", format!("hold_{HOLD}={HOLD_SECRET}"))
+            .header("origin", FRIEND)
+            .header("sec-fetch-site", "same-site");
+        assert_eq!(form.send().await.unwrap().status(), 403);
     })
     .await;
 }

@@ -178,6 +178,14 @@ async fn an_invitation_dies_by_time_by_another_and_by_hand() {
     let refused = register(&service, &good, GRACE).await.unwrap_err();
     assert_eq!(refused.reason, ErrorReason::CodeInvalid);
     let (_, old) = send().await;
+    // Whoever has lost the right to invite has taken the invitation along.
+    let mut conn = db.connect().await;
+    let demote = sqlx::query("UPDATE users SET role = 'admin'");
+    demote.execute(&mut conn).await.unwrap();
+    let refused = register(&service, &old, GRACE).await.unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::CodeInvalid);
+    let back = sqlx::query("UPDATE users SET role = 'superadmin'");
+    back.execute(&mut conn).await.unwrap();
     clock.advance(time::Duration::days(7));
     let refused = register(&service, &old, GRACE).await.unwrap_err();
     assert_eq!(refused.reason, ErrorReason::CodeInvalid);
@@ -307,7 +315,17 @@ async fn a_reset_changes_the_password_and_ends_every_session() {
         assert_eq!(refused.reason, ErrorReason::InvalidRequest);
         assert_eq!(refused.fields[0].field, "password");
     }
+    // Whoever knew the old password may have made one.
+    let key =
+        "INSERT INTO api_keys (id, user_id, name, secret_hash, scopes, created_at, expires_at)
+               SELECT gen_random_uuid(), id, 'a script', sha256('x'), '{orders:read}', now(),
+                   now() + interval '1 day' FROM users";
+    let mut conn = db.connect().await;
+    sqlx::query(key).execute(&mut conn).await.unwrap();
+    let alive = "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL";
+    assert_eq!(count(&db, alive).await, 1);
     reset(&service, &links[0], NEW_PASSWORD).await.unwrap();
+    assert_eq!(count(&db, alive).await, 0);
     for used in &links {
         let refused = reset(&service, used, PASSWORD).await.unwrap_err();
         assert_eq!(refused.reason, ErrorReason::CodeInvalid);

@@ -259,6 +259,10 @@ async fn it_is_removed_by_its_owner_and_reset_by_a_superadmin() {
     let absent = as_admin(&founder, reset("0190b6a2-7c1e-7000-8000-000000000009"));
     let refused = told(world.service.accounts().reset_second_factor(absent).await).unwrap_err();
     assert_eq!(refused.reason, ErrorReason::NotFound);
+    let me = world.service.get_me(&founder).await.unwrap();
+    let own = as_admin(&founder, reset(&me.id));
+    let refused = told(world.service.accounts().reset_second_factor(own).await).unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::InvalidRequest);
     let request = as_admin(&founder, reset(&grace.id));
     told(world.service.accounts().reset_second_factor(request).await).unwrap();
     world.login(GRACE, "").await.unwrap();

@@ -201,6 +201,32 @@ async fn metrics_are_text_at_one_path() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_is_ready_once_all_its_members_are() {
+    let _turn = turn().await;
+    let settings = Settings {
+        metrics_addr: Some(([127, 0, 0, 1], 0).into()),
+        ..Settings::default()
+    };
+    let telemetry = init("a-service", &settings);
+    let addr = telemetry.metrics_addr().unwrap();
+    let status = async |path: &str| {
+        let answer = reqwest::get(format!("http://{addr}{path}")).await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!(status("/livez").await, 200);
+    assert_eq!(status("/readyz").await, 503, "nobody serves yet");
+    let first = telemetry::ready_when(|| true);
+    assert_eq!(status("/readyz").await, 200);
+    let second = telemetry::ready_when(|| false);
+    assert_eq!(status("/readyz").await, 503, "one of two is not ready");
+    assert_eq!(status("/livez").await, 200);
+    drop(second);
+    assert_eq!(status("/readyz").await, 200);
+    drop(first);
+    assert_eq!(status("/readyz").await, 503, "nobody serves any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_sent_as_well_as_served() {
     let _turn = turn().await;
     let collector = OtlpReceiver::start().await;

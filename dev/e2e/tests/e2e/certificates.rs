@@ -65,7 +65,11 @@ async fn a_purchase_over_mutual_tls_before_and_after_a_renewal() {
         assert_eq!(status, StatusCode::NOT_FOUND);
     }
     let addr = office.mesh.lock().await.addr(Peer::Ticket);
-    let answer = office.client.post(format!("http://{addr}{inside}")).send().await;
+    let answer = office
+        .client
+        .post(format!("http://{addr}{inside}"))
+        .send()
+        .await;
     assert!(answer.is_err(), "{answer:?}");
 
     // Renewed, and one member comes again: the others meet it with what is in their folders now.

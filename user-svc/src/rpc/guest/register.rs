@@ -94,7 +94,9 @@ async fn find(
     let found = sqlx::query!(
         "SELECT id, role FROM invitations
          WHERE token_hash = $1 AND email_key = $2 AND expires_at > $3
-           AND accepted_at IS NULL AND revoked_at IS NULL",
+           AND accepted_at IS NULL AND revoked_at IS NULL
+           AND EXISTS (SELECT FROM users u WHERE u.id = invited_by
+                         AND (u.status, u.role) = ('active', 'superadmin'))",
         &hash[..],
         email_key,
         now,
@@ -137,7 +139,10 @@ async fn insert(conn: &mut PgConnection, new: &NewAccount) -> Result<Account, Er
     let accepted = sqlx::query!(
         "UPDATE invitations SET accepted_at = $3, user_id = $4
          WHERE id = $1 AND token_hash = $2 AND revoked_at IS NULL
-           AND (accepted_at IS NULL OR user_id = $4)",
+           AND (accepted_at IS NULL OR user_id = $4)
+           -- Nobody gives what they have no more.
+           AND EXISTS (SELECT FROM users u WHERE u.id = invited_by
+                         AND (u.status, u.role) = ('active', 'superadmin'))",
         new.invitation,
         &new.token_hash[..],
         new.at,

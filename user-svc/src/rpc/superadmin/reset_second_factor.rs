@@ -1,5 +1,5 @@
 use base::UserId;
-use kit::{Admin, Failure};
+use kit::{Admin, Failure, FieldProblem};
 use proto::user::{ResetSecondFactorRequest, ResetSecondFactorResponse};
 use sqlx::PgConnection;
 
@@ -19,6 +19,11 @@ pub(crate) async fn reset_second_factor(
 ) -> Result<ResetSecondFactorResponse, Error> {
     let absent = || Error::from(Failure::not_found("account"));
     let id: UserId = request.user_id.parse().map_err(|_| absent())?;
+    if id == admin.id {
+        // Whoever has only the session must not get rid of it.
+        let rule = "must be somebody else's; your own is removed with your password";
+        return Err(Error::Invalid(vec![FieldProblem::new("user_id", rule)]));
+    }
     let object = ("user", id.uuid());
     let action = "user.second_factor_removed";
     let audit = AuditEntry::new(&app.sources, Some(admin.id), action, object);

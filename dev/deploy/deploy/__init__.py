@@ -1,0 +1,1 @@
+"""What is said about running Boxoffice, held against what Boxoffice is."""
