@@ -24,25 +24,34 @@ use crate::{
 /// Of all bodies that are on their way. What is announced does not count, only what has come: to fill
 /// this up takes sending it.
 const UNDER_WAY_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// Of webhooks, which are large and come from anybody: they must not keep a guest's order out.
+const WEBHOOKS_UNDER_WAY_MAX_BYTES: usize = 16 * 1024 * 1024;
 const WEBHOOKS: &str = "/api/v1/webhooks/";
 
 pub struct Arrivals {
     limit_bytes: usize,
     webhook_limit_bytes: usize,
+    bodies: Room,
+    webhooks: Room,
+}
+
+/// For bytes that wait for the rest of their body.
+#[derive(Clone)]
+struct Room {
+    most_bytes: usize,
     under_way: Arc<AtomicUsize>,
 }
 
-/// Bytes that wait for the rest of their body.
 struct Share {
-    under_way: Arc<AtomicUsize>,
+    room: Room,
     bytes: usize,
 }
 
 impl Share {
     fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
-        let before = self.under_way.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.room.under_way.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        if before + bytes <= UNDER_WAY_MAX_BYTES {
+        if before + bytes <= self.room.most_bytes {
             return Ok(());
         }
         let detail = "There is too much to do at the moment. Try again shortly.";
@@ -52,7 +61,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.under_way.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.room.under_way.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -61,7 +70,8 @@ impl Arrivals {
         Self {
             limit_bytes,
             webhook_limit_bytes,
-            under_way: Arc::default(),
+            bodies: Room::of(UNDER_WAY_MAX_BYTES),
+            webhooks: Room::of(WEBHOOKS_UNDER_WAY_MAX_BYTES),
         }
     }
 
@@ -72,10 +82,10 @@ impl Arrivals {
         let Some(route) = route.filter(|_| !reads && !request.body().is_end_stream()) else {
             return Ok(request);
         };
-        let limit = if route.as_str().starts_with(WEBHOOKS) {
-            self.webhook_limit_bytes
+        let (limit, room) = if route.as_str().starts_with(WEBHOOKS) {
+            (self.webhook_limit_bytes, &self.webhooks)
         } else {
-            self.limit_bytes
+            (self.limit_bytes, &self.bodies)
         };
         let announced = request.headers().get(header::CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -83,13 +93,22 @@ impl Arrivals {
             return Err(too_large());
         }
         let (head, body) = request.into_parts();
-        let body = self.collect(body, limit).await?;
+        let body = room.collect(body, limit).await?;
         Ok(Request::from_parts(head, body))
+    }
+}
+
+impl Room {
+    fn of(most_bytes: usize) -> Self {
+        Self {
+            most_bytes,
+            under_way: Arc::default(),
+        }
     }
 
     async fn collect(&self, mut body: Body, limit: usize) -> Result<Body, Problem> {
         let mut share = Share {
-            under_way: self.under_way.clone(),
+            room: self.clone(),
             bytes: 0,
         };
         let mut bytes = BytesMut::new();
@@ -122,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn whole_or_refused_and_nothing_stays_counted() {
-        let arrivals = Arrivals::new(10, 20);
+        let arrivals = Arrivals::new(10, 20).bodies;
         let chunk = || Ok(Bytes::from_static(b"12345"));
         let whole = arrivals.collect(body(vec![chunk(), chunk()]), 10).await;
         let whole = whole.unwrap().collect().await.unwrap().to_bytes();
@@ -139,8 +158,8 @@ mod tests {
 
     #[tokio::test]
     async fn when_too_much_is_under_way_one_more_is_refused() {
-        let arrivals = Arrivals::new(10, 20);
-        let full = UNDER_WAY_MAX_BYTES - 4;
+        let arrivals = Arrivals::new(10, 20).bodies;
+        let full = arrivals.most_bytes - 4;
         arrivals.under_way.store(full, Ordering::Relaxed);
         let one = body(vec![Ok(Bytes::from_static(b"12345"))]);
         let refused = arrivals.collect(one, 10).await.unwrap_err();

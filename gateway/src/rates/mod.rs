@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
-use kit::{Code, ErrorReason, Failure};
+use kit::{Certainty, Code, ErrorReason, Failure};
 
 use crate::{network::NetworkId, observe::route_of, problem::Problem};
 
@@ -20,6 +20,7 @@ use classes::{Class, Paces, class_of};
 /// How long tickets stay set aside, unless ticket-svc is told otherwise.
 const HOLD_PERIOD: Duration = Duration::from_secs(600);
 const MAILS_PERIOD: Duration = Duration::from_secs(3600);
+const ONCE: Pace = Pace::within(1, 1, MAILS_PERIOD);
 
 pub struct Rates {
     /// None: whatever comes is let in.
@@ -115,23 +116,49 @@ impl Rates {
         }
     }
 
-    /// Counts a mail that goes to an address because somebody wrote it into a form. A repeat with the
-    /// same key makes no second one.
-    pub fn mail(&self, address: &str, key: &str) -> Result<(), Problem> {
+    /// What sends a mail to an address because somebody wrote it into a form. A repeat with the same key
+    /// makes no second one, and what was refused made none: wishes that fail must not use up the mails of
+    /// the one whose address it is.
+    pub async fn mailing<T>(
+        &self,
+        (address, key): (&str, &str),
+        causes: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let counted = self.mail(address, key)?;
+        let outcome = causes.await;
+        let refused = |problem: &Problem| problem.0.certainty != Certainty::Unknown;
+        if counted && outcome.as_ref().is_err_and(refused) {
+            self.unmail(address, key);
+        }
+        outcome
+    }
+
+    /// False for a repeat.
+    fn mail(&self, address: &str, key: &str) -> Result<bool, Problem> {
         let Some(pace) = self.mails else {
-            return Ok(());
+            return Ok(false);
         };
         let address = address.trim().to_lowercase();
-        let (now, once) = (Instant::now(), Pace::within(1, 1, MAILS_PERIOD));
+        let now = Instant::now();
         let first = || Subject::Repeats(&address, key);
-        if self.buckets.take(first(), once, 1, now).is_err() {
-            return Ok(());
+        if self.buckets.take(first(), ONCE, 1, now).is_err() {
+            return Ok(false);
         }
         let taken = self.buckets.take(Subject::Mails(&address), pace, 1, now);
         taken.map_err(|wait| {
-            self.buckets.give_back(first(), once, 1);
+            self.buckets.give_back(first(), ONCE, 1);
             too_many("Too much goes to this address. Wait a little.", wait)
-        })
+        })?;
+        Ok(true)
+    }
+
+    fn unmail(&self, address: &str, key: &str) {
+        if let Some(pace) = self.mails {
+            let address = address.trim().to_lowercase();
+            self.buckets.give_back(Subject::Mails(&address), pace, 1);
+            self.buckets
+                .give_back(Subject::Repeats(&address, key), ONCE, 1);
+        }
     }
 }
 

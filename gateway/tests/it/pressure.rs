@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     facts::{ORDER, ORDER_SECRET},
+    guest::new_order,
     harness::{Edge, KEY, edge, edge_with, refusal},
 };
 
@@ -104,6 +105,46 @@ async fn bodies_that_do_not_come_keep_nobody_out() {
                 begun.elapsed()
             );
         }
+        drop(slow);
+    })
+    .await;
+}
+
+/// The beginning of a report. It may be refused.
+async fn begin_a_report(edge: &Edge, bytes: usize) -> TcpStream {
+    let head =
+        "POST /api/v1/webhooks/sandbox HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n";
+    let mut stream = TcpStream::connect(host(edge)).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    drop(stream.write_all(&vec![b' '; bytes]).await);
+    stream
+}
+
+#[tokio::test]
+async fn reports_that_do_not_come_keep_no_order_out() {
+    edge(async |edge| {
+        let mut slow = Vec::new();
+        // Until not even a small one has room.
+        for (reports, bytes) in [
+            (80, 999_999),
+            (16, 99_999),
+            (16, 9_999),
+            (16, 999),
+            (16, 99),
+        ] {
+            for _ in 0..reports {
+                slow.push(begin_a_report(edge, bytes).await);
+            }
+        }
+        eventually("no more are taken", PATIENCE, async || {
+            let report = edge
+                .post("/api/v1/webhooks/sandbox")
+                .body(vec![b' '; 900_000]);
+            (report.send().await.ok()?.status() == 503).then_some(())
+        })
+        .await;
+        let order = edge.post("/api/v1/orders").json(&new_order());
+        assert_eq!(order.send().await.unwrap().status(), 201);
         drop(slow);
     })
     .await;

@@ -1,5 +1,6 @@
 //! One network cannot ask as often as it likes, nor keep all tickets, nor fill a mailbox.
 
+use kit::Failure;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
@@ -162,6 +163,12 @@ async fn place(edge: &Edge, email: &str, number: u32) -> u16 {
 async fn strangers_cannot_fill_a_mailbox() {
     let few = |config: &mut gateway::Config| config.mails_per_address_max = 2;
     edge_with(few, async |edge| {
+        // What was refused has sent nothing, so nobody is kept from buying by another's made-up orders.
+        edge.stub.fail(|| Failure::not_found("hold").into());
+        for number in 0..5 {
+            assert_eq!(place(edge, "ada@example.org", number).await, 404);
+        }
+        edge.stub.work_again();
         assert_eq!(place(edge, "ada@example.org", 1).await, 201);
         // A repeat makes no second mail.
         assert_eq!(place(edge, "ada@example.org", 1).await, 201);

@@ -64,7 +64,7 @@ pub async fn correct(
     correction: AddressCorrection,
     key: &str,
 ) -> Result<CorrectedOrder, Problem> {
-    app.rates.mail(&correction.email, key)?;
+    let email = correction.email.clone();
     let request = CorrectAddressRequest {
         order_id: access.id.to_string(),
         secret: access.secret,
@@ -72,8 +72,11 @@ pub async fn correct(
         email: correction.email,
         idempotency_key: key.to_owned(),
     };
-    let corrected = app.upstreams.desk().correct_address(request).await?;
-    let corrected = corrected.into_inner();
+    let correcting = async {
+        let corrected = app.upstreams.desk().correct_address(request).await?;
+        Ok(corrected.into_inner())
+    };
+    let corrected = app.rates.mailing((&email, key), correcting).await?;
     let order: Order = corrected.order.ok_or_else(|| broken("order"))?.try_into()?;
     let secret = corrected.secret;
     Ok(CorrectedOrder {

@@ -67,7 +67,7 @@ pub async fn place_order(
 }
 
 pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, Problem> {
-    app.rates.mail(&new.email, key)?;
+    let email = new.email.clone();
     let request = PlaceOrderRequest {
         hold_id: new.hold_id,
         hold_secret: new.hold_secret,
@@ -86,11 +86,12 @@ pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, P
         preparing,
         purchase_proof,
     } = app
-        .upstreams
-        .orders()
-        .place_order(request)
-        .await?
-        .into_inner();
+        .rates
+        .mailing((&email, key), async {
+            let placed = app.upstreams.orders().place_order(request).await?;
+            Ok(placed.into_inner())
+        })
+        .await?;
     let mut order: Order = order.ok_or_else(|| broken("order"))?.try_into()?;
     if preparing {
         order.mark_preparing();

@@ -59,7 +59,7 @@ pub async fn transfer(
     holder: NewHolder,
     key: &str,
 ) -> Result<Order, Problem> {
-    app.rates.mail(&holder.email, key)?;
+    let email = holder.email.clone();
     let request = TransferTicketRequest {
         order_id: access.access.id.to_string(),
         secret: access.access.secret,
@@ -69,7 +69,10 @@ pub async fn transfer(
         locale: holder.locale.unwrap_or_default(),
         idempotency_key: key.to_owned(),
     };
-    let transferred = app.upstreams.desk().transfer_ticket(request).await?;
-    let order = transferred.into_inner().order;
+    let handing_on = async {
+        let transferred = app.upstreams.desk().transfer_ticket(request).await?;
+        Ok(transferred.into_inner().order)
+    };
+    let order = app.rates.mailing((&email, key), handing_on).await?;
     Ok(order.ok_or_else(|| broken("order"))?.try_into()?)
 }
