@@ -1,7 +1,10 @@
 //! What every verifier of tokens must know, as of the last look at the database. One look serves all who
 //! watch.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use auth::{KeySource, KeysUnavailable, RulesStream, TokenRules, VerificationKey};
 use base::{Sources, UserId};
@@ -16,11 +19,13 @@ use crate::domain::session::REVOCATION_TOLD_FOR;
 
 /// What another process of this service has revoked is seen within this time; one's own at once.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Who begins to watch hears the last look, unless it is older: it would be taken for one of now.
+const LOOK_AGE_MAX: Duration = Duration::from_secs(2);
 
 pub(crate) struct Board {
     db: Db,
     sources: Sources,
-    looked: watch::Sender<Option<Arc<TokenRules>>>,
+    looked: watch::Sender<Option<(Instant, Arc<TokenRules>)>>,
     nudge: Arc<Notify>,
 }
 
@@ -38,9 +43,10 @@ impl Board {
         tasks.job("look_at_revocations", LOOK_EVERY, nudge, move || {
             let board = looking.clone();
             async move {
+                let began = Instant::now();
                 let rules = board.look().await?;
                 // Also where nothing changed: who hears nothing knows that nobody looks.
-                board.looked.send_replace(Some(Arc::new(rules)));
+                board.looked.send_replace(Some((began, Arc::new(rules))));
                 Ok(false)
             }
         });
@@ -60,15 +66,16 @@ impl Board {
             .await
     }
 
-    /// The last look, and each one from now on.
+    /// The last look, unless it is old, and each one from now on.
     pub(crate) fn looks(&self) -> impl futures::Stream<Item = Arc<TokenRules>> + Send + use<> {
         let mut looked = self.looked.subscribe();
         looked.mark_changed();
         let looks = stream::unfold(looked, |mut looked| async move {
             looked.changed().await.ok()?;
             // Copied out: the guard must not be held while anything waits.
-            let rules = looked.borrow_and_update().clone();
-            Some((rules, looked))
+            let look = looked.borrow_and_update().clone();
+            let look = look.filter(|(began, _)| began.elapsed() < LOOK_AGE_MAX);
+            Some((look.map(|(_, rules)| rules), looked))
         });
         looks.filter_map(std::future::ready)
     }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use auth::{RemoteKeys, Verifier};
 use base::Sources;
@@ -6,7 +6,7 @@ use kit::{Code, ErrorReason, Failure, VerifyToken};
 use proto::{
     Peer,
     user::{
-        ListKeysRequest, LoginRequest, Role, RotateSigningKeyRequest,
+        ListKeysRequest, LoginRequest, Role, RotateSigningKeyRequest, WatchKeysRequest,
         key_service_client::KeyServiceClient, session_service_client::SessionServiceClient,
     },
 };
@@ -17,7 +17,9 @@ use crate::harness::{
     EMAIL, PASSWORD, Service, as_admin, check_invariants, config, database, founded, told,
 };
 
-const PROMISED: std::time::Duration = std::time::Duration::from_secs(5);
+const PROMISED: Duration = Duration::from_secs(5);
+/// Looks come each second.
+const SILENCE: Duration = Duration::from_millis(1500);
 
 fn verifier(service: &Service, sources: Sources) -> Verifier {
     let keys = RemoteKeys::new(service.channel(Peer::Ticket));
@@ -219,6 +221,33 @@ async fn a_revoked_key_takes_its_tokens_with_it() {
     let hers = service.token("grace@example.org", PASSWORD).await;
     let refused = rotate(&service, &hers, true).await.unwrap_err();
     assert_eq!(refused.reason, ErrorReason::PermissionDenied);
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn what_was_seen_before_is_not_told_as_if_it_were_now() {
+    let (db, service) = founded().await;
+    let watch = async || {
+        let mut keys = KeyServiceClient::new(service.channel(Peer::Gateway));
+        let told = keys.watch_keys(WatchKeysRequest {}).await;
+        told.unwrap().into_inner()
+    };
+    assert!(watch().await.message().await.unwrap().is_some());
+    let rename = async |statement: &'static str| {
+        let mut conn = db.connect().await;
+        sqlx::query(statement).execute(&mut conn).await.unwrap();
+    };
+    rename("ALTER TABLE api_keys RENAME TO away").await;
+    testkit::eventually("nothing is told", PROMISED, || async {
+        let mut told = watch().await;
+        let told = tokio::time::timeout(SILENCE, told.message()).await;
+        told.is_err().then_some(())
+    })
+    .await;
+    let mut told = watch().await;
+    rename("ALTER TABLE away RENAME TO api_keys").await;
+    assert!(told.message().await.unwrap().is_some());
     service.stop().await;
     check_invariants(&db).await;
 }
