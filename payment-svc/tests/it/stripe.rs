@@ -289,6 +289,20 @@ async fn another_amount_is_quarantined() {
     shop.stripe.tamper(&session, 100);
     shop.stripe.pay(&session).unwrap();
     shop.world.until(&placed, OrderStatus::Mismatch).await;
+    // The event alone stops the order; what came is asked for afterwards.
+    eventually(
+        "the money in our books",
+        Duration::from_secs(20),
+        || async {
+            let captured: i64 =
+                sqlx::query_scalar("SELECT sum(captured_minor)::bigint FROM payment_attempts")
+                    .fetch_one(&shop.world.pool)
+                    .await
+                    .unwrap();
+            (captured == 100).then_some(())
+        },
+    )
+    .await;
     assert_eq!(shop.world.tickets.books().commits, 0);
     shop.close().await;
 }

@@ -84,8 +84,7 @@ impl House {
         let (_, hold) = guest.hold(&on_sale, 1).await;
         let (_, other_hold) = other.hold(&on_sale, 1).await;
         let checkout = open_checkout(&office, &on_sale).await;
-        let receipt = mail(&office, "ada@example.org", "/u/").await;
-        let unsubscribe = link(&receipt, "/u/").1;
+        let unsubscribe = link(&office, "ada@example.org", "/u/").await.1;
         let notification = notification(&office, order["id"].as_str().unwrap()).await;
         Self {
             pool: pool["id"].as_str().unwrap().to_owned(),
@@ -194,7 +193,7 @@ async fn hand_on(office: &BoxOffice, order: &Value, ticket: &str) -> (String, St
     let key = idempotency_key();
     let (status, after) = office.guest().act_with(order, &verb, &key, &holder).await;
     assert_eq!(status, StatusCode::OK, "{after}");
-    link(&mail(office, "linus@example.org", "/t/").await, "/t/")
+    link(office, "linus@example.org", "/t/").await
 }
 
 async fn refund(office: &BoxOffice, order: &Value, ticket: &str) -> String {
@@ -242,9 +241,12 @@ async fn mail(office: &BoxOffice, to: &str, part: &str) -> String {
     .await
 }
 
-/// Id and secret of a link in a mail.
-fn link(mail: &str, start: &str) -> (String, String) {
-    let (_, rest) = mail.split_once(start).unwrap();
+/// Id and secret of a link in a mail. By its whole address: of the letters of an attachment some are
+/// any short part of it.
+async fn link(office: &BoxOffice, to: &str, path: &str) -> (String, String) {
+    let start = format!("{}{path}", office.http);
+    let mail = mail(office, to, &start).await;
+    let (_, rest) = mail.split_once(&start).unwrap();
     let end = |c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c));
     let (id, rest) = rest.split_once('/').unwrap();
     (id.to_owned(), rest.split(end).next().unwrap().to_owned())
