@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use base::Secret;
 
-use crate::{certs, doctor};
+use crate::{backup, certs, doctor, export};
 
 /// The whole box office in one process: five services, on a private PostgreSQL and NATS unless
 /// told otherwise.
@@ -71,6 +71,12 @@ pub enum Command {
     /// Make certificates for development: an authority, and one of each service, by which they know each other. Done
     /// again, the authority stays and the others are renewed; running services notice.
     Certs(certs::Arguments),
+    /// Copy everything into a new folder, while the box office is open or closed.
+    Backup(backup::Arguments),
+    /// Put a backup where there is no box office yet.
+    Restore(backup::Arguments),
+    /// Write the databases and the keys of a closed box office, to go on with services on machines of their own.
+    Export(export::Arguments),
     /// Check that everything is as it must be: 0 healthy, 1 something is broken, 2 could not check.
     Doctor(doctor::Arguments),
 }

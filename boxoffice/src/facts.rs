@@ -2,8 +2,9 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
+use anyhow::Context as _;
 use proto::Peer;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::OPERATOR_CREDENTIAL;
 
@@ -87,4 +88,20 @@ impl Facts {
         println!("  grpcurl {operator} {ticket} boxoffice.ticket.v1.CatalogService/ListEvents");
         println!("\nCtrl-C stops it. Nothing is lost; the next start goes on from here.\n");
     }
+}
+
+/// What `run.json` says; there is more in it.
+#[derive(Deserialize)]
+struct Written {
+    database_url: String,
+}
+
+/// The PostgreSQL server of the box office that runs on a data folder, with its administrator.
+pub(crate) fn running_server(folder: &Path) -> anyhow::Result<String> {
+    let path = folder.join("run.json");
+    let text = fs::read(&path)
+        .with_context(|| format!("reading {}; is it still starting?", path.display()))?;
+    let facts: Written = serde_json::from_slice(&text)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(facts.database_url)
 }

@@ -30,6 +30,20 @@ impl Keys {
         Ok(keys)
     }
 
+    /// All but the key by which services on one machine know each other, as settings of the services.
+    pub fn settings(&self) -> [(&'static str, &Secret); 8] {
+        [
+            ("SETUP_TOKEN", &self.setup_token),
+            ("PASSWORD_PEPPER", &self.password_pepper),
+            ("SIGNING_SEAL_KEY", &self.signing_seal),
+            ("HOLD_KEYS", &self.holds),
+            ("TICKET_CODE_KEYS", &self.ticket_codes),
+            ("ORDER_KEYS", &self.orders),
+            ("LINK_SEAL_KEY", &self.link_seal),
+            ("SANDBOX_WEBHOOK_SECRET", &self.sandbox_webhook),
+        ]
+    }
+
     /// `stored` answers the value of a name, and makes it with the given function at the first time.
     pub(crate) fn read(
         stored: impl Fn(&str, fn() -> String) -> anyhow::Result<String>,

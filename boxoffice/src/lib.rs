@@ -1,8 +1,10 @@
 //! The whole box office in one process.
 
+mod backup;
 mod certs;
 mod config;
 pub mod doctor;
+mod export;
 mod facts;
 mod flags;
 mod keys;
@@ -11,8 +13,10 @@ mod reset;
 mod run;
 mod shells;
 
+pub use backup::{Arguments as BackupArguments, backup, restore};
 pub use certs::{Arguments as CertsArguments, certs};
 pub use config::{Command, Config};
+pub use export::{Arguments as ExportArguments, export};
 pub use facts::{Facts, GrpcAddrs};
 pub use keys::{Keys, OPERATOR_CREDENTIAL};
 pub use mesh::{Databases, Mesh, MeshConfig};

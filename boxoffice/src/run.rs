@@ -7,7 +7,9 @@ use kit::{Shutdown, telemetry::Telemetry};
 
 use crate::{Config, Databases, Facts, Keys, Mesh, MeshConfig, flags::check_settings_or_exit};
 
-const DATABASES: [&str; 4] = ["users", "tickets", "payments", "notifications"];
+pub(crate) const DATABASES: [&str; 4] = ["users", "tickets", "payments", "notifications"];
+/// Made by the first start.
+pub(crate) const DEMO_OFFERED: &str = "demo-programme-offered";
 
 /// Starts everything, says so, and waits. Stops in order: services, NATS, PostgreSQL.
 pub async fn run(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
@@ -108,7 +110,7 @@ async fn offer_demo_programme_once(
     stack: &Stack,
     mesh: &Mesh,
 ) -> anyhow::Result<()> {
-    let offered = stack.data_dir().join("demo-programme-offered");
+    let offered = stack.data_dir().join(DEMO_OFFERED);
     if offered.exists() {
         return Ok(());
     }

@@ -21,7 +21,8 @@ pub struct Config {
     /// Secure and bound to the host.
     #[arg(long, env = "PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: PublicUrl,
-    /// Where user-svc answers.
+    /// Where user-svc answers: an address, or those of its replicas with commas between them. Calls go to every
+    /// address that a name has, in turn; so it is with the other services.
     #[arg(long, env = "USER_SVC_URL", default_value = "http://127.0.0.1:50051",
           value_parser = upstream_url)]
     pub user_svc_url: String,
@@ -189,9 +190,12 @@ fn secret(text: &str) -> Result<Secret, Infallible> {
 
 /// The channel itself would take any text and fail at the first call.
 fn upstream_url(text: &str) -> Result<String, &'static str> {
-    let usable = Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    usable
+    let is_address = |text: &str| {
+        Url::parse(text.trim())
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    };
+    text.split(',')
+        .all(is_address)
         .then(|| text.to_owned())
         .ok_or("must be an address such as http://127.0.0.1:50051")
 }

@@ -1,15 +1,14 @@
 //! Where the four databases are.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use base::Secret;
 use embedded::{DataDir, Postgres, Secrets, Tools};
-use serde::Deserialize;
 use url::Url;
 
 use super::Arguments;
-use crate::{Config, Databases};
+use crate::{Config, Databases, facts::running_server};
 
 /// The databases, and the private PostgreSQL where it had to be started for them.
 pub(super) struct Located {
@@ -27,12 +26,6 @@ impl Started {
     pub async fn stop(self) {
         self.postgres.stop().await;
     }
-}
-
-/// What `run.json` says; there is more in it.
-#[derive(Deserialize)]
-struct RunFacts {
-    database_url: String,
 }
 
 /// By the four URLs where they are given, else by the data folder.
@@ -91,15 +84,6 @@ fn given(arguments: &Arguments) -> anyhow::Result<Option<Databases>> {
             "USERS_, TICKETS_, PAYMENTS_ and NOTIFICATIONS_DATABASE_URL go together: give all or none"
         ),
     }
-}
-
-fn running_server(folder: &Path) -> anyhow::Result<String> {
-    let path = folder.join("run.json");
-    let text = fs::read(&path)
-        .with_context(|| format!("reading {}; is it still starting?", path.display()))?;
-    let facts: RunFacts = serde_json::from_slice(&text)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    Ok(facts.database_url)
 }
 
 /// Starts nothing but PostgreSQL, and makes nothing that is not there.

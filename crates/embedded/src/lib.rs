@@ -12,6 +12,7 @@
 //! ```
 
 mod command;
+mod copy;
 mod databases;
 mod jail;
 mod layout;
@@ -26,6 +27,7 @@ mod stack;
 mod supervise;
 mod tools;
 
+pub use copy::{check_copy, copy_cluster, dump_database, place_copy};
 pub use databases::DatabaseSpec;
 pub use layout::DataDir;
 pub use nats::Nats;

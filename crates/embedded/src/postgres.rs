@@ -14,8 +14,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const SUPERUSER: &str = "boxoffice";
-const SECRET: &str = "postgres.superuser";
+pub(crate) const SUPERUSER: &str = "boxoffice";
+pub(crate) const SECRET: &str = "postgres.superuser";
 /// Recovery after a crash reads the log since the last checkpoint; this is far more than that takes.
 const READY_LIMIT: Duration = Duration::from_secs(120);
 const START_ATTEMPTS: u32 = 4;
@@ -83,7 +83,7 @@ impl Postgres {
 }
 
 /// The major version that made a cluster; `None` where there is no cluster.
-fn major_of(cluster: &Path) -> Result<Option<u32>> {
+pub(crate) fn major_of(cluster: &Path) -> Result<Option<u32>> {
     let Ok(text) = fs::read_to_string(cluster.join("PG_VERSION")) else {
         return Ok(None);
     };

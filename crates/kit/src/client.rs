@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use http::{Uri, uri::Scheme};
 use tonic::{
     Request, Status,
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Endpoint, Error},
+    transport::{Channel, Endpoint},
 };
 
 use crate::{
@@ -14,9 +15,11 @@ use crate::{
 };
 
 mod link;
+mod replicas;
 mod unsent;
 
 pub use link::Link;
+use replicas::Replicas;
 pub(crate) use unsent::never_left;
 pub use unsent::surely_not_done;
 
@@ -41,34 +44,40 @@ pub struct Credentials {
     identity: Option<MeshIdentity>,
 }
 
-/// Connections to the member at `url`, made on first use, so that members start in any order. The
+/// Connections to the member at `urls`, made on first use, so that members start in any order. The
 /// credential travels in the clear: for this machine. See [`crate::Member::channel`].
-pub fn channel(url: &str, identity: MeshIdentity) -> Result<MeshChannel, Error> {
-    let endpoint = endpoint(url.to_owned())?;
+///
+/// # Errors
+/// If one of the addresses is none.
+pub fn channel(urls: &str, identity: MeshIdentity) -> anyhow::Result<MeshChannel> {
     let identity = Some(identity);
-    Ok(InterceptedService::new(
-        Link::new(|| endpoint.connect_lazy()),
-        Credentials { identity },
-    ))
+    let replicas = Replicas::new(urls, |uri| endpoint(uri).connect_lazy())?;
+    let credentials = Credentials { identity };
+    Ok(InterceptedService::new(Link::new(replicas), credentials))
 }
 
 /// The same over connections that prove both ends.
 pub(crate) fn certified_channel(
-    url: &str,
-    connector: &tls::Connector,
-) -> Result<MeshChannel, Error> {
-    // To `https` the library has TLS of its own, whose certificates cannot change.
-    let plain = url.strip_prefix("https").map(|rest| format!("http{rest}"));
-    let endpoint = endpoint(plain.unwrap_or_else(|| url.to_owned()))?;
-    let connect = || endpoint.connect_with_connector_lazy(connector.clone());
-    Ok(InterceptedService::new(
-        Link::new(connect),
-        Credentials { identity: None },
-    ))
+    urls: &str,
+    connector: tls::Connector,
+) -> anyhow::Result<MeshChannel> {
+    let connect = move |uri: Uri| -> Channel {
+        endpoint(without_tls(uri)).connect_with_connector_lazy(connector.clone())
+    };
+    let credentials = Credentials { identity: None };
+    let replicas = Replicas::new(urls, connect)?;
+    Ok(InterceptedService::new(Link::new(replicas), credentials))
 }
 
-fn endpoint(url: String) -> Result<Endpoint, Error> {
-    let endpoint = Endpoint::from_shared(url)?
+/// To `https` the library has TLS of its own, whose certificates cannot change.
+fn without_tls(uri: Uri) -> Uri {
+    let mut parts = uri.into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    Uri::from_parts(parts).expect("only its scheme is another")
+}
+
+fn endpoint(uri: Uri) -> Endpoint {
+    Endpoint::from(uri)
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
@@ -76,8 +85,7 @@ fn endpoint(url: String) -> Result<Endpoint, Error> {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_max_concurrent_reset_streams(RESET_STREAMS_MAX)
         .http2_max_local_error_reset_streams(RESET_STREAMS_MAX)
-        .tcp_nodelay(true);
-    Ok(endpoint)
+        .tcp_nodelay(true)
 }
 
 impl Interceptor for Credentials {

@@ -63,31 +63,41 @@ pub struct Member {
 }
 
 impl Member {
-    /// Connections to the member `callee` at `url`, made on first use, so that members start in any order.
+    /// Connections to the member `callee` at `urls`, made on first use, so that members start in any order. Several
+    /// addresses have commas between them; a name stands for every address it has. Calls go to all in turn.
     ///
     /// # Errors
-    /// If the address is none, or not one over which the two could know each other.
-    pub fn channel(&self, url: &str, callee: Peer) -> anyhow::Result<MeshChannel> {
+    /// If an address is none, or not one over which the two could know each other.
+    pub fn channel(&self, urls: &str, callee: Peer) -> anyhow::Result<MeshChannel> {
+        for url in urls.split(',').map(str::trim) {
+            self.check(url)?;
+        }
+        match &self.trust {
+            Trust::Key(key) => client::channel(urls, key.identity(self.peer)),
+            Trust::Certificates(certificates) => {
+                let connector = tls::Connector::new(certificates.clone(), &certified_name(callee))?;
+                client::certified_channel(urls, connector)
+            }
+        }
+    }
+
+    fn check(&self, url: &str) -> anyhow::Result<()> {
         let uri: Uri = url.parse()?;
         let scheme = uri.scheme_str();
         match &self.trust {
-            Trust::Key(key) => {
+            Trust::Key(_) => {
                 let here = uri.host().is_some_and(is_this_machine);
                 ensure!(
                     scheme == Some("http") && here,
                     "{url} is not http:// on this machine; to other machines it takes certificates (MESH_CERTS_DIR)"
                 );
-                Ok(client::channel(url, key.identity(self.peer))?)
             }
-            Trust::Certificates(certificates) => {
-                ensure!(
-                    scheme == Some("https"),
-                    "{url} must be https://, because there are certificates (MESH_CERTS_DIR)"
-                );
-                let connector = tls::Connector::new(certificates.clone(), &certified_name(callee))?;
-                Ok(client::certified_channel(url, &connector)?)
-            }
+            Trust::Certificates(_) => ensure!(
+                scheme == Some("https"),
+                "{url} must be https://, because there are certificates (MESH_CERTS_DIR)"
+            ),
         }
+        Ok(())
     }
 }
 

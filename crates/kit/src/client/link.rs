@@ -1,62 +1,41 @@
-//! Several connections to one member, used in turn.
+//! Connections to all replicas of one member, used in turn.
 
 use std::{
     error::Error,
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use tonic::{body::Body, transport::Channel};
+use tonic::body::Body;
 use tower::{Service, ServiceExt as _};
 
-use super::unsent::never_left_here;
-
-/// A connection that breaks takes only its share of the calls with it.
-const CONNECTIONS: usize = 2;
-/// How often a call may meet a connection that closes before it takes it.
-const SENDS_MAX: usize = CONNECTIONS + 1;
+use super::{
+    replicas::{CONNECTIONS, Picked, Replicas},
+    unsent::{never_left_here, not_reached},
+};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What carries calls to one member.
 pub struct Link {
-    picked: Channel,
-    pool: Arc<Pool>,
-}
-
-struct Pool {
-    channels: Vec<Channel>,
-    turn: AtomicUsize,
+    picked: Picked,
+    replicas: Arc<Replicas>,
 }
 
 impl Link {
-    pub(super) fn new(connect: impl Fn() -> Channel) -> Self {
-        let channels = (0..CONNECTIONS).map(|_| connect()).collect();
-        Self::of(Arc::new(Pool {
-            channels,
-            turn: AtomicUsize::new(0),
-        }))
+    pub(super) fn new(replicas: Replicas) -> Self {
+        Self::of(Arc::new(replicas))
     }
 
-    fn of(pool: Arc<Pool>) -> Self {
+    fn of(replicas: Arc<Replicas>) -> Self {
         Self {
-            picked: pool.next(),
-            pool,
+            picked: replicas.next(),
+            replicas,
         }
-    }
-}
-
-impl Pool {
-    fn next(&self) -> Channel {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.channels[turn % self.channels.len()].clone()
     }
 }
 
@@ -68,7 +47,7 @@ impl fmt::Debug for Link {
 
 impl Clone for Link {
     fn clone(&self) -> Self {
-        Self::of(self.pool.clone())
+        Self::of(self.replicas.clone())
     }
 }
 
@@ -78,14 +57,15 @@ impl Service<Request<Body>> for Link {
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.picked.poll_ready(cx).map_err(Into::into)
+        self.picked.channel.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.replicas.refresh();
         // The channel that was polled ready carries this call, the next one the next call.
-        let picked = std::mem::replace(&mut self.picked, self.pool.next());
+        let picked = std::mem::replace(&mut self.picked, self.replicas.next());
         let mutates = proto::policy(request.uri().path()).is_some_and(|policy| policy.mutates);
-        let call = send(picked, self.pool.clone(), request);
+        let call = send(picked, self.replicas.clone(), request);
         if !mutates {
             return Box::pin(call);
         }
@@ -100,27 +80,31 @@ impl Service<Request<Body>> for Link {
     }
 }
 
-/// Sends the call, and again on the next connection if the one it was given to closed before it
-/// took it: that happens whenever a server ends a connection for its age, or itself. (gRPC calls
-/// this a transparent retry; nothing has left, so any method may do it.) Calls have one message.
+/// Sends the call, and again on the next connection if nothing of it has left: the one it was given to
+/// closed before it took it, as happens whenever a server ends a connection for its age, or itself;
+/// or the replica was not reached, and there is another. (gRPC calls this a transparent retry; any
+/// method may do it.) Calls have one message.
 async fn send(
-    mut channel: Channel,
-    pool: Arc<Pool>,
+    mut picked: Picked,
+    replicas: Arc<Replicas>,
     request: Request<Body>,
 ) -> Result<Response<Body>, BoxError> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    for _ in 1..SENDS_MAX {
+    // Each replica may be gone, and each connection of the last one may close.
+    for _ in 0..replicas.count() + CONNECTIONS {
         let request = Request::from_parts(head.clone(), Body::new(Full::new(body.clone())));
-        match channel.call(request).await {
-            Err(error) if never_left_here(&error) => {
-                channel = pool.next();
-                channel.ready().await?;
-            }
-            outcome => return Ok(outcome?),
+        let error = match picked.channel.call(request).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let elsewhere = not_reached(&error) && replicas.rest(&picked.replica);
+        if !elsewhere && !never_left_here(&error) {
+            return Err(error.into());
         }
+        picked = replicas.next();
+        picked.channel.ready().await?;
     }
-    Ok(channel
-        .call(Request::from_parts(head, Body::new(Full::new(body))))
-        .await?)
+    let request = Request::from_parts(head, Body::new(Full::new(body)));
+    Ok(picked.channel.call(request).await?)
 }

@@ -4,7 +4,7 @@ use std::{error::Error, io, iter::successors};
 
 use http::Response;
 use proto::common::{Certainty, ErrorReason};
-use tonic::Status;
+use tonic::{ConnectError, Status};
 
 use crate::{Code, Failure};
 
@@ -14,10 +14,15 @@ pub(super) fn never_left_here(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|e| e.downcast_ref().is_some_and(hyper::Error::is_canceled))
 }
 
-/// Nothing has left: the connection closed before, or nobody listens there.
-pub(crate) fn never_left(error: &(dyn Error + 'static)) -> bool {
+/// No connection came about.
+pub(super) fn not_reached(error: &(dyn Error + 'static)) -> bool {
     let refused = |e: &io::Error| e.kind() == io::ErrorKind::ConnectionRefused;
-    never_left_here(error) || chain(error).any(|e| e.downcast_ref().is_some_and(refused))
+    chain(error).any(|e| e.is::<ConnectError>() || e.downcast_ref().is_some_and(refused))
+}
+
+/// Nothing has left: the connection closed before, or there was none.
+pub(crate) fn never_left(error: &(dyn Error + 'static)) -> bool {
+    never_left_here(error) || not_reached(error)
 }
 
 /// A call that may work on the next try and did nothing on this one. Overload is not meant: more

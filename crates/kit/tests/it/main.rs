@@ -8,6 +8,7 @@ mod calls;
 mod certified;
 mod limits;
 mod member;
+mod replicas;
 mod shutdown;
 mod storm;
 mod streams;

@@ -44,6 +44,8 @@ pub struct Options {
     pub get_me_takes: Duration,
     /// Callers are known by certificates; this is the member's own.
     pub certs_dir: Option<PathBuf>,
+    /// One of its own where none is given.
+    pub mesh: Option<MeshKey>,
 }
 
 impl Default for Options {
@@ -54,6 +56,7 @@ impl Default for Options {
             list_keys_takes: Duration::ZERO,
             get_me_takes: Duration::ZERO,
             certs_dir: None,
+            mesh: None,
         }
     }
 }
@@ -100,7 +103,8 @@ pub async fn start() -> Running {
 }
 
 pub async fn start_with(options: Options) -> Running {
-    let mesh: MeshKey = testkit::keys::mesh_key().parse().unwrap();
+    let own_key = || testkit::keys::mesh_key().parse().unwrap();
+    let mesh: MeshKey = options.mesh.clone().unwrap_or_else(own_key);
     let (tasks, seen, gate) = (
         Tasks::new(),
         Arc::new(Seen::default()),

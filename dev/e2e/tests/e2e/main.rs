@@ -7,6 +7,7 @@
 mod access;
 mod additive_migration;
 mod auditor;
+mod backup;
 mod bad_input;
 mod broker_away;
 mod certificates;

@@ -1,0 +1,182 @@
+//! `boxoffice backup` and `boxoffice restore`: all that a box office on its private PostgreSQL keeps.
+//!
+//! A backup is a folder: the cluster as it was at one moment, so that the four databases fit together
+//! (`postgres/`); the keys, without which much of it could not be read (`secrets/`); and what it is
+//! (`backup.json`). What waits in NATS is not in it: payment-svc sends again whatever was not confirmed.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, ensure};
+use base::Sources;
+use embedded::{DataDir, Postgres, Tools, check_copy, copy_cluster, place_copy};
+use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
+use url::Url;
+
+use crate::{Config, facts::running_server, run::DEMO_OFFERED};
+
+const FORMAT: u32 = 1;
+const ABOUT: &str = "backup.json";
+const POSTGRES: &str = "postgres";
+const SECRETS: &str = "secrets";
+const ELSEWHERE: &str = "DATABASE_URL is set: the databases are on a server of yours, whose own tools make and \
+    restore its backups (see docs/operations.md)";
+
+/// Where a backup is.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    /// The backup: a folder that holds the databases and the keys. Whoever can read it can read everything.
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct About {
+    format: u32,
+    version: String,
+    made_at: String,
+}
+
+/// Copies everything into a new folder, while the box office is open or closed.
+///
+/// # Errors
+/// If the folder is there already, or there is no box office here; nothing is left behind then.
+pub async fn backup(
+    config: &Config,
+    arguments: &Arguments,
+    sources: &Sources,
+) -> anyhow::Result<()> {
+    ensure!(config.database_url.is_none(), ELSEWHERE);
+    let (from, to) = (&config.data_dir, &arguments.folder);
+    ensure!(!to.exists(), "{} is there already", to.display());
+    ensure!(
+        from.join("postgres/data").is_dir(),
+        "there is no box office in {}",
+        from.display()
+    );
+    let draft = new_beside(to, ".unfinished")?;
+    let made = fill(from, &draft, sources).await;
+    if made.is_err() {
+        // What is left of it is worth nothing, and the next try removes it too.
+        let _ = fs::remove_dir_all(&draft);
+    }
+    made?;
+    fs::rename(&draft, to).with_context(|| format!("writing {}", to.display()))?;
+    println!("Everything in {} is in {}.", from.display(), to.display());
+    println!("Keep it where nobody else can read it: the keys are in it.");
+    Ok(())
+}
+
+async fn fill(from: &Path, draft: &Path, sources: &Sources) -> anyhow::Result<()> {
+    let tools = Tools::from_env();
+    let copy = draft.join(POSTGRES);
+    match DataDir::open(from) {
+        // Somebody else has it: the box office is open.
+        Err(in_use) => {
+            let server = running_server(from).with_context(|| format!("{in_use:#}"))?;
+            copy_cluster(from, port(&server)?, &tools, &copy).await?;
+        }
+        Ok(data) => {
+            let postgres = Postgres::start(&data, &tools, true).await?;
+            let copied = match port(postgres.admin_url()) {
+                Ok(port) => copy_cluster(from, port, &tools, &copy).await,
+                Err(error) => Err(error),
+            };
+            postgres.stop().await;
+            copied?;
+        }
+    }
+    check_copy(&copy, &tools).await?;
+    copy_secrets(&from.join(SECRETS), &draft.join(SECRETS))?;
+    let about = About {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at: sources.now().format(&Rfc3339)?,
+    };
+    fs::write(draft.join(ABOUT), serde_json::to_vec_pretty(&about)?)?;
+    Ok(())
+}
+
+/// Puts a backup where there is no box office yet. The next start goes on from there.
+///
+/// # Errors
+/// If there is one, or the backup is not whole; nothing is changed then.
+pub async fn restore(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
+    ensure!(config.database_url.is_none(), ELSEWHERE);
+    let (from, to) = (&arguments.folder, &config.data_dir);
+    let about = fs::read(from.join(ABOUT));
+    let about = about.with_context(|| format!("{} is no whole backup", from.display()))?;
+    let about: About = serde_json::from_slice(&about)?;
+    ensure!(
+        about.format == FORMAT,
+        "the backup was made by version {}, which this one cannot read",
+        about.version
+    );
+    ensure!(
+        is_free(to)?,
+        "{} is in use: move it away, or set BOXOFFICE_DATA_DIR to a new folder",
+        to.display()
+    );
+    let copy = from.join(POSTGRES);
+    check_copy(&copy, &Tools::from_env()).await?;
+    let draft = new_beside(to, ".restoring")?;
+    let data = DataDir::open(&draft)?;
+    copy_secrets(&from.join(SECRETS), &draft.join(SECRETS))?;
+    // This is no first start.
+    fs::write(draft.join(DEMO_OFFERED), "")?;
+    place_copy(&copy, &data).await?;
+    if to.exists() {
+        fs::remove_dir(to)?;
+    }
+    fs::rename(&draft, to).with_context(|| format!("writing {}", to.display()))?;
+    println!("{} is as it was at {}.", to.display(), about.made_at);
+    println!("Start it, and ask `boxoffice doctor` once it has run for a minute.");
+    Ok(())
+}
+
+fn is_free(folder: &Path) -> anyhow::Result<bool> {
+    if !folder.exists() {
+        return Ok(true);
+    }
+    let mut entries = fs::read_dir(folder)?;
+    Ok(entries.next().is_none())
+}
+
+/// An empty folder of the owner's, with the name of another and more.
+fn new_beside(path: &Path, more: &str) -> anyhow::Result<PathBuf> {
+    let name = path
+        .file_name()
+        .with_context(|| format!("{} is no name of a folder", path.display()))?;
+    let mut longer = OsString::from(name);
+    longer.push(more);
+    let beside = path.with_file_name(longer);
+    if beside.exists() {
+        // Of a try that was interrupted.
+        fs::remove_dir_all(&beside)?;
+    }
+    let mut folder = fs::DirBuilder::new();
+    let made = folder.recursive(true).mode(0o700).create(&beside);
+    made.with_context(|| format!("making {}", beside.display()))?;
+    Ok(beside)
+}
+
+/// Each readable by the owner only.
+pub(crate) fn copy_secrets(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        fs::copy(entry.path(), &copy)?;
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn port(server: &str) -> anyhow::Result<u16> {
+    let server = Url::parse(server).context("the PostgreSQL URL cannot be read")?;
+    server.port().context("the PostgreSQL URL has no port")
+}
