@@ -15,6 +15,8 @@ const MIGRATIONS_TIMEOUT: Duration = Duration::from_secs(60);
 /// What every operation works with.
 pub(crate) struct App {
     pub db: Db,
+    /// For taking what is due.
+    pub queue: Db,
     pub sources: Sources,
     pub facts: Facts,
     pub mailer: Mailer,
@@ -36,6 +38,7 @@ impl App {
         let tickets = member.channel(&config.ticket_svc_url, Peer::Ticket);
         let tickets = tickets.context("TICKET_SVC_URL")?;
         Ok(Self {
+            queue: db.queue_session(),
             db,
             sources,
             facts: Facts::new(config),

@@ -42,6 +42,8 @@ const LOOKUP_CODE: &str = "lookup-code";
 /// What every operation works with.
 pub(crate) struct App {
     pub db: Db,
+    /// For taking what is due.
+    pub queue: Db,
     pub sources: Sources,
     pub keys: KeyRing,
     pub sealer: Sealer,

@@ -98,6 +98,7 @@ pub async fn build_with_verifier(
     let tickets = member.channel(&config.ticket_svc_url, Peer::Ticket);
     let tickets = tickets.context("TICKET_SVC_URL")?;
     let app = Arc::new(App {
+        queue: db.queue_session(),
         inventory: InventoryServiceClient::new(tickets.clone()),
         changes: ChangeServiceClient::new(tickets.clone()),
         grants: GrantServiceClient::new(tickets),

@@ -59,6 +59,12 @@ impl Db {
         }
     }
 
+    /// A kept session for a worker that takes what is due, in the order of an index. In a rush the planner knows
+    /// nothing yet of what has come, and would sort all that waits for the few rows that are taken.
+    pub fn queue_session(&self) -> Self {
+        self.kept_session(&[("enable_bitmapscan", "off"), ("enable_sort", "off")])
+    }
+
     /// Runs `work` in a transaction and commits it; rolls back where it answers an error.
     ///
     /// The work goes on to its end even if the caller is dropped or hears `Timeout`. It is repeated on 40001, 40P01,

@@ -51,7 +51,13 @@ pub fn start_outbox(config: OutboxConfig) {
     } = config;
     confirm::start(&tasks, db.clone(), nats.clone(), service);
     alarm::start(&tasks, db.clone(), service);
-    let sender = Arc::new(Sender { db, nats, accept });
+    let queue = db.queue_session();
+    let sender = Arc::new(Sender {
+        db,
+        queue,
+        nats,
+        accept,
+    });
     tasks.job("outbox", POLL_INTERVAL, nudge, move || {
         let sender = sender.clone();
         async move { sender.round().await }
@@ -60,6 +66,8 @@ pub fn start_outbox(config: OutboxConfig) {
 
 struct Sender {
     db: Db,
+    /// For taking what is due.
+    queue: Db,
     nats: Nats,
     accept: AcceptServiceClient<MeshChannel>,
 }
@@ -67,7 +75,7 @@ struct Sender {
 impl Sender {
     /// Takes up what is due. True if there may be more.
     async fn round(&self) -> anyhow::Result<bool> {
-        let rows = rows::claim(&self.db).await?;
+        let rows = rows::claim(&self.queue).await?;
         let full = rows.len() as i64 == BATCH_ROWS;
         let trust = self.nats.trust();
         let (to_publish, to_call) = divide(rows, trust);

@@ -31,7 +31,7 @@ pub(crate) struct OpenRow {
 /// Takes rows that are due. A short statement: the work is done outside it, under the lease.
 pub(crate) async fn claim(db: &Db) -> Result<Vec<OpenRow>, DbError> {
     let rows = db
-        .run((), |tx, ()| {
+        .run_statement((), |tx, ()| {
             Box::pin(async move {
                 let rows = sqlx::query(
                     "UPDATE outbox

@@ -59,8 +59,8 @@ pub(super) async fn lease(app: &App, wish: Wish) -> Result<Vec<Due>, Error> {
         kinds: Kind::ALL.map(|kind| kind.word().to_owned()).to_vec(),
         mail_domain: app.mailer.domain().to_owned(),
     };
-    app.db
-        .run(ask, |tx, ask| {
+    app.queue
+        .run_statement(ask, |tx, ask| {
             Box::pin(async move {
                 let rows = sqlx::query_as!(
                     Due,

@@ -156,7 +156,8 @@ async fn written(app: &App, outcomes: Vec<Outcome>) -> Vec<Option<Option<String>
 }
 
 /// The rows that were written, and their status.
-async fn update(app: &App, outcomes: Vec<Outcome>) -> Result<Vec<(Uuid, String)>, Error> {
+async fn update(app: &App, mut outcomes: Vec<Outcome>) -> Result<Vec<(Uuid, String)>, Error> {
+    outcomes.sort_by_key(|outcome| outcome.id);
     app.db
         .run_statement(Columns::of(&outcomes), |tx, c| {
             Box::pin(async move {
@@ -165,13 +166,15 @@ async fn update(app: &App, outcomes: Vec<Outcome>) -> Result<Vec<(Uuid, String)>
                     r#"WITH ended AS (
                          SELECT n.id, o.status, o.wait_secs, o.counts, o.error, o.class, o.code,
                              o.stale
-                         FROM notifications n
-                         JOIN unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::bool[],
+                         FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::bool[],
                                  $6::text[], $7::text[], $8::smallint[], $9::bool[])
                              AS o (id, attempts, status, wait_secs, counts, error, class, code, stale)
-                           ON n.id = o.id AND n.attempts = o.attempts
-                         WHERE n.status = 'sending'
-                         ORDER BY n.id FOR UPDATE OF n)
+                         -- One by one, in the order of the ids: a plan for all at once would go over
+                         -- everything that waits, in a rush that the planner knows nothing of.
+                         CROSS JOIN LATERAL (
+                             SELECT n.id FROM notifications n
+                             WHERE n.id = o.id AND n.attempts = o.attempts AND n.status = 'sending'
+                             FOR UPDATE) n)
                      UPDATE notifications n
                      SET status = CASE WHEN e.counts AND clock_timestamp() >= n.give_up_at
                              THEN 'failed' ELSE e.status END,

@@ -55,7 +55,7 @@ pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool
 }
 
 async fn claim(app: &App, rows: i64) -> Result<Vec<EventRow>, Error> {
-    let claim = app.db.run_statement(rows, |tx, rows| {
+    let claim = app.queue.run_statement(rows, |tx, rows| {
         Box::pin(async move {
             let due = sqlx::query_as!(
                 EventRow,

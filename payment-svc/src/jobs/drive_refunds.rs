@@ -52,7 +52,7 @@ pub(super) async fn round(app: Arc<App>, room: Arc<Room>) -> anyhow::Result<bool
 }
 
 async fn claim(app: &App, rows: i64) -> Result<Vec<Claim>, Error> {
-    let claim = app.db.run(rows, |tx, rows| {
+    let claim = app.queue.run(rows, |tx, rows| {
         Box::pin(async move {
             let due = sqlx::query_as!(
                 Claim,
