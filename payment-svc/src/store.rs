@@ -255,6 +255,14 @@ impl By {
         }
     }
 
+    /// A guest, whose address is kept nowhere.
+    pub fn guest() -> Self {
+        Self {
+            client: None,
+            ..Self::now("guest")
+        }
+    }
+
     pub fn trace_id(&self) -> Option<String> {
         self.trace.as_ref().map(TraceId::to_string)
     }
@@ -332,7 +340,7 @@ async fn record(tx: &mut PgConnection, step: &Step) -> Result<(), DbError> {
     Ok(())
 }
 
-/// What an admin did, for the audit log.
+/// What an admin did, or a guest to their order, for the audit log. Nothing in it says who a guest is.
 #[derive(Clone, Debug)]
 pub(crate) struct Audit {
     pub by: By,
@@ -344,7 +352,7 @@ pub(crate) struct Audit {
     pub after: serde_json::Value,
 }
 
-/// Writes what an admin did, in the transaction that does it.
+/// Writes what was done, in the transaction that does it.
 pub(crate) async fn audit(tx: &mut PgConnection, audit: &Audit) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO audit_log (actor, action, object, before, after, trace_id, address)

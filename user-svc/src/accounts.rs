@@ -6,7 +6,10 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::passwords::StoredPassword;
+use crate::{
+    passwords::StoredPassword,
+    sessions::{self, End},
+};
 
 /// Another password for an active account, with `instead_of` for who must still have that one. False where
 /// the account is not so. A repeat finds the password that it has set.
@@ -27,28 +30,31 @@ pub(crate) async fn set_password(
     Ok(set.execute(conn).await?.rows_affected() == 1)
 }
 
+/// Whoever changes what belongs to an account changes the account first, or locks it like this: one order for
+/// all, account, then sessions and the rest, so that two wait for each other and not in a circle.
+pub(crate) async fn lock(conn: &mut PgConnection, id: UserId) -> Result<(), DbError> {
+    sqlx::query!(
+        "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE",
+        id.uuid()
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(())
+}
+
 /// Ends the open sessions of an account, but for one, and its API keys: whoever must be kept out could have made
-/// some. How many sessions they were.
+/// some. How many sessions they were; each has its line in the record.
 pub(crate) async fn end_sessions(
     conn: &mut PgConnection,
+    end: &End,
     (of, but): (UserId, Option<Uuid>),
-    because: &str,
-    at: OffsetDateTime,
-) -> Result<u64, DbError> {
-    let ended = sqlx::query!(
-        "UPDATE sessions SET revoked_at = $3, revoked_because = $4
-         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $3
-           AND ($2::uuid IS NULL OR id <> $2)",
-        of.uuid(),
-        but,
-        at,
-        because,
-    );
-    let ended = ended.execute(&mut *conn).await?.rows_affected();
+    actor: UserId,
+) -> Result<usize, DbError> {
+    let ended = sessions::end_all(conn, end, (of, but), actor).await?;
     sqlx::query!(
         "UPDATE api_keys SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
         of.uuid(),
-        at,
+        end.at(),
     )
     .execute(conn)
     .await?;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use base::{KeyRing, Sealer, Secret, Sources};
 use db::Db;
-use kit::Shutdown;
+use kit::{Shutdown, Tasks};
 use tokio::sync::Notify;
 
 use crate::{board::Board, links::Links, passwords::Passwords, signing::Signer};
@@ -22,6 +22,8 @@ pub(crate) struct App {
     pub(crate) mails: Arc<Notify>,
     /// What verifiers must know.
     pub(crate) board: Arc<Board>,
+    /// What goes on to its end when its caller hangs up.
+    pub(crate) tasks: Tasks,
     /// Begins when the server begins to drain.
     pub(crate) closing: Shutdown,
     pub(crate) sources: Sources,

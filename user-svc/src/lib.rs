@@ -95,6 +95,7 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
         },
         mails,
         board,
+        tasks: tasks.clone(),
         closing,
         sources,
     });

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 use crate::{app::App, error::Error};
 
@@ -29,16 +30,31 @@ impl Limit {
     }
 }
 
+/// How long a link to choose another password works.
+pub(crate) const RESET_LINK_TTL: Duration = Duration::from_secs(30 * 60);
 /// Links to one address, whether it has an account or not: from one network, so that a stranger elsewhere
-/// does not use up what its owner may ask for, and from all of them.
+/// does not use up what its owner may ask for, and from all of them. The latter no longer than a link works:
+/// whom strangers leave none has one of them in the mailbox that still does.
 pub(crate) const RESETS_TO_ADDRESS: Limit = Limit::new("resets_to_address", 3, HOUR);
-pub(crate) const RESETS_TO_ADDRESS_IN_ALL: Limit = Limit::new("resets_to_address_in_all", 12, HOUR);
+pub(crate) const RESETS_TO_ADDRESS_IN_ALL: Limit =
+    Limit::new("resets_to_address_in_all", 6, RESET_LINK_TTL);
 pub(crate) const RESETS_FROM_NETWORK: Limit = Limit::new("resets_from_network", 30, HOUR);
-/// People who ask for an account.
+/// People who ask for an account. Where strangers use up what is left for all, a superadmin still invites.
 pub(crate) const REQUESTS_FROM_NETWORK: Limit = Limit::new("requests_from_network", 5, HOUR);
 pub(crate) const REQUESTS_IN_ALL: Limit = Limit::new("requests_in_all", 200, DAY);
 /// Links that are tried, right or wrong: each right one costs a hash.
 pub(crate) const LINKS_FROM_NETWORK: Limit = Limit::new("links_from_network", 60, HOUR);
+
+/// Answers that must not tell by their time what was found take this long.
+const ANSWER_TIME: Duration = Duration::from_millis(200);
+
+/// Does work whose outcome is nobody's business but the mailbox's.
+pub(crate) async fn evenly<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let answer_at = Instant::now() + ANSWER_TIME;
+    let outcome = work.await;
+    tokio::time::sleep_until(answer_at).await;
+    outcome
+}
 
 struct Taking {
     limit: Limit,

@@ -24,6 +24,12 @@ pub(crate) enum Ending {
     Revoked,
     /// A refresh token came twice.
     Reuse,
+    /// The account got another password.
+    Password,
+    /// The account got a second factor, and the session was opened without.
+    SecondFactor,
+    /// The account was disabled.
+    Disabled,
 }
 
 impl Ending {
@@ -32,13 +38,18 @@ impl Ending {
             Self::Logout => "logout",
             Self::Revoked => "revoked",
             Self::Reuse => "reuse",
+            Self::Password => "password",
+            Self::SecondFactor => "second_factor",
+            Self::Disabled => "disabled",
         }
     }
 
     fn action(self) -> &'static str {
         match self {
             Self::Logout => "session.closed",
-            Self::Revoked => "session.revoked",
+            Self::Revoked | Self::Password | Self::SecondFactor | Self::Disabled => {
+                "session.revoked"
+            }
             Self::Reuse => "session.reuse_detected",
         }
     }
@@ -97,22 +108,34 @@ impl NewSession {
     }
 }
 
-/// None where the account was disabled, or got another password, since it was looked at. The id is made
-/// before the transaction, so a repeat finds the row instead of adding one.
-pub(crate) async fn open(
+/// An account that is locked until the session is open: whoever changes it waits, or has changed it.
+pub(crate) struct Locked {
+    email: String,
+    role: String,
+    token_generation: i32,
+}
+
+/// None where the account was disabled, or got another password, since it was looked at.
+pub(crate) async fn lock_account(
     conn: &mut PgConnection,
     new: &NewSession,
-) -> Result<Option<SignedIn>, DbError> {
-    // Whoever changes the account waits, or has changed it.
-    let user = sqlx::query!(
+) -> Result<Option<Locked>, DbError> {
+    let locked = sqlx::query_as!(
+        Locked,
         "SELECT email, role, token_generation FROM users
          WHERE id = $1 AND status = 'active' AND password_hash = $2 FOR SHARE",
         new.user_id.uuid(),
         new.password_hash,
     );
-    let Some(user) = user.fetch_optional(&mut *conn).await? else {
-        return Ok(None);
-    };
+    Ok(locked.fetch_optional(conn).await?)
+}
+
+/// The id is made before the transaction, so a repeat finds the row instead of adding one.
+pub(crate) async fn open(
+    conn: &mut PgConnection,
+    new: &NewSession,
+    user: Locked,
+) -> Result<SignedIn, DbError> {
     let expires_at = new.created_at + SESSION_TTL;
     sqlx::query!(
         "INSERT INTO sessions
@@ -130,7 +153,7 @@ pub(crate) async fn open(
     .await?;
     insert_token(conn, (new.id, &new.refresh_token_hash), new.created_at).await?;
     store::audit(conn, &new.audit).await?;
-    Ok(Some(SignedIn {
+    Ok(SignedIn {
         account: Account {
             id: new.user_id,
             email: user.email,
@@ -139,7 +162,7 @@ pub(crate) async fn open(
         generation: user.token_generation,
         session_id: new.id,
         session_expires_at: expires_at,
-    }))
+    })
 }
 
 /// The one good refresh token of a session from now on.
@@ -166,6 +189,7 @@ pub(crate) struct End {
     because: Ending,
     at: OffsetDateTime,
     audit: AuditEntry,
+    sources: Sources,
 }
 
 impl End {
@@ -175,6 +199,20 @@ impl End {
             because,
             at: sources.now(),
             audit: AuditEntry::new(sources, None, because.action(), nobody_yet),
+            sources: sources.clone(),
+        }
+    }
+
+    pub(crate) fn at(&self) -> OffsetDateTime {
+        self.at
+    }
+
+    fn line(&self, (session_id, owner): (Uuid, UserId), actor: Option<UserId>) -> AuditEntry {
+        AuditEntry {
+            actor,
+            object_id: session_id,
+            after: json!({"user_id": owner, "because": self.because.word()}),
+            ..self.audit.clone()
         }
     }
 }
@@ -198,12 +236,37 @@ pub(crate) async fn end(
     if ended.rows_affected() == 0 {
         return Ok(false);
     }
-    let audit = AuditEntry {
-        actor,
-        object_id: session_id,
-        after: json!({"user_id": owner}),
-        ..end.audit.clone()
-    };
-    store::audit(conn, &audit).await?;
+    let line = end.line((session_id, owner), actor);
+    store::audit(conn, &line).await?;
     Ok(true)
+}
+
+/// Ends the open sessions of an account, but for one. How many they were. The account is locked before.
+pub(crate) async fn end_all(
+    conn: &mut PgConnection,
+    end: &End,
+    (of, but): (UserId, Option<Uuid>),
+    actor: UserId,
+) -> Result<usize, DbError> {
+    let ended = sqlx::query_scalar!(
+        "UPDATE sessions SET revoked_at = $3, revoked_because = $4
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $3
+           AND ($2::uuid IS NULL OR id <> $2)
+         RETURNING id",
+        of.uuid(),
+        but,
+        end.at,
+        end.because.word(),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for session_id in &ended {
+        // A repeat finds none that is open, so the id of a line may be made here.
+        let line = AuditEntry {
+            id: end.sources.uuid_v7(),
+            ..end.line((*session_id, of), Some(actor))
+        };
+        store::audit(conn, &line).await?;
+    }
+    Ok(ended.len())
 }

@@ -19,4 +19,11 @@ pub(super) const RULES: &[Rule] = &[
          WHERE NOT EXISTS (SELECT FROM signing_keys WHERE status = 'current')
          HAVING count(*) > 0",
     ),
+    rule(
+        "mails-to-admins-are-confirmed",
+        "Every mail to an admin was confirmed by its receiver.",
+        "SELECT format('outbox row %s (%s) of %s was published %s times and never confirmed', o.id,
+                       o.kind, o.created_at, o.generation)
+         FROM outbox o, rest WHERE o.confirmed_at IS NULL AND o.created_at < rest.before",
+    ),
 ];

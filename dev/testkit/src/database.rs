@@ -37,6 +37,11 @@ impl TestDb {
         self.admin_url.clone()
     }
 
+    /// As [`tables_with`] of this database.
+    pub async fn tables_with(&self, text: &str) -> Vec<String> {
+        tables_with(&mut self.connect().await, text).await
+    }
+
     /// Lets every deadline of a column that lies ahead be now, as if the time had passed. The services' guards read
     /// the database's clock, which nobody can move.
     pub async fn make_due(&self, table: &str, column: &str) {
@@ -46,6 +51,36 @@ impl TestDb {
         let updated = execute(&mut self.connect().await, sql).await;
         updated.unwrap_or_else(|error| panic!("making {table}.{column} due: {error}"));
     }
+}
+
+/// The tables with a row that has this text in it: plain, or as bytes of a `bytea`, which Postgres writes in hex. For
+/// what must be nowhere in the clear; look once for something that is there, too. Take a long text: three letters in
+/// hex are in some random key one day.
+pub async fn tables_with(conn: &mut PgConnection, text: &str) -> Vec<String> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT CASE schemaname WHEN 'public' THEN format('%I', tablename)
+                     ELSE format('%I.%I', schemaname, tablename) END FROM pg_tables
+         WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .unwrap_or_else(|error| panic!("listing the tables: {error}"));
+    let mut with = Vec::new();
+    for table in tables {
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM {table} t WHERE position($1 IN t::text) > 0
+                 OR position(encode(convert_to($1, 'UTF8'), 'hex') IN t::text) > 0)"
+        );
+        let found: bool = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(text)
+            .fetch_one(&mut *conn)
+            .await
+            .unwrap_or_else(|error| panic!("searching {table}: {error}"));
+        if found {
+            with.push(table);
+        }
+    }
+    with
 }
 
 /// A fresh, migrated database for one test. `template` names the schema (`tickets`; lower-case letters and `_`):

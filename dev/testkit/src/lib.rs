@@ -25,7 +25,7 @@ mod smtp;
 pub mod stripe;
 
 pub use authority::{Authority, Validity};
-pub use database::{TestDb, database};
+pub use database::{TestDb, database, tables_with};
 pub use eventually::eventually;
 pub use fault_proxy::{Direction, FaultProxy};
 pub use hang_up::hang_up;

@@ -479,6 +479,15 @@ async fn a_mail_is_sent_once_more_as_a_mail_of_its_own() {
         .unwrap_err();
     assert_eq!(not_open.reason, ErrorReason::NotificationNotOpen);
     assert_eq!(desk.record().await.len(), 2, "a repeat is not another deed");
+    for change in [
+        "UPDATE audit_log SET action = 'x'",
+        "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
+    ] {
+        let refused = sqlx::query(change).execute(&desk.harness.rows).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{refused}");
+    }
     desk.harness.check_invariants(0).await;
 }
 

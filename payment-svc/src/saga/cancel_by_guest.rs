@@ -2,6 +2,7 @@
 //! shown goes back.
 
 use base::{Money, OrderId, RefundId};
+use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,8 +16,11 @@ use crate::{
     cancellation::{Offer, offer},
     domain::{refund_state::RefundReason, timeline::GUEST_CANCELLED},
     error::Error,
-    store::{self, By},
+    store::{self, Audit, By},
 };
+
+/// In the record: a guest cancels their order, paid or not.
+pub(crate) const GUEST_CANCELS: &str = "order.cancel";
 
 struct Cancelling {
     order: OrderId,
@@ -86,6 +90,14 @@ async fn record(tx: &mut PgConnection, cancelling: &Cancelling) -> Result<(), Er
             return Err(Error::Broken("a guest's refund was there already"));
         }
     }
+    let audit = Audit {
+        by: cancelling.by.clone(),
+        action: GUEST_CANCELS,
+        object: cancelling.order.to_string(),
+        before: json!({"status": status.word()}),
+        after: json!({"refund_minor": offer.refund_minor, "currency": order.currency}),
+    };
+    store::audit(tx, &audit).await?;
     store::note(
         tx,
         cancelling.order,

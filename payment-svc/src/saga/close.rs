@@ -18,7 +18,7 @@ use crate::{
     store::{self, AttemptRow, Audit, By, OrderRow, Step},
 };
 
-/// The step that ends an order, and what an admin did to cause it.
+/// The step that ends an order, and what a person did to cause it.
 pub(crate) struct Ending {
     pub step: Step,
     pub audit: Option<Audit>,

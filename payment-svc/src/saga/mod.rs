@@ -37,7 +37,7 @@ pub(crate) use advance_refund::{
 pub(crate) use announce::Announcement;
 pub(crate) use arrive::{Confirmed, arrive};
 pub(crate) use bind::{Bound, bind};
-pub(crate) use cancel_by_guest::{cancel_by_guest, was_cancelled_by_guest};
+pub(crate) use cancel_by_guest::{GUEST_CANCELS, cancel_by_guest, was_cancelled_by_guest};
 pub(crate) use checkout::{NewAttempt, checkout, open_attempt};
 pub(crate) use close::{Ended, Ending, end, try_to_close};
 pub(crate) use facts::{EventNow, order_paid};

@@ -77,9 +77,19 @@ async fn nothing_of_the_guest_is_left_and_every_cent_is() {
     world.confirm_all().await;
     let money = world.count(MONEY).await;
     let valid = world.tickets.valid_tickets(&placed.order.id);
+    // In texts, and in the bytes of messages.
+    let mut conn = world.pool.acquire().await.unwrap();
+    let with = testkit::tables_with(&mut conn, "ada@example").await;
+    assert!(with.iter().any(|table| table == "orders"), "{with:?}");
+    assert!(with.iter().any(|table| table == "outbox"), "{with:?}");
     let clerk = Clerk::superadmin();
     let erased = world.erase(clerk, &placed, false).await.unwrap();
     assert_eq!(erased.order_ids, [placed.order.id.as_str()]);
+    for private in ["ada@example", "4930901820"] {
+        let with = testkit::tables_with(&mut conn, private).await;
+        assert_eq!(with, [""; 0], "{private}");
+    }
+    drop(conn);
     for row in world.everything_stored().await {
         for private in ["ada@example", "Ada", "4930901820"] {
             assert!(!row.contains(private), "{private} in {row}");

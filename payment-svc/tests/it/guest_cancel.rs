@@ -203,3 +203,41 @@ async fn many_at_once_are_one_refund() {
     assert_eq!(world.count("SELECT count(*) FROM refunds").await, 1);
     world.end().await;
 }
+
+#[tokio::test]
+async fn what_a_guest_gives_up_is_on_record_without_their_name() {
+    let world = World::start().await;
+    let call = kit::CallContext {
+        client: Some("2001:db8::7".parse().unwrap()),
+        ..kit::CallContext::default()
+    };
+    let open = world.placed().await;
+    let cancelled = kit::with_context(call.clone(), world.cancel(&open)).await;
+    assert_eq!(cancelled.unwrap().status(), OrderStatus::Cancelled);
+    let paid = world.sold_by(RULE).await;
+    for _ in 0..2 {
+        let cancelled = kit::with_context(call.clone(), world.cancel_for(&paid, 8100));
+        cancelled.await.unwrap();
+    }
+    let lines: Vec<(String, String, String, String, String)> = sqlx::query_as(
+        "SELECT object, actor, action, address, coalesce(after, 'null')
+         FROM (SELECT object, actor, action, address, after::text, seq, at FROM audit_entries) e
+         ORDER BY at",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
+    let by_guest = |order: &Order, after: &str| {
+        let line = [order.id.as_str(), "guest", "order.cancel", "", after];
+        line.map(str::to_owned).into()
+    };
+    assert_eq!(
+        lines,
+        [
+            by_guest(&open.order, r#"{"status": "cancelled"}"#),
+            by_guest(&paid.order, r#"{"currency": "EUR", "refund_minor": 8100}"#),
+        ]
+    );
+    world.until(&paid, OrderStatus::PartiallyRefunded).await;
+    world.end().await;
+}

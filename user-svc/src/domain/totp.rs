@@ -3,8 +3,10 @@
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base::{Secret, Sources};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
+/// A secret that nobody has confirmed for so long is no use any more: whoever saw it once must not come back.
+pub(crate) const BEGUN_FOR: Duration = Duration::minutes(15);
 const STEP_SECS: i64 = 30;
 const DIGITS: usize = 6;
 /// Clocks differ, and people type slowly.

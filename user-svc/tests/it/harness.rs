@@ -1,7 +1,9 @@
 //! The real service on a real database, and clients of it.
 
+use std::time::Duration;
+
 use clap::Parser as _;
-use kit::{Bind, Failure, MeshKey, Shutdown, Tasks, client::MeshChannel};
+use kit::{Bind, ErrorReason, Failure, MeshKey, Shutdown, Tasks, client::MeshChannel};
 use prost::Message as _;
 use proto::{
     Peer,
@@ -15,13 +17,15 @@ use proto::{
         session_service_client::SessionServiceClient, setup_service_client::SetupServiceClient,
     },
 };
-use testkit::{TestDb, keys};
+use testkit::{TestDb, eventually, keys};
 use tokio::task::JoinHandle;
 use tonic::Request;
 use user_svc::{Config, MIGRATOR, build};
 
 pub const EMAIL: &str = "Ada@Example.org";
 pub const PASSWORD: &str = "correct horse battery";
+/// By when everybody has heard of what was revoked.
+pub const PROMISED: Duration = Duration::from_secs(5);
 
 pub async fn database() -> TestDb {
     testkit::database("users", &MIGRATOR).await
@@ -237,6 +241,22 @@ impl Service {
     pub async fn get_me(&self, token: &str) -> Result<User, Failure> {
         let request = as_admin(token, GetMeRequest {});
         told(self.sessions().get_me(request).await).map(|answer| answer.user.unwrap())
+    }
+
+    /// The access token is refused soon, for what it is and for no other reason.
+    pub async fn refuses_soon(&self, token: &str) {
+        eventually("the token is refused", PROMISED, || async {
+            let refused = self.get_me(token).await.err()?;
+            assert_eq!(refused.reason, ErrorReason::Unauthenticated);
+            Some(())
+        })
+        .await;
+    }
+
+    /// The session of a refresh token has ended.
+    pub async fn is_signed_out(&self, refresh_token: &str) {
+        let refused = self.refresh(refresh_token).await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::Unauthenticated);
     }
 
     /// Stops in order; no task may be left.

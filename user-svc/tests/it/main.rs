@@ -5,6 +5,7 @@ mod accounts;
 mod api_keys;
 mod config;
 mod delays;
+mod forget;
 mod harness;
 mod login;
 mod passwords;

@@ -1,5 +1,7 @@
 //! Codes of an authenticator, and recovery codes.
 
+use std::time::Duration;
+
 use aws_lc_rs::hmac;
 use base::{ManualClock, Sources};
 use kit::{ErrorReason, Failure};
@@ -11,12 +13,15 @@ use proto::{
         second_factor_service_client::SecondFactorServiceClient,
     },
 };
+use sqlx::Connection as _;
 use testkit::TestDb;
 
 use crate::harness::{
     EMAIL, PASSWORD, Service, as_admin, check_invariants, config, database, told,
 };
 
+/// What a crowd is told to wait. After six wrong codes the next one waits for one second.
+const CROWDED_FOR: Duration = Duration::from_secs(2);
 const GRACE: &str = "grace@example.org";
 
 struct World {
@@ -139,7 +144,7 @@ async fn signing_in_takes_a_code_once_it_is_confirmed() {
         .await;
     assert_eq!(codes.unwrap().len(), 10);
     world.service.refresh(&here.refresh_token).await.unwrap();
-    assert!(world.service.refresh(&there.refresh_token).await.is_err());
+    world.service.is_signed_out(&there.refresh_token).await;
 
     let without = world.login(EMAIL, "").await.unwrap_err();
     assert_eq!(without.reason, ErrorReason::SecondFactorRequired);
@@ -183,23 +188,150 @@ async fn a_wrong_password_tells_nothing_of_the_factor() {
 }
 
 #[tokio::test]
-async fn wrong_codes_slow_down_like_wrong_passwords() {
+async fn codes_are_counted_for_themselves_and_for_longer() {
     let world = world().await;
-    let (authenticator, _) = world.with_factor(EMAIL).await;
-    let mut tries = 0;
-    loop {
-        let refused = world.login(EMAIL, "000000").await.unwrap_err();
-        if refused.reason == ErrorReason::TooManyRequests {
-            break;
-        }
-        tries += 1;
-        assert!(tries < 20);
+    let (authenticator, codes) = world.with_factor(EMAIL).await;
+    // Both kinds are one count.
+    for wrong in ["000000", "abcd-efgh-ijkl-mnop"].iter().cycle().take(6) {
+        let refused = world.login(EMAIL, wrong).await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::InvalidCredentials);
     }
-    world.clock.advance(time::Duration::minutes(1));
+    let mut longest = Duration::ZERO;
+    for _ in 0..15 {
+        let refused = world.login(EMAIL, "000000").await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::TooManyRequests);
+        longest = refused.retry_after.unwrap();
+        world
+            .clock
+            .advance(time::Duration::try_from(longest).unwrap());
+        let refused = world.login(EMAIL, "000000").await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::InvalidCredentials);
+    }
+    assert_eq!(longest, Duration::from_secs(3600));
+    let early = world.login(EMAIL, &codes[0]).await.unwrap_err();
+    assert_eq!(early.reason, ErrorReason::TooManyRequests);
+    // Who does not know the password hears nothing of it, and their password is as free as ever.
+    let stranger = world.service.login(EMAIL, "not this one, surely").await;
+    assert_eq!(
+        stranger.unwrap_err().reason,
+        ErrorReason::InvalidCredentials
+    );
+    world.clock.advance(time::Duration::hours(1));
     world
         .login(EMAIL, &authenticator.code(&world.sources))
         .await
         .unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn of_many_codes_at_once_only_the_free_ones_are_tried() {
+    let world = world().await;
+    world.with_factor(EMAIL).await;
+    let tries = (0..40).map(async |_| {
+        loop {
+            let refused = world.login(EMAIL, "000000").await.unwrap_err();
+            match refused.reason {
+                ErrorReason::InvalidCredentials => return true,
+                ErrorReason::TooManyRequests if refused.retry_after == Some(CROWDED_FOR) => {
+                    // The password is not counted while codes are tried, so this is the crowd.
+                    tokio::task::yield_now().await;
+                }
+                ErrorReason::Overloaded => tokio::task::yield_now().await,
+                ErrorReason::TooManyRequests => return false,
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    let answers = futures::future::join_all(tries).await;
+    assert_eq!(answers.into_iter().filter(|tried| *tried).count(), 6);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_was_begun_is_confirmed_soon_or_not_at_all() {
+    let world = world().await;
+    let token = world.login(EMAIL, "").await.unwrap().access_token;
+    let old = world.begin(&token, PASSWORD).await.unwrap();
+    world.clock.advance(time::Duration::minutes(15));
+    let token = world.login(EMAIL, "").await.unwrap().access_token;
+    let late = world.confirm(&token, old.code(&world.sources)).await;
+    assert_eq!(late.unwrap_err().fields[0].field, "code");
+
+    let new = world.begin(&token, PASSWORD).await.unwrap();
+    for _ in 0..6 {
+        let wrong = world.confirm(&token, "000000".to_owned()).await;
+        assert_eq!(wrong.unwrap_err().fields[0].field, "code");
+    }
+    let often = world.confirm(&token, new.code(&world.sources)).await;
+    assert_eq!(often.unwrap_err().reason, ErrorReason::TooManyRequests);
+    world.clock.advance(time::Duration::seconds(1));
+    world
+        .confirm(&token, new.code(&world.sources))
+        .await
+        .unwrap();
+    world.end().await;
+}
+
+/// Until somebody waits for a lock in this database.
+async fn somebody_waits(db: &TestDb) {
+    let mut conn = db.connect().await;
+    loop {
+        let waiting: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity
+                            WHERE datname = current_database() AND wait_event_type = 'Lock')",
+        )
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+        if waiting {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_code_confirms_the_secret_it_was_made_of() {
+    let world = world().await;
+    let token = world.login(EMAIL, "").await.unwrap().access_token;
+    let first = world.begin(&token, PASSWORD).await.unwrap();
+    let mut held = world.db.connect().await;
+    let mut tx = held.begin().await.unwrap();
+    let lock = sqlx::query("SELECT FROM users FOR NO KEY UPDATE");
+    lock.execute(&mut *tx).await.unwrap();
+    let meanwhile = async {
+        somebody_waits(&world.db).await;
+        world.begin(&token, PASSWORD).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let code = first.code(&world.sources);
+    let (confirmed, ()) = tokio::join!(world.confirm(&token, code), meanwhile);
+    assert_eq!(confirmed.unwrap_err().fields[0].field, "second_factor");
+    world.login(EMAIL, "").await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_signs_in_while_it_is_confirmed_is_asked_for_a_code() {
+    let world = world().await;
+    let token = world.login(EMAIL, "").await.unwrap().access_token;
+    world.begin(&token, PASSWORD).await.unwrap();
+    let mut held = world.db.connect().await;
+    let mut tx = held.begin().await.unwrap();
+    let lock = sqlx::query("SELECT FROM users FOR NO KEY UPDATE");
+    lock.execute(&mut *tx).await.unwrap();
+    let meanwhile = async {
+        somebody_waits(&world.db).await;
+        let confirm = sqlx::query("UPDATE second_factors SET confirmed_at = clock_timestamp()");
+        confirm.execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (entered, ()) = tokio::join!(world.login(EMAIL, ""), meanwhile);
+    assert_eq!(
+        entered.unwrap_err().reason,
+        ErrorReason::SecondFactorRequired
+    );
     world.end().await;
 }
 
@@ -214,14 +346,19 @@ async fn a_recovery_code_works_once() {
         assert_eq!(refused.reason, ErrorReason::InvalidCredentials);
     }
     world.login(EMAIL, &codes[1]).await.unwrap();
-    let plain: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM recovery_codes r WHERE position($1 IN r::text) > 0",
+    let left: Vec<(serde_json::Value,)> = sqlx::query_as(
+        "SELECT after->'left' FROM audit_log
+         WHERE action = 'user.recovery_code_used' AND object_kind = 'user'
+           AND EXISTS (SELECT FROM sessions s WHERE s.id::text = after->>'session') ORDER BY seq",
     )
-    .bind(&codes[2])
-    .fetch_one(&mut world.db.connect().await)
+    .fetch_all(&mut world.db.connect().await)
     .await
     .unwrap();
-    assert_eq!(plain, 0);
+    assert_eq!(left, [(9.into(),), (8.into(),)]);
+    let letters = codes[2].replace('-', "");
+    for written in [&codes[2], &letters] {
+        assert_eq!(world.db.tables_with(written).await, [""; 0]);
+    }
     world.end().await;
 }
 

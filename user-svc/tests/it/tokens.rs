@@ -14,10 +14,9 @@ use proto::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::harness::{
-    EMAIL, PASSWORD, Service, as_admin, check_invariants, config, database, founded, told,
+    EMAIL, PASSWORD, PROMISED, Service, as_admin, check_invariants, config, database, founded, told,
 };
 
-const PROMISED: Duration = Duration::from_secs(5);
 /// Looks come each second.
 const SILENCE: Duration = Duration::from_millis(1500);
 
@@ -211,10 +210,7 @@ async fn a_revoked_key_takes_its_tokens_with_it() {
     let (db, service) = founded().await;
     let before = service.login(EMAIL, PASSWORD).await.unwrap();
     rotate(&service, &before.access_token, true).await.unwrap();
-    testkit::eventually("the token is refused", PROMISED, || async {
-        service.get_me(&before.access_token).await.err()
-    })
-    .await;
+    service.refuses_soon(&before.access_token).await;
     let after = service.refresh(&before.refresh_token).await.unwrap();
     service.get_me(&after.access_token).await.unwrap();
     service.admin(&db, "grace@example.org", Role::Admin).await;

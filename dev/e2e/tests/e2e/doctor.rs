@@ -490,6 +490,12 @@ const TAMPERINGS: &[Tampering] = &[
         &["record-is-gapless"],
     ),
     (Users, "DELETE FROM signing_keys", &["signing-key-is-there"]),
+    (
+        Users,
+        "INSERT INTO outbox (id, kind, envelope, created_at, next_attempt_at)
+         VALUES (gen_random_uuid(), 'admin_invited', '', now() - interval '1 hour', 'infinity')",
+        &["mails-to-admins-are-confirmed"],
+    ),
 ];
 
 /// What asks for a person. The rules of the other list may speak too.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use base::OrderId;
 use kit::FieldProblem;
 use proto::payment::{CancelOrderRequest, CancelOrderResponse};
+use serde_json::json;
 
 use crate::{
     app::App,
     domain::order_state::OrderStatus,
     error::Error,
     saga::{self, Ended, Ending},
-    store::{self, By, Step},
+    store::{self, Audit, By, Step},
     view,
 };
 
@@ -32,8 +33,7 @@ pub(in crate::rpc) async fn cancel_order(
             Error::Fields(vec![FieldProblem::new("expected_refund", e.to_string())])
         })?;
         let shared = app.clone();
-        let cancel =
-            async move { saga::cancel_by_guest(&shared, id, expected, By::now("guest")).await };
+        let cancel = async move { saga::cancel_by_guest(&shared, id, expected, By::guest()).await };
         app.tasks.complete(cancel).await?;
         return answer(app, id).await;
     }
@@ -71,7 +71,7 @@ async fn cancel(app: Arc<App>, id: OrderId) -> Result<(), Error> {
             // It can be given up only if the provider still lets it be closed.
             OrderStatus::Processing => match attempt.filter(|attempt| attempt.is_open()) {
                 Some(open) => {
-                    let by = By::now("guest");
+                    let by = By::guest();
                     let now = saga::try_to_close(&app, &order, &open, by).await?;
                     if now == OrderStatus::Processing {
                         return Err(Error::PaymentInProgress);
@@ -88,10 +88,20 @@ async fn cancel(app: Arc<App>, id: OrderId) -> Result<(), Error> {
             order: id,
             from,
             to,
-            by: By::now("guest"),
+            by: By::guest(),
             reason: "guest".into(),
         };
-        let ending = Ending { step, audit: None };
+        let audit = Audit {
+            by: step.by.clone(),
+            action: saga::GUEST_CANCELS,
+            object: id.to_string(),
+            before: json!({"status": from.word()}),
+            after: json!({"status": to.word()}),
+        };
+        let ending = Ending {
+            step,
+            audit: Some(audit),
+        };
         if saga::end(&app, &order, attempt.as_ref(), ending).await? == Ended::Yes {
             return give_back(&app, id, false).await;
         }

@@ -20,7 +20,7 @@ pub(crate) async fn begin_second_factor(
     request: BeginSecondFactorRequest,
 ) -> Result<BeginSecondFactorResponse, Error> {
     let password = ("password", request.password.as_str());
-    let owner = own_password::verify(app, admin, password, &request.network).await?;
+    let owner = own_password::verify(app, admin, password).await?;
     let secret = new_secret(&app.sources);
     let new = NewFactor {
         of: admin.id,

@@ -3,7 +3,6 @@ use kit::Admin;
 use proto::user::{ChangePasswordRequest, ChangePasswordResponse};
 use serde_json::json;
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::own_password;
@@ -13,6 +12,7 @@ use crate::{
     domain::check_named,
     error::Error,
     passwords::StoredPassword,
+    sessions::{End, Ending},
     store::{self, AuditEntry},
 };
 
@@ -24,7 +24,7 @@ pub(crate) async fn change_password(
     request: ChangePasswordRequest,
 ) -> Result<ChangePasswordResponse, Error> {
     let current = ("current_password", request.current_password.as_str());
-    let owner = own_password::verify(app, admin, current, &request.network).await?;
+    let owner = own_password::verify(app, admin, current).await?;
     let address: Option<EmailAddress> = owner.email.parse().ok();
     let problem = check_named("new_password", &request.new_password, address.as_ref());
     if let Some(problem) = problem {
@@ -39,7 +39,7 @@ pub(crate) async fn change_password(
         before: owner.password.hash,
         password,
         session: admin.session,
-        at: app.sources.now(),
+        end: End::new(&app.sources, Ending::Password),
         audit: AuditEntry::new(
             &app.sources,
             Some(admin.id),
@@ -58,7 +58,7 @@ struct Change {
     before: String,
     password: StoredPassword,
     session: Option<Uuid>,
-    at: OffsetDateTime,
+    end: End,
     audit: AuditEntry,
 }
 
@@ -68,9 +68,9 @@ async fn apply(conn: &mut PgConnection, change: &Change) -> Result<(), Error> {
         return Err(Error::InvalidCredentials);
     }
     let of = change.password.user_id;
-    accounts::end_resets(conn, of, change.at).await?;
+    accounts::end_resets(conn, of, change.end.at()).await?;
     let others = (of, change.session);
-    let ended = accounts::end_sessions(conn, others, "password", change.at).await?;
+    let ended = accounts::end_sessions(conn, &change.end, others, of).await?;
     let audit = change.audit.clone().after(json!({"sessions_ended": ended}));
     store::audit(conn, &audit).await?;
     Ok(())

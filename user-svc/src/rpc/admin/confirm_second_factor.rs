@@ -9,43 +9,54 @@ use uuid::Uuid;
 use crate::{
     accounts,
     app::App,
+    attempts::{self, Attempt},
     domain::totp::{new_recovery_codes, recovery_code_hash},
     error::Error,
     second_factor,
+    sessions::{End, Ending},
     store::{self, AuditEntry},
 };
 
+const WRONG: &str =
+    "must be what the authenticator shows now, for the secret that was begun with a while ago";
+
 /// From now on signing in takes a code. Sessions that were opened without one end, but for the one that asks.
+/// Tries are counted like codes of a sign-in.
 pub(crate) async fn confirm_second_factor(
     app: &App,
     admin: Admin,
     request: ConfirmSecondFactorRequest,
 ) -> Result<ConfirmSecondFactorResponse, Error> {
+    let wrong = || Error::Invalid(vec![FieldProblem::new("code", WRONG)]);
     let begun = app
         .db
-        .read(admin.id, |conn, id| {
-            Box::pin(second_factor::find(conn, *id, false))
+        .read((admin.id, app.sources.now()), |conn, (id, now)| {
+            Box::pin(second_factor::find_begun(conn, *id, *now))
         })
-        .await?;
-    let step = match &begun {
-        Some(factor) => second_factor::step(app, admin.id, factor, request.code.trim())?,
-        None => None,
-    };
-    let Some(step) = step else {
-        let rule = "must be what the authenticator shows now, for the secret that was begun with";
-        return Err(Error::Invalid(vec![FieldProblem::new("code", rule)]));
+        .await?
+        .ok_or_else(wrong)?;
+    let attempt = attempts::of_code(app, admin.id).await?;
+    let step = match second_factor::step(app, admin.id, &begun, request.code.trim()) {
+        Ok(step) => step.ok_or_else(wrong)?,
+        Err(error) => {
+            attempts::withdraw(app, attempt).await;
+            return Err(error);
+        }
     };
     let codes = new_recovery_codes(&app.sources);
     let object = ("user", admin.id.uuid());
     let new = Confirmed {
         of: admin.id,
+        sealed_secret: begun.sealed_secret,
         step,
+        attempt: attempt.clone(),
         hashes: codes
             .iter()
             .map(|code| recovery_code_hash(code.expose()).to_vec())
             .collect(),
         session: admin.session,
         at: app.sources.now(),
+        end: End::new(&app.sources, Ending::SecondFactor),
         audit: AuditEntry::new(
             &app.sources,
             Some(admin.id),
@@ -53,9 +64,14 @@ pub(crate) async fn confirm_second_factor(
             object,
         ),
     };
-    app.db
+    let confirmed = app
+        .db
         .run(new, |conn, new| Box::pin(confirm(conn, new)))
-        .await?;
+        .await;
+    if let Err(error) = confirmed {
+        attempts::withdraw(app, attempt).await;
+        return Err(error);
+    }
     app.board.nudge();
     Ok(ConfirmSecondFactorResponse {
         recovery_codes: codes.iter().map(|code| code.expose().to_owned()).collect(),
@@ -64,26 +80,35 @@ pub(crate) async fn confirm_second_factor(
 
 struct Confirmed {
     of: UserId,
+    /// The secret whose code was right: begun anew meanwhile, it is another one.
+    sealed_secret: Vec<u8>,
     step: i64,
+    attempt: Attempt,
     hashes: Vec<Vec<u8>>,
     session: Option<Uuid>,
     at: OffsetDateTime,
+    end: End,
     audit: AuditEntry,
 }
 
 async fn confirm(conn: &mut PgConnection, new: &Confirmed) -> Result<(), Error> {
+    // Whoever signs in at this moment has opened a session, which ends below, or is asked for a code.
+    accounts::lock(conn, new.of).await?;
     // An earlier attempt of this very call left the same time.
     let confirmed = sqlx::query!(
         "UPDATE second_factors SET confirmed_at = $2, last_step = $3
-         WHERE user_id = $1 AND (confirmed_at IS NULL OR confirmed_at = $2)",
+         WHERE user_id = $1 AND sealed_secret = $4
+           AND (confirmed_at IS NULL OR confirmed_at = $2)",
         new.of.uuid(),
         new.at,
         new.step,
+        new.sealed_secret,
     )
     .execute(&mut *conn)
     .await?;
     if confirmed.rows_affected() == 0 {
-        let problem = FieldProblem::new("second_factor", "is there already, remove it first");
+        let rule = "was begun anew, or is there already; then remove it first";
+        let problem = FieldProblem::new("second_factor", rule);
         return Err(Error::Invalid(vec![problem]));
     }
     sqlx::query!(
@@ -100,7 +125,8 @@ async fn confirm(conn: &mut PgConnection, new: &Confirmed) -> Result<(), Error> 
     .execute(&mut *conn)
     .await?;
     let others = (new.of, new.session);
-    let ended = accounts::end_sessions(conn, others, "second_factor", new.at).await?;
+    let ended = accounts::end_sessions(conn, &new.end, others, new.of).await?;
+    attempts::succeeded(conn, &new.attempt).await?;
     let audit = new.audit.clone().after(json!({"sessions_ended": ended}));
     store::audit(conn, &audit).await?;
     Ok(())

@@ -32,7 +32,7 @@ pub(crate) async fn create_api_key(
     scopes.dedup();
     check_fields(&request, &scopes)?;
     let password = ("password", request.password.as_str());
-    own_password::verify(app, admin, password, &request.network).await?;
+    own_password::verify(app, admin, password).await?;
     let secret = secret_of(&app.sources.token());
     let (id, now) = (app.sources.uuid_v7(), app.sources.now());
     let row = Row {

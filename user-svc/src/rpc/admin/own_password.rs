@@ -6,7 +6,11 @@ use kit::{Admin, FieldProblem};
 use sqlx::PgConnection;
 
 use crate::{
-    app::App, attempts, domain::check_presented_password, error::Error, passwords::StoredPassword,
+    app::App,
+    attempts,
+    domain::check_presented_password,
+    error::Error,
+    passwords::{Place, StoredPassword},
 };
 
 /// The account of a token whose password came along.
@@ -19,25 +23,37 @@ pub(super) async fn verify(
     app: &App,
     admin: Admin,
     (field, password): (&str, &str),
-    network: &str,
 ) -> Result<Owner, Error> {
     if let Some(problem) = check_presented_password(password) {
         let problem = FieldProblem::new(field, problem.rule);
         return Err(Error::Invalid(vec![problem]));
     }
     let place = app.passwords.place()?;
-    let attempt = attempts::of_owner(app, admin.id, network).await?;
+    let attempt = attempts::of_owner(app, admin.id).await?;
+    match prove(app, place, admin.id, password).await {
+        Ok(owner) => {
+            attempts::forgive(app, attempt).await?;
+            Ok(owner)
+        }
+        // Stays counted.
+        Err(Error::InvalidCredentials) => Err(Error::InvalidCredentials),
+        Err(error) => {
+            attempts::withdraw(app, attempt).await;
+            Err(error)
+        }
+    }
+}
+
+async fn prove(app: &App, place: Place, id: UserId, password: &str) -> Result<Owner, Error> {
     let owner = app
         .db
-        .read(admin.id, |conn, id| Box::pin(find(conn, *id)))
+        .read(id, |conn, id| Box::pin(find(conn, *id)))
         .await?
         .ok_or(Error::AccountGone)?;
     let stored = Some(owner.password.clone());
     if !app.passwords.verify_at(place, stored, password).await? {
-        attempts::failed(app, attempt).await?;
         return Err(Error::InvalidCredentials);
     }
-    attempts::forgive(app, attempt).await?;
     Ok(owner)
 }
 

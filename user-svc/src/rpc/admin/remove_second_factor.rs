@@ -18,7 +18,7 @@ pub(crate) async fn remove_second_factor(
     request: RemoveSecondFactorRequest,
 ) -> Result<RemoveSecondFactorResponse, Error> {
     let password = ("password", request.password.as_str());
-    own_password::verify(app, admin, password, &request.network).await?;
+    own_password::verify(app, admin, password).await?;
     let object = ("user", admin.id.uuid());
     let action = "user.second_factor_removed";
     let audit = AuditEntry::new(&app.sources, Some(admin.id), action, object);

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use base::{EmailAddress, UserId};
 use db::DbError;
 use kit::FieldProblem;
@@ -5,11 +7,12 @@ use proto::user::{LoginRequest, LoginResponse};
 use sqlx::PgConnection;
 
 use crate::{
+    accounts,
     app::App,
     attempts::{self, Attempt},
     domain::{check_presented_password, email_key},
     error::Error,
-    passwords::StoredPassword,
+    passwords::{Place, StoredPassword},
     second_factor::{self, Proof},
     sessions::{self, NewSession, Origin},
     tokens::{self, SignedIn},
@@ -17,51 +20,44 @@ use crate::{
 
 /// Opens a session for whoever knows an account's password. An unknown address, a wrong password
 /// and a disabled account take the same time and get the same answer, and each slows down the next one.
-pub(crate) async fn login(app: &App, request: LoginRequest) -> Result<LoginResponse, Error> {
+///
+/// It goes on to its end if its caller hangs up: an attempt is counted, and whether it was a mistake shows only then.
+pub(crate) async fn login(app: &Arc<App>, request: LoginRequest) -> Result<LoginResponse, Error> {
+    let shared = app.clone();
+    let login = async move { sign_in(&shared, request).await };
+    app.tasks.complete(login).await
+}
+
+async fn sign_in(app: &App, request: LoginRequest) -> Result<LoginResponse, Error> {
     let email = check_fields(&request)?;
     // Before anything is looked up: what is too much costs next to nothing.
     let place = app.passwords.place()?;
     let key = email_key(&email);
     let attempt = attempts::of_anybody(app, &key, &request.network).await?;
-    let stored = app
-        .db
-        .read(key, |conn, key| Box::pin(find_active(conn, key)))
-        .await?;
-    let proven = stored.as_ref().map(|one| (one.user_id, one.hash.clone()));
-    let known = app
-        .passwords
-        .verify_at(place, stored, &request.password)
-        .await?;
-    let Some(proven) = proven.filter(|_| known) else {
-        attempts::failed(app, attempt).await?;
-        return Err(Error::InvalidCredentials);
-    };
-    let proof = match second_factor::prove(app, proven.0, &request.code).await {
-        Err(Error::InvalidCredentials) => {
-            attempts::failed(app, attempt).await?;
-            return Err(Error::InvalidCredentials);
+    let stored = match prove_password(app, place, key, &request.password).await {
+        // Stays counted.
+        Ok(None) => return Err(Error::InvalidCredentials),
+        Ok(Some(stored)) => stored,
+        Err(error) => {
+            attempts::withdraw(app, attempt).await;
+            return Err(error);
         }
-        proof => proof?,
     };
-
-    let refresh_token = app.sources.token();
-    let origin = Origin {
-        network: &request.network,
-        user_agent: &request.user_agent,
+    // The password was right: what comes now is counted by code.
+    let new = Entry::new(app, &request, (&stored, &attempt));
+    let now = new.session.created_at();
+    let opened = match second_factor::prove(app, stored.user_id, &request.code).await {
+        Ok(proof) => open(app, new, proof).await,
+        Err(error) => Err(error),
     };
-    let new = NewSession::new(&app.sources, proven, &refresh_token, &origin);
-    let now = new.created_at();
-    let proofs = (attempt.clone(), proof);
-    let signed_in = app
-        .db
-        .run((new, proofs), |conn, (new, proofs)| {
-            Box::pin(open(conn, new, proofs))
-        })
-        .await?;
-    let Some(signed_in) = signed_in else {
-        attempts::failed(app, attempt).await?;
-        return Err(Error::InvalidCredentials);
+    let (signed_in, refresh_token) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            attempts::withdraw(app, attempt).await;
+            return Err(error);
+        }
     };
+    renew(app, stored, &request.password).await;
     let (access_token, expires_in) = tokens::access_token(app, &signed_in, now)?;
     Ok(LoginResponse {
         access_token,
@@ -71,22 +67,106 @@ pub(crate) async fn login(app: &App, request: LoginRequest) -> Result<LoginRespo
     })
 }
 
-/// None where the account is another one by now, or a code was used already.
-async fn open(
-    conn: &mut PgConnection,
-    new: &NewSession,
-    (attempt, proof): &(Attempt, Proof),
-) -> Result<Option<SignedIn>, Error> {
-    let used_for = (new.id(), new.created_at());
-    if !second_factor::use_up(conn, (new.user_id(), proof), used_for).await? {
-        return Ok(None);
+/// None for a wrong password, and where there is no such account.
+async fn prove_password(
+    app: &App,
+    place: Place,
+    key: String,
+    password: &str,
+) -> Result<Option<StoredPassword>, Error> {
+    let stored = app
+        .db
+        .read(key, |conn, key| Box::pin(find_active(conn, key)))
+        .await?;
+    let right = app
+        .passwords
+        .verify_at(place, stored.clone(), password)
+        .await?;
+    Ok(stored.filter(|_| right))
+}
+
+/// What becomes a session.
+struct Entry {
+    session: NewSession,
+    refresh_token: String,
+    attempt: Attempt,
+    network: [u8; 32],
+}
+
+impl Entry {
+    fn new(
+        app: &App,
+        request: &LoginRequest,
+        (stored, attempt): (&StoredPassword, &Attempt),
+    ) -> Self {
+        let refresh_token = app.sources.token();
+        let origin = Origin {
+            network: &request.network,
+            user_agent: &request.user_agent,
+        };
+        let proven = (stored.user_id, stored.hash.clone());
+        Self {
+            session: NewSession::new(&app.sources, proven, &refresh_token, &origin),
+            refresh_token,
+            attempt: attempt.clone(),
+            network: attempts::known(app, &request.network),
+        }
     }
-    let Some(signed_in) = sessions::open(conn, new).await? else {
-        return Ok(None);
+}
+
+/// A code that was not the reason why it failed is given back.
+async fn open(app: &App, new: Entry, proof: Proof) -> Result<(SignedIn, String), Error> {
+    let code = proof.attempt().cloned();
+    let refresh_token = new.refresh_token.clone();
+    let opened = app
+        .db
+        .run((new, proof), |conn, (new, proof)| {
+            Box::pin(insert(conn, new, proof))
+        })
+        .await;
+    match (opened, code) {
+        (Ok(signed_in), _) => Ok((signed_in, refresh_token)),
+        (Err(error), Some(code)) if !matches!(error, Error::InvalidCredentials) => {
+            attempts::withdraw(app, code).await;
+            Err(error)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Error::InvalidCredentials where the account is another one by now, or a code was used already.
+async fn insert(conn: &mut PgConnection, new: &Entry, proof: &Proof) -> Result<SignedIn, Error> {
+    let (session, now) = (&new.session, new.session.created_at());
+    let locked = sessions::lock_account(conn, session).await?;
+    let locked = locked.ok_or(Error::InvalidCredentials)?;
+    let of = session.user_id();
+    second_factor::use_up(conn, (of, proof), (session.id(), now)).await?;
+    let signed_in = sessions::open(conn, session, locked).await?;
+    attempts::succeeded(conn, &new.attempt).await?;
+    attempts::know(conn, (of, &new.network), now).await?;
+    Ok(signed_in)
+}
+
+/// A hash that is not made as new ones are is made anew, while its password is at hand: by its time it would tell
+/// that there is an account. Not now is soon enough, so nobody fails for it.
+async fn renew(app: &App, stored: StoredPassword, password: &str) {
+    if app.passwords.is_as_new(&stored) {
+        return;
+    }
+    let salt = app.sources.bytes();
+    let Ok(renewed) = app.passwords.hash(stored.user_id, password, salt).await else {
+        return;
     };
-    let proven = (signed_in.account.id, new.created_at());
-    attempts::succeeded(conn, attempt, proven).await?;
-    Ok(Some(signed_in))
+    let set = app
+        .db
+        .run((renewed, stored.hash), |conn, (renewed, before)| {
+            Box::pin(async move {
+                Ok::<bool, Error>(accounts::set_password(conn, renewed, Some(before)).await?)
+            })
+        });
+    if let Err(error) = set.await {
+        tracing::warn!(%error, "a password hash could not be renewed");
+    }
 }
 
 fn check_fields(request: &LoginRequest) -> Result<EmailAddress, Error> {

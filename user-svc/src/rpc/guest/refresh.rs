@@ -76,7 +76,7 @@ enum Outcome {
     },
 }
 
-/// A token with its session and account, both locked: of two turns the second sees what the first did.
+/// A token with its session and account, all locked: of two turns the second sees what the first did.
 struct Found {
     signed_in: SignedIn,
     last_used_at: OffsetDateTime,
@@ -109,7 +109,26 @@ async fn take_turn(conn: &mut PgConnection, turn: &Turn) -> Result<Outcome, Erro
     }
 }
 
+/// The account is locked before its session, as by everybody who ends sessions.
 async fn find(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Found>, Error> {
+    let owner = sqlx::query_scalar!(
+        "SELECT id FROM users
+         WHERE id = (SELECT s.user_id FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+                     WHERE t.token_hash = $1)
+         FOR SHARE",
+        &hash[..],
+    );
+    if owner.fetch_optional(&mut *conn).await?.is_none() {
+        return Ok(None);
+    }
+    sqlx::query!(
+        "SELECT id FROM sessions
+         WHERE id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1)
+         FOR NO KEY UPDATE",
+        &hash[..],
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
     let row = sqlx::query!(
         r#"SELECT t.session_id, t.replaced_at, t.sealed_successor, s.user_id, s.last_used_at,
                   s.expires_at, u.email, u.role, u.token_generation,
@@ -118,7 +137,7 @@ async fn find(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Found>,
            JOIN sessions s ON s.id = t.session_id
            JOIN users u ON u.id = s.user_id
            WHERE t.token_hash = $1
-           FOR UPDATE OF s, t FOR SHARE OF u"#,
+           FOR UPDATE OF t"#,
         &hash[..],
     );
     let row = row.fetch_optional(conn).await?;

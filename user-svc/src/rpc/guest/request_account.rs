@@ -37,9 +37,8 @@ pub(crate) async fn request_account(
         at: app.sources.now(),
         audit: audit.after(json!({"email": email.as_str()})),
     };
-    app.db
-        .run(wish, |conn, wish| Box::pin(insert(conn, wish)))
-        .await?;
+    let insert = app.db.run(wish, |conn, wish| Box::pin(insert(conn, wish)));
+    limits::evenly(insert).await?;
     Ok(RequestAccountResponse {})
 }
 

@@ -1,5 +1,3 @@
-use std::time::{Duration, Instant};
-
 use base::{EmailAddress, MessageId, UserId, bounded};
 use kit::{CallContext, FieldProblem};
 use proto::{
@@ -15,21 +13,18 @@ use crate::{
     app::App,
     domain::{LOCALE_MAX_CHARS, email_key},
     error::Error,
-    limits::{self, RESETS_FROM_NETWORK, RESETS_TO_ADDRESS, RESETS_TO_ADDRESS_IN_ALL},
+    limits::{
+        self, RESET_LINK_TTL, RESETS_FROM_NETWORK, RESETS_TO_ADDRESS, RESETS_TO_ADDRESS_IN_ALL,
+    },
     links::Link,
     store::{self, AuditEntry},
 };
-
-const TTL: time::Duration = time::Duration::minutes(30);
-/// An answer takes this long, so that it does not tell by its time whether a mail was written.
-const ANSWER_TIME: Duration = Duration::from_millis(200);
 
 /// A link goes to the address if an active account has it. Whether one has, only its mailbox learns.
 pub(crate) async fn request_password_reset(
     app: &App,
     request: RequestPasswordResetRequest,
 ) -> Result<RequestPasswordResetResponse, Error> {
-    let answer_at = Instant::now() + ANSWER_TIME;
     let email = check_fields(&request)?;
     let address = email_key(&email);
     limits::take(app, RESETS_FROM_NETWORK, &request.network).await?;
@@ -49,16 +44,18 @@ pub(crate) async fn request_password_reset(
             email: String::new(),
             locale: request.locale,
             sealed_link: app.links.sealed(&app.sources, Link::PasswordReset, &token),
-            expires_at: Some(proto::timestamp(now + TTL)),
+            expires_at: Some(proto::timestamp(now + RESET_LINK_TTL)),
         },
         audit: AuditEntry::new(&app.sources, None, "password.reset_requested", object),
         context: kit::current(),
     };
-    app.db
-        .run(new, |conn, new| Box::pin(insert(conn, new)))
-        .await?;
-    app.mails.notify_one();
-    tokio::time::sleep_until(answer_at.into()).await;
+    let insert = app.db.run(new, |conn, new| Box::pin(insert(conn, new)));
+    limits::evenly(async {
+        insert.await?;
+        app.mails.notify_one();
+        Ok(())
+    })
+    .await?;
     Ok(RequestPasswordResetResponse {})
 }
 
@@ -103,7 +100,7 @@ async fn insert(conn: &mut PgConnection, new: &NewReset) -> Result<(), Error> {
         user.id,
         &new.token_hash[..],
         new.at,
-        new.at + TTL,
+        new.at + RESET_LINK_TTL,
     )
     .execute(&mut *conn)
     .await?;

@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     limits::{self, LINKS_FROM_NETWORK},
     passwords::StoredPassword,
+    sessions::{End, Ending},
     store::{self, AuditEntry},
 };
 
@@ -48,6 +49,7 @@ pub(crate) async fn reset_password(
         password,
         network: attempts::known(app, &request.network),
         at: app.sources.now(),
+        end: End::new(&app.sources, Ending::Password),
         audit: AuditEntry::new(
             &app.sources,
             Some(id),
@@ -93,10 +95,12 @@ struct Reset {
     password: StoredPassword,
     network: [u8; 32],
     at: OffsetDateTime,
+    end: End,
     audit: AuditEntry,
 }
 
 async fn apply(conn: &mut PgConnection, reset: &Reset) -> Result<(), Error> {
+    accounts::lock(conn, reset.password.user_id).await?;
     let used = sqlx::query!(
         "UPDATE password_resets SET used_at = $2 WHERE id = $1 AND used_at IS NULL",
         reset.id,
@@ -114,7 +118,7 @@ async fn apply(conn: &mut PgConnection, reset: &Reset) -> Result<(), Error> {
     accounts::end_resets(conn, of, reset.at).await?;
     // Whoever is slowed down by strangers has a way around them.
     attempts::know(conn, (of, &reset.network), reset.at).await?;
-    let ended = accounts::end_sessions(conn, (of, None), "password", reset.at).await?;
+    let ended = accounts::end_sessions(conn, &reset.end, (of, None), of).await?;
     let audit = reset.audit.clone().after(json!({"sessions_ended": ended}));
     store::audit(conn, &audit).await?;
     Ok(())

@@ -12,6 +12,7 @@ use crate::{
     app::App,
     domain::role_from_wire,
     error::Error,
+    sessions::{End, Ending},
     store::{self, AccountRow, AuditEntry, select_accounts},
 };
 
@@ -38,7 +39,9 @@ pub(crate) async fn update_account(
             AccountStatus::Unspecified => None,
             status => Some(status == AccountStatus::Active),
         },
+        by: admin.id,
         at: app.sources.now(),
+        end: End::new(&app.sources, Ending::Disabled),
         note: request.note,
         audit: AuditEntry::new(&app.sources, Some(admin.id), "user.changed", object),
     };
@@ -56,7 +59,9 @@ struct Change {
     id: UserId,
     role: Option<Role>,
     active: Option<bool>,
+    by: UserId,
     at: OffsetDateTime,
+    end: End,
     note: String,
     audit: AuditEntry,
 }
@@ -123,7 +128,7 @@ async fn write(
     .execute(&mut *conn)
     .await?;
     if after.status == "disabled" {
-        accounts::end_sessions(conn, (change.id, None), "disabled", change.at).await?;
+        accounts::end_sessions(conn, &change.end, (change.id, None), change.by).await?;
         accounts::end_resets(conn, change.id, change.at).await?;
     }
     let told = |rights: &Rights| json!({"role": rights.role, "status": rights.status});
