@@ -107,12 +107,17 @@ fn policy(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String, St
     if !grants.is_empty() && audience != "Admin" {
         return Err("only methods for admins ask for a grant".to_owned());
     }
-    let mutates = access
-        .get_field_by_name("mutates")
-        .and_then(|v| v.as_bool())
-        .unwrap_or(false);
+    let flag = |name| {
+        let value = access.get_field_by_name(name);
+        value.and_then(|value| value.as_bool()).unwrap_or(false)
+    };
+    let (mutates, sessions_only) = (flag("mutates"), flag("sessions_only"));
+    if sessions_only && !matches!(audience.as_str(), "Admin" | "Superadmin") {
+        return Err("only methods for admins know sessions".to_owned());
+    }
     Ok(format!(
-        "audience: Audience::{audience}, callers: &[{}], mutates: {mutates}, grants: &[{}]",
+        "audience: Audience::{audience}, callers: &[{}], mutates: {mutates}, grants: &[{}], \
+         sessions_only: {sessions_only}",
         callers.join(", "),
         grants.join(", ")
     ))

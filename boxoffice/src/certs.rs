@@ -1,10 +1,10 @@
 //! `boxoffice certs`: certificates for development.
 
 use std::{
-    fs::{self, DirBuilder, File},
-    io::Write as _,
+    fs::{self, DirBuilder, File, Permissions},
+    io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -161,16 +161,33 @@ fn private_dir(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("creating the folder {}", path.display()))
 }
 
-/// Whole or not at all.
+/// Whole or not at all. The draft is for nobody else's eyes, made anew: what an interrupted run or a stranger
+/// has left under its name, such as a link to elsewhere, goes.
 fn write(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
-    let draft = path.with_extension("new");
-    let written = File::options()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(bytes))
+    let mut name = path.as_os_str().to_owned();
+    name.push(".draft");
+    let draft = PathBuf::from(name);
+    let written = remove_if_there(&draft)
+        .and_then(|()| {
+            let mut options = File::options();
+            options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&draft)
+        })
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.set_permissions(Permissions::from_mode(mode))?;
+            file.sync_all()
+        })
         .and_then(|()| fs::rename(&draft, path));
     written.with_context(|| format!("writing {}", path.display()))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

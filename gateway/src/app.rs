@@ -50,7 +50,8 @@ use crate::{
     guesses::Guesses,
     holds::Holds,
     lanes::Lanes,
-    network::Proxies,
+    network::{Proxies, Suspicion},
+    probes::Probes,
     programme::{Programme, Streams},
     providers::Providers,
     rates::Rates,
@@ -81,6 +82,8 @@ pub struct App {
     /// Begins with the process's own shutdown, before connections are drained.
     pub closing: Shutdown,
     pub upstreams: Upstreams,
+    /// How the services were when they were asked last.
+    pub probes: Probes,
     pub holds: Holds,
     /// What guests look at most.
     pub programme: Programme,
@@ -88,6 +91,7 @@ pub struct App {
     pub streams: Arc<Streams>,
     /// Whose word about a client's address counts.
     pub proxies: Proxies,
+    pub suspicion: Suspicion,
     /// Who opens links that lead nowhere.
     pub guesses: Guesses,
     /// What orders can be paid with.
@@ -123,6 +127,8 @@ impl App {
                 config.streams_per_address_max as usize,
             ),
             proxies: config.trusted_proxies.clone(),
+            suspicion: Suspicion::default(),
+            probes: Probes::default(),
             guesses: Guesses::new(config.guesses_per_network_max),
             providers: Providers::default(),
             sources,

@@ -10,7 +10,7 @@ use axum::{
     body::Body,
     extract::{MatchedPath, Request},
 };
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{Method, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -34,6 +34,10 @@ pub struct Arrivals {
     bodies: Room,
     webhooks: Room,
 }
+
+/// The body once more, for who has to look at it before the handler does; an extension of the request.
+#[derive(Clone)]
+pub struct Arrived(pub Bytes);
 
 /// For bytes that wait for the rest of their body.
 #[derive(Clone)]
@@ -92,9 +96,10 @@ impl Arrivals {
         if announced.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = room.collect(body, limit).await?;
-        Ok(Request::from_parts(head, body))
+        head.extensions.insert(Arrived(body.clone()));
+        Ok(Request::from_parts(head, body.into()))
     }
 }
 
@@ -106,7 +111,7 @@ impl Room {
         }
     }
 
-    async fn collect(&self, mut body: Body, limit: usize) -> Result<Body, Problem> {
+    async fn collect(&self, mut body: Body, limit: usize) -> Result<Bytes, Problem> {
         let mut share = Share {
             room: self.clone(),
             bytes: 0,
@@ -124,7 +129,7 @@ impl Room {
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(Body::from(bytes.freeze()))
+        Ok(bytes.freeze())
     }
 }
 
@@ -144,8 +149,7 @@ mod tests {
         let arrivals = Arrivals::new(10, 20).bodies;
         let chunk = || Ok(Bytes::from_static(b"12345"));
         let whole = arrivals.collect(body(vec![chunk(), chunk()]), 10).await;
-        let whole = whole.unwrap().collect().await.unwrap().to_bytes();
-        assert_eq!(whole, "1234512345");
+        assert_eq!(whole.unwrap(), "1234512345");
         let long = arrivals.collect(body(vec![chunk(), chunk(), chunk()]), 10);
         assert_eq!(long.await.unwrap_err().reason(), ErrorReason::BodyTooLarge);
         let broken = arrivals.collect(body(vec![chunk(), Err("gone")]), 10);

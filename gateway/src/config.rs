@@ -73,7 +73,7 @@ pub struct Config {
     /// once and a minute: `hold=60/120,login=10/10`.
     #[arg(long, env = "RATE_LIMITS", default_value = "on")]
     pub rate_limits: RateLimits,
-    /// Tickets that one network may set aside within ten minutes. 0: no limit.
+    /// Tickets that one network may set aside within ten minutes, less what it releases. 0: no limit.
     #[arg(long, env = "HELD_TICKETS_PER_NETWORK_MAX", default_value_t = 500)]
     pub held_tickets_per_network_max: u32,
     /// Mails to one address within an hour that are caused by forms anybody can fill in. 0: no limit.
@@ -101,7 +101,8 @@ pub struct Config {
     #[arg(long, env = "REQUESTS_MAX", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_max: u32,
-    /// So many more at once of guests who have tickets set aside or bought, and of payment providers.
+    /// So many more at once of guests who have tickets set aside or bought, and of payment providers. Half of
+    /// them are for secrets that this gateway has not seen to be right.
     #[arg(long, env = "REQUESTS_RESERVED", default_value_t = 256,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_reserved: u32,

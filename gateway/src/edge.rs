@@ -1,10 +1,7 @@
 //! What happens around every request: trace, deadline, a task that outlives its client, the
 //! rendering of problems, security headers, and one log line per failure.
 
-use std::{
-    sync::Once,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{
     body::Body,
@@ -110,9 +107,6 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// Calls end with the deadline; what only then has to be written still gets through.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
-/// Said once: it may be anybody who sends such a header.
-static LACKS_A_PROXY: Once = Once::new();
-
 /// The outermost layer.
 pub async fn edge(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
     let sharing = app.cors.of(&request);
@@ -185,12 +179,7 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
         .rates
         .ask(request, || app.proxies.network_id(extensions, headers));
     if asked.is_err() && app.proxies.may_lack_one(extensions, headers) {
-        LACKS_A_PROXY.call_once(|| {
-            tracing::warn!(
-                "a network asks too often, and its requests have an X-Forwarded-For that is not \
-                 believed; if they come through a proxy, TRUSTED_PROXIES has to name it"
-            );
-        });
+        app.suspicion.tell("asks too often", Instant::now());
     }
     asked?;
     cross_site::check(app, request)
@@ -199,16 +188,28 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
 /// The answer of the router, if there is room for the request.
 async fn answer(app: Shared, request: Request, next: Next) -> Response {
     let probe = PROBES.contains(&request.uri().path());
-    let place = match app.lanes.enter(lanes::has_tickets(&app, &request)).await {
+    let place = match app.lanes.enter_at_once() {
+        Some(place) => Ok(place),
+        None => {
+            let claim = lanes::claim(&app, &request);
+            app.lanes.enter(claim).await
+        }
+    };
+    let place = match place {
         Ok(place) => Some(place),
         Err(_) if probe => None,
         Err(failure) => return Problem::from(failure).into_response(),
     };
+    let shown = lanes::Pending::of(&app, &request);
     let repeatable = !probe && retries::repeatable(request.method(), request.headers());
     let answer = retries::within(repeatable, next.run(request));
     let answer = tokio::time::timeout(app.handler_timeout + ANSWER_MARGIN, answer);
+    let lanes = app.clone();
     let work = async move {
         let answer = answer.await;
+        if let Ok(answer) = &answer {
+            shown.judge(&lanes, answer);
+        }
         drop(place);
         answer
     };

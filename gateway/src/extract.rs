@@ -6,7 +6,7 @@ mod json;
 mod params;
 
 pub use body::{Form, Json, JsonOrEmpty, RawBody, too_large, unreadable};
-pub use credentials::{Access, AccessTo, AdminToken, Key, OptionalKey};
+pub use credentials::{Access, AccessTo, AdminToken, Key, OptionalKey, secret_of};
 pub use json::{Given, Object};
 pub use params::{Id, Path, Query};
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use axum::Router;
 use base::Sources;
 use hints::Hints;
@@ -25,6 +25,7 @@ mod holds;
 mod lanes;
 mod network;
 mod observe;
+mod probes;
 mod problem;
 mod programme;
 mod providers;
@@ -56,7 +57,8 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
         limits: config.limits(),
         readiness_off: config.readiness_off(),
         closing: app.closing.clone(),
-        router: routes::router(app, config.body_limit_bytes),
+        router: routes::router(app, config.body_limit_bytes)
+            .map_err(|failure| anyhow!(failure.detail))?,
     })
 }
 

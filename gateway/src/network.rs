@@ -2,18 +2,22 @@
 //! which is what one household is given.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::extract::FromRequestParts;
-use http::{Extensions, HeaderMap, HeaderName, request::Parts};
+use http::{Extensions, HeaderMap, HeaderName, header, request::Parts};
 use listen::RemoteAddr;
 
 use crate::{app::Shared, problem::Problem};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const IPV6_NETWORK_BITS: u32 = 56;
+/// Between two lines about the same.
+const SUSPICION_PERIOD: Duration = Duration::from_secs(60);
 
 /// The proxies whose word about their clients is believed: addresses and ranges, separated by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,8 +84,9 @@ impl Proxies {
     /// What speaks for others here is not in the list: a stranger, or a proxy that was forgotten.
     pub fn may_lack_one(&self, extensions: &Extensions, headers: &HeaderMap) -> bool {
         let peer = extensions.get::<RemoteAddr>();
-        headers.contains_key(FORWARDED_FOR)
-            && peer.is_some_and(|peer| !self.trust(peer.0.ip().to_canonical()))
+        let speaks_for_others =
+            headers.contains_key(FORWARDED_FOR) || headers.contains_key(header::FORWARDED);
+        speaks_for_others && peer.is_some_and(|peer| !self.trust(peer.0.ip().to_canonical()))
     }
 
     /// The same for what counts every request; none where nobody knows.
@@ -100,13 +105,25 @@ impl Proxies {
             .flat_map(|value| value.split(','))
             .collect();
         for text in told.into_iter().rev() {
-            match text.trim().parse::<IpAddr>() {
-                Ok(address) if self.trust(client) => client = address.to_canonical(),
+            match hop(text.trim()) {
+                Some(address) if self.trust(client) => client = address.to_canonical(),
                 _ => break,
             }
         }
         Some(client)
     }
+}
+
+/// An address as proxies write it: some add the port that the client called from, and some put IPv6 into
+/// brackets even without one.
+fn hop(text: &str) -> Option<IpAddr> {
+    let address = text.parse().ok();
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    let in_brackets = || {
+        let address = text.strip_prefix('[')?.strip_suffix(']')?;
+        address.parse().ok().map(IpAddr::V6)
+    };
+    address.or_else(with_port).or_else(in_brackets)
 }
 
 fn name(address: IpAddr) -> String {
@@ -150,14 +167,47 @@ impl FromRequestParts<Shared> for Network {
 }
 
 /// The same for what counts in memory.
-pub struct Asker(pub Option<NetworkId>);
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// None where nobody knows.
+    pub network: Option<NetworkId>,
+    /// It may be a proxy that `TRUSTED_PROXIES` does not name, and everybody behind it.
+    pub may_be_a_crowd: bool,
+}
 
 impl FromRequestParts<Shared> for Asker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
-        let network = app.proxies.network_id(&parts.extensions, &parts.headers);
-        Ok(Self(network))
+        let (proxies, headers) = (&app.proxies, &parts.headers);
+        Ok(Self {
+            network: proxies.network_id(&parts.extensions, headers),
+            may_be_a_crowd: proxies.may_lack_one(&parts.extensions, headers),
+        })
+    }
+}
+
+/// Without its proxy in `TRUSTED_PROXIES` a whole sale is one network and is throttled as one. That must
+/// be seen in the log; but anybody can send such a header, so it is said now and then.
+#[derive(Debug, Default)]
+pub struct Suspicion {
+    said: Mutex<Option<Instant>>,
+}
+
+impl Suspicion {
+    /// `what` the network does too much of. True if it was said.
+    pub fn tell(&self, what: &'static str, now: Instant) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = |said: Instant| now.saturating_duration_since(said) < SUSPICION_PERIOD;
+        if said.is_some_and(lately) {
+            return false;
+        }
+        *said = Some(now);
+        tracing::warn!(
+            "a network {what}, and its requests have an X-Forwarded-For that is not believed; if \
+             they come through a proxy, TRUSTED_PROXIES has to name it"
+        );
+        true
     }
 }
 
@@ -199,6 +249,43 @@ mod tests {
         assert_eq!(network(&["nonsense"]), "10.1.2.3");
         assert_eq!(network(&["203.0.113.9, nonsense"]), "10.1.2.3");
         assert_eq!(network(&[]), "10.1.2.3");
+    }
+
+    #[test]
+    fn ports_and_brackets_of_proxies_are_read() {
+        let network = |forwarded: &[&str]| network("10.0.0.0/8,fd00::/8", "10.1.2.3", forwarded);
+        assert_eq!(network(&["203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(network(&["1.1.1.1, 203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(
+            network(&["203.0.113.9:4711, [fd00::1]:443, 10.9.9.9:80"]),
+            "203.0.113.9"
+        );
+        for told in ["[2001:db8::1]:4711", "[2001:db8::1]", "2001:db8::1"] {
+            assert_eq!(network(&[told]), "2001:db8::/56", "{told}");
+        }
+        for nonsense in ["203.0.113.9:", "[203.0.113.9]", "203.0.113.9:70000", "[]"] {
+            assert_eq!(network(&[nonsense]), "10.1.2.3", "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn who_speaks_for_others_unasked_may_be_a_proxy_and_it_is_said_now_and_then() {
+        let proxies: Proxies = "10.0.0.0/8".parse().unwrap();
+        let doubts = |peer: &str, header: &'static str| {
+            let mut extensions = Extensions::new();
+            let peer: IpAddr = peer.parse().unwrap();
+            extensions.insert(RemoteAddr((peer, 4000).into()));
+            let mut headers = HeaderMap::new();
+            headers.insert(header, "for=203.0.113.9".parse().unwrap());
+            proxies.may_lack_one(&extensions, &headers)
+        };
+        assert!(doubts("192.0.2.1", "x-forwarded-for") && doubts("192.0.2.1", "forwarded"));
+        assert!(!doubts("10.0.0.1", "x-forwarded-for") && !doubts("192.0.2.1", "via"));
+
+        let (suspicion, start) = (Suspicion::default(), Instant::now());
+        assert!(suspicion.tell("asks too often", start));
+        assert!(!suspicion.tell("asks too often", start + SUSPICION_PERIOD / 2));
+        assert!(suspicion.tell("asks too often", start + SUSPICION_PERIOD));
     }
 
     #[test]

@@ -1,43 +1,51 @@
 //! The whole router: REST, the shop, and what stands around both.
 
-use std::sync::Arc;
+use std::future::{Ready, ready};
 
 use axum::{
-    Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, response::IntoResponse,
+    Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, response::Response,
     routing::get,
 };
-use http::{HeaderValue, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
 use kit::{ErrorReason, Failure};
 use utoipa::openapi::OpenApi;
 
-use crate::{app::Shared, edge::edge, problem::Problem, rest, shop};
+use crate::{
+    app::Shared,
+    edge::edge,
+    problem::Problem,
+    programme::{Age, conditional, tag_of},
+    rest, shop,
+};
 
-pub fn router(app: Shared, body_limit_bytes: usize) -> Router {
+pub fn router(app: Shared, body_limit_bytes: usize) -> Result<Router, Failure> {
     let (rest, mut document) = rest::routes(app.webhook_body_limit_bytes).split_for_parts();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    rest.merge(shop::routes(app.clone()))
-        .route("/openapi.json", get(openapi(&document)))
+    let router = rest
+        .merge(shop::routes(app.clone()))
+        .route("/openapi.json", get(openapi(&document)?))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
         .layer(DefaultBodyLimit::max(body_limit_bytes))
         .layer(from_fn_with_state(app.clone(), edge))
-        .with_state(app)
+        .with_state(app);
+    Ok(router)
 }
 
-/// The document is made once and answered as it is.
+/// The document is made once and answered as it is, or not at all to who has it.
 fn openapi(
     document: &OpenApi,
-) -> impl Fn() -> std::future::Ready<axum::response::Response> + Clone + use<> {
-    let json: Arc<str> = rest::document::refined(document).to_string().into();
-    move || {
-        let kind = HeaderValue::from_static("application/json");
+) -> Result<impl Fn(HeaderMap) -> Ready<Response> + Clone + use<>, Failure> {
+    let json = Bytes::from(rest::document::refined(document).to_string());
+    let tag = tag_of(&base::digest(&json))?;
+    Ok(move |asked: HeaderMap| {
+        let mut response = conditional(&asked, &tag, Age(None), || json.clone());
         let caching = HeaderValue::from_static("public, max-age=60");
-        let headers = [
-            (header::CONTENT_TYPE, kind),
-            (header::CACHE_CONTROL, caching),
-        ];
-        std::future::ready((headers, json.to_string()).into_response())
-    }
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, caching);
+        ready(response)
+    })
 }
 
 async fn no_such_path() -> Problem {

@@ -97,6 +97,8 @@ pub struct Policy {
     pub mutates: bool,
     /// One of them is needed on the event that the method is about; empty if it is about none.
     pub grants: &'static [Grant],
+    /// No API key may call it.
+    pub sessions_only: bool,
 }
 
 include!(concat!(env!("OUT_DIR"), "/policies.rs"));

@@ -81,6 +81,9 @@ impl Scopes {
         let Some(bits) = self.0 else {
             return true;
         };
+        if policy.sessions_only {
+            return false;
+        }
         let area = Area::ALL
             .into_iter()
             .find(|area| policy.path.starts_with(area.package()));
@@ -119,14 +122,35 @@ mod tests {
         assert!(Scopes::ALL.allow(policy(GET_ME).unwrap()));
     }
 
+    const EVERY: &str = "events:write orders:write messages:write record:write";
+
+    #[test]
+    fn no_key_says_who_may_do_what_or_takes_a_safeguard_back() {
+        let closed = POLICIES.iter().filter(|row| row.sessions_only);
+        let closed: Vec<&str> = closed.map(|row| row.path).collect();
+        assert_eq!(
+            closed,
+            [
+                "/boxoffice.ticket.v1.GrantAdminService/RemoveEventGrant",
+                "/boxoffice.ticket.v1.GrantAdminService/SetEventGrant",
+                "/boxoffice.ticket.v1.PoolAuditService/ResumePool",
+                "/boxoffice.ticket.v1.TicketCodeService/RotateTicketKeys",
+            ]
+        );
+        for path in closed {
+            let policy = policy(path).unwrap();
+            assert!(!Scopes::of_words(EVERY).allow(policy), "{path}");
+            assert!(Scopes::ALL.allow(policy), "{path}");
+        }
+    }
+
     #[test]
     fn no_key_reaches_accounts() {
-        let every = "events:write orders:write messages:write record:write";
         for row in POLICIES
             .iter()
             .filter(|row| row.path.starts_with("/boxoffice.user."))
         {
-            assert!(!Scopes::of_words(every).allow(row), "{}", row.path);
+            assert!(!Scopes::of_words(EVERY).allow(row), "{}", row.path);
         }
     }
 }

@@ -1,15 +1,23 @@
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use std::net::IpAddr;
+use sqlx::{
+    ConnectOptions as _,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
-/// The server that a URL of libpq's kind names. Its TLS is what `sslmode`, `sslrootcert`, `sslcert` and `sslkey` say;
+/// The server that a URL of libpq's kind names. Its TLS is what `sslmode`, `sslrootcert`, `sslcert` and `sslkey` say,
+/// and where the URL says nothing, libpq's variables (`PGSSLMODE`, `PGSSLROOTCERT` and so on), which the driver reads;
 /// the files are read for each session, so that they may change.
 ///
-/// With `sslrootcert` the server must be verified: the driver, unlike libpq, would read the file and believe anybody.
+/// With an authority the server must be verified: the driver, unlike libpq, would read the file and believe anybody.
 pub(crate) fn server(url: &str) -> sqlx::Result<PgConnectOptions> {
-    let options: PgConnectOptions = url.parse()?;
+    checked(url.parse()?)
+}
+
+/// Whoever has said it: the rule is about what is meant, not about where it stands.
+fn checked(options: PgConnectOptions) -> sqlx::Result<PgConnectOptions> {
     let verified = is_verified(&options);
-    if names_an_authority(url) && !verified {
-        let why = "sslrootcert goes with sslmode=verify-full or sslmode=verify-ca";
+    if names_an_authority(&options) && !verified {
+        let why =
+            "sslrootcert (or PGSSLROOTCERT) goes with sslmode=verify-full or sslmode=verify-ca";
         return Err(sqlx::Error::Configuration(why.into()));
     }
     let host = options.get_host();
@@ -27,20 +35,16 @@ fn is_verified(options: &PgConnectOptions) -> bool {
     matches!(mode, PgSslMode::VerifyFull | PgSslMode::VerifyCa)
 }
 
-/// Under each name that the driver takes for it.
-fn names_an_authority(url: &str) -> bool {
-    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
-    parameters.split('&').any(|parameter| {
-        let name = parameter.split('=').next().unwrap_or_default();
-        matches!(name, "sslrootcert" | "ssl-root-cert" | "ssl-ca")
-    })
+/// The driver tells it only in a URL. Names that could not stand in one are left out of it.
+fn names_an_authority(options: &PgConnectOptions) -> bool {
+    let options = options.clone().host("localhost").username("u");
+    let url = options.to_url_lossy();
+    url.query_pairs().any(|(name, _)| name == "sslrootcert")
 }
 
 /// A path is the folder of a socket.
 fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-    loopback || host == "localhost" || host.starts_with('/')
+    kit::is_this_machine(host) || host.starts_with('/')
 }
 
 #[cfg(test)]
@@ -64,6 +68,22 @@ mod tests {
         ] {
             let refused = server(bad).unwrap_err();
             assert!(matches!(refused, sqlx::Error::Configuration(_)), "{bad}");
+        }
+    }
+
+    /// As the driver takes it from the environment: the URL says nothing of it.
+    #[test]
+    fn an_authority_of_the_environment_is_named_to_be_asked() {
+        let of_environment = |mode| {
+            let options: PgConnectOptions = "postgres://u:p@db/x?hostaddr=::1".parse().unwrap();
+            checked(options.ssl_root_cert("/ca.crt").ssl_mode(mode))
+        };
+        for mode in [PgSslMode::VerifyFull, PgSslMode::VerifyCa] {
+            assert!(of_environment(mode).is_ok(), "{mode:?}");
+        }
+        for mode in [PgSslMode::Prefer, PgSslMode::Require, PgSslMode::Disable] {
+            let refused = of_environment(mode).unwrap_err();
+            assert!(matches!(refused, sqlx::Error::Configuration(_)), "{mode:?}");
         }
     }
 

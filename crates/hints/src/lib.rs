@@ -32,6 +32,12 @@ pub struct UrlError;
 /// the server's may be signed by, instead of the machine's. `?cert=` and `&key=` are ours.
 pub async fn connect(url: &Secret, name: &str) -> Result<Client, UrlError> {
     let address: ServerAddr = url.expose().parse().map_err(|_| UrlError)?;
+    if believes_anybody(&address) {
+        tracing::warn!(
+            host = address.host(),
+            "what is sent to NATS travels in the clear, and who answers is not verified; tls:// does that"
+        );
+    }
     let mut options = with_certificates(ConnectOptions::new(), &address)?;
     // The library takes no credentials from the address by itself.
     if let (Some(user), Some(password)) = (address.username(), address.password()) {
@@ -56,6 +62,15 @@ pub async fn connect(url: &Secret, name: &str) -> Result<Client, UrlError> {
         .connect(without_credentials(address)?)
         .await
         .map_err(|_| UrlError)
+}
+
+/// Without TLS, and elsewhere.
+fn believes_anybody(address: &ServerAddr) -> bool {
+    let url = address.clone().into_inner();
+    // With a file of certificates, TLS is asked for under any scheme.
+    let names_files = url.query_pairs().next().is_some();
+    let encrypted = names_files || matches!(address.scheme(), "tls" | "wss");
+    !encrypted && !kit::is_this_machine(address.host())
 }
 
 /// The files are read at every attempt to connect, so that they may change.
@@ -168,5 +183,27 @@ mod tests {
         let bare = without_credentials(address).unwrap();
         assert!(!format!("{bare:?}").contains("canary"), "{bare:?}");
         assert_eq!((bare.host(), bare.port()), ("127.0.0.1", 4222));
+    }
+
+    #[test]
+    fn who_believes_anybody_is_warned() {
+        let believes = |url: &str| believes_anybody(&url.parse().unwrap());
+        for here in [
+            "nats://127.0.0.1:4222",
+            "nats://localhost",
+            "nats://[::1]:4222",
+        ] {
+            assert!(!believes(here), "{here}");
+        }
+        for safe in ["tls://u:p@nats:4222", "nats://nats:4222?ca=/ca.crt"] {
+            assert!(!believes(safe), "{safe}");
+        }
+        for warned in [
+            "nats://u:p@nats:4222",
+            "nats://10.0.0.5:4222",
+            "nats.example.org",
+        ] {
+            assert!(believes(warned), "{warned}");
+        }
     }
 }

@@ -12,7 +12,8 @@ use telemetry::TraceId;
 /// Taken off at each hop, so that the caller still has time to answer when its callee gives up.
 const HOP_MARGIN: Duration = Duration::from_millis(50);
 
-/// The client's address as the edge saw it. Members believe it of one another, and the edge of nobody.
+/// The client's address as the edge saw it. Members believe it of one another and of no operator, and the
+/// edge of nobody.
 pub(crate) const CLIENT_HEADER: &str = "x-boxoffice-client";
 
 /// The call in hand.

@@ -15,7 +15,7 @@ mod tasks;
 pub use admission::Admission;
 pub use context::{CallContext, current, with_context};
 pub use failure::{Failure, FieldProblem, fields};
-pub use member::{Member, MeshSettings, Trust, certified_name};
+pub use member::{Member, MeshSettings, Trust, certified_name, is_this_machine};
 pub use mesh::{MeshIdentity, MeshKey, MeshKeyError};
 pub use resume::resume;
 pub use server::{Admin, Server, ServerBuilder, VerifyToken, admin, grants};

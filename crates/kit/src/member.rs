@@ -171,7 +171,7 @@ pub fn certified_name(peer: Peer) -> String {
 }
 
 /// Whether what is sent to the host stays on this machine.
-fn is_this_machine(host: &str) -> bool {
+pub fn is_this_machine(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     let loopback = address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
     loopback || host.eq_ignore_ascii_case("localhost")

@@ -25,6 +25,10 @@ mod observe;
 
 /// Calls that run at once where a service sets no other bound.
 const CALLS_MAX: usize = 1024;
+/// Where certificates say who calls, whoever reaches the port may begin a handshake. A member opens two
+/// connections to each other one, and two more while the old ones end, so this is room for sixteen members
+/// behind one address.
+const HANDSHAKES_PER_ADDRESS_MAX: usize = 64;
 
 const HEALTH_SERVICE: &str = "grpc.health.v1.Health";
 
@@ -221,15 +225,19 @@ impl ServerBuilder {
         };
         readiness.begin().await;
         let addr = self.listener.local_addr()?;
-        let listener = match self.trust.tls() {
-            None => self.listener.into(),
-            Some(tls) => Listener::with_tls(self.listener, tls),
+        let (listener, limits) = match self.trust.tls() {
+            None => (self.listener.into(), self.limits),
+            Some(tls) => {
+                let limits = self.limits;
+                let limits = limits.at_most_from_one_address(HANDSHAKES_PER_ADDRESS_MAX);
+                (Listener::with_tls(self.listener, tls), limits)
+            }
         };
         Ok(Server {
             peer: self.peer,
             addr,
             listener,
-            limits: self.limits,
+            limits,
             access: access::AccessLayer::new(self.peer, self.trust, self.verifier),
             guard: guard::GuardLayer { admission, reasons },
             routes: self.routes.routes().prepare(),

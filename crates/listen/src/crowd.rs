@@ -6,12 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What one customer is given of IPv6.
-const IPV6_NETWORK_BITS: u32 = 56;
-
 pub(crate) struct Crowd {
     /// 0: no limit.
     most: usize,
+    ipv6_network_bits: u32,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -22,14 +20,17 @@ pub(crate) struct Member {
 }
 
 impl Crowd {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
-        let open = Mutex::default();
-        Arc::new(Self { most, open })
+    pub(crate) fn new(most: usize, ipv6_network_bits: u32) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            ipv6_network_bits,
+            open: Mutex::default(),
+        })
     }
 
     /// None if its address has as many as it may.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Member> {
-        let network = network(address);
+        let network = network(address, self.ipv6_network_bits);
         let mut open = self.open();
         let own = open.entry(network).or_insert(0);
         if self.most > 0 && *own >= self.most {
@@ -57,11 +58,12 @@ impl Drop for Member {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+fn network(address: IpAddr, ipv6_network_bits: u32) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
-            let rest = 128 - IPV6_NETWORK_BITS;
-            Ipv6Addr::from_bits((address.to_bits() >> rest) << rest).into()
+            let rest = Ipv6Addr::BITS.saturating_sub(ipv6_network_bits);
+            let mask = u128::MAX.checked_shl(rest).unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
         }
         address => address,
     }
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn each_address_has_its_own_and_nothing_stays() {
-        let crowd = Crowd::new(2);
+        let crowd = Crowd::new(2, 56);
         let enter = |address: &str| crowd.enter(address.parse().unwrap());
         let first = enter("2001:db8:0:1::1").unwrap();
         let second = enter("2001:db8:0:2::9").unwrap();
@@ -86,8 +88,18 @@ mod tests {
     }
 
     #[test]
+    fn members_of_one_network_are_not_one() {
+        let crowd = Crowd::new(1, 128);
+        let enter = |address: &str| crowd.enter(address.parse().unwrap());
+        let first = enter("2001:db8::1").unwrap();
+        let second = enter("2001:db8::2").unwrap();
+        assert!(enter("2001:db8::1").is_none());
+        drop((first, second));
+    }
+
+    #[test]
     fn zero_is_no_limit() {
-        let crowd = Crowd::new(0);
+        let crowd = Crowd::new(0, 56);
         let address = "192.0.2.1".parse().unwrap();
         let all: Vec<_> = (0..1_000).map(|_| crowd.enter(address).unwrap()).collect();
         assert_eq!(crowd.open()[&address], all.len());

@@ -69,7 +69,7 @@ pub async fn serve<S, B>(
 {
     let Listener { tcp, tls } = listener.into();
     let room = Arc::new(Semaphore::new(limits.connections_max));
-    let crowd = crowd::Crowd::new(limits.connections_per_address_max);
+    let crowd = crowd::Crowd::new(limits.connections_per_address_max, limits.ipv6_network_bits);
     let refusals = refusal::Refusals::new(limits.protocol);
     let (connections, hard_stop) = (TaskTracker::new(), CancellationToken::new());
     let rules = Arc::new(connection::Rules {

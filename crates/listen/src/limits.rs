@@ -3,6 +3,10 @@ use std::time::Duration;
 /// Above what honest members open to one another by far.
 const INTERNAL_CONNECTIONS_MAX: usize = 1024;
 const EDGE_CONNECTIONS_MAX: usize = 8192;
+/// What one customer is given of IPv6.
+const CUSTOMER_BITS: u32 = 56;
+/// Members are not customers: a whole cluster may have one /56.
+const ADDRESS_BITS: u32 = 128;
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,8 +35,10 @@ pub struct Limits {
     pub protocol: Protocol,
     /// Connections open at once; one more is refused.
     pub connections_max: usize,
-    /// So many of them from one address, or one /56 of IPv6; 0: no limit.
+    /// So many of them from one address, or one network of IPv6; 0: no limit.
     pub connections_per_address_max: usize,
+    /// How much of an IPv6 address tells one such network from another.
+    pub ipv6_network_bits: u32,
     /// From the accept to the first byte.
     pub first_byte_timeout: Duration,
     /// From the first byte of a request to the end of its headers; HTTP/2: of the handshake.
@@ -60,6 +66,7 @@ impl Limits {
         Self {
             protocol: Protocol::Http1,
             connections_max: EDGE_CONNECTIONS_MAX,
+            ipv6_network_bits: CUSTOMER_BITS,
             idle_timeout: EDGE_IDLE_TIMEOUT,
             connection_age: None,
             ..Self::internal()
@@ -72,6 +79,7 @@ impl Limits {
             protocol: Protocol::Http2,
             connections_max: INTERNAL_CONNECTIONS_MAX,
             connections_per_address_max: 0,
+            ipv6_network_bits: ADDRESS_BITS,
             first_byte_timeout: FIRST_BYTE_TIMEOUT,
             header_timeout: HEADER_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
@@ -80,6 +88,14 @@ impl Limits {
             connection_age: Some(INTERNAL_AGE),
             drain_timeout: DRAIN_TIMEOUT,
             reset_streams_max: RESET_STREAMS_MAX,
+        }
+    }
+
+    /// The same where whoever reaches the port may begin a handshake: no address has all the places for it.
+    pub fn at_most_from_one_address(self, connections_per_address_max: usize) -> Self {
+        Self {
+            connections_per_address_max,
+            ..self
         }
     }
 

@@ -26,6 +26,7 @@ mod scratch;
 mod services;
 mod settle;
 mod shim;
+mod slow;
 mod smtp;
 mod sql;
 mod stats;

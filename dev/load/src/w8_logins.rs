@@ -1,5 +1,5 @@
-//! W8: two hundred logins a second, half of them wrong, while a hot sale goes on. Guests must not notice, and what is
-//! too much is refused at once.
+//! W8: two hundred logins a second, half of them wrong, while a hot sale goes on; then two thousand who send byte by
+//! byte. Guests must not notice, and what is too much is refused at once.
 
 use std::{
     net::SocketAddr,
@@ -18,6 +18,7 @@ use crate::{
     hold_guest::{History, Wish},
     mesh::BoxOffice,
     report::{Entry, Source},
+    slow::SlowSenders,
     stats::{Latencies, median, rate},
     wire::{self, Connection},
 };
@@ -25,6 +26,9 @@ use crate::{
 const LOGINS_PER_SECOND: f64 = 200.0;
 const LOGIN_CONNECTIONS: usize = 256;
 const GUESTS: usize = 256;
+const SLOW_SENDERS: usize = 2_000;
+/// How much of p99 they may cost.
+const SLOW_SENDERS_COST: f64 = 1.2;
 /// As the services do by default.
 const BCRYPT_COST: u32 = 12;
 
@@ -32,6 +36,7 @@ const BCRYPT_COST: u32 = 12;
 struct Round {
     alone: Latencies,
     beside: Latencies,
+    beside_slow: Latencies,
     logins: Logins,
     per_second: f64,
     bcrypt: f64,
@@ -66,8 +71,9 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Entry>> {
         bench.progress.step(format!("round {number}"));
         let mut round = run.round(peak / 2.0).await?;
         bench.progress.say(&format!(
-            "  p99 {:.1} ms alone, {:.1} ms beside logins; {} signed in, {} refused as wrong, {} told to wait",
+            "  p99 {:.1} ms alone, {:.1} ms beside slow senders, {:.1} ms beside logins; {} signed in, {} refused as wrong, {} told to wait",
             round.alone.p99_ms(),
+            round.beside_slow.p99_ms(),
             round.beside.p99_ms(),
             round.logins.right,
             round.logins.wrong,
@@ -93,6 +99,17 @@ fn entries(source: &Source, rounds: &mut [Round], audit: &Audit) -> Vec<Entry> {
             guests.collect(),
         )
         .at_most(1.5);
+    let slow = rounds
+        .iter_mut()
+        .map(|round| [round.beside_slow.p99_ms(), round.alone.p99_ms()]);
+    let slow = source
+        .against(
+            "p99 of a hold beside 2,000 slow senders",
+            "ms",
+            "without them",
+            slow.collect(),
+        )
+        .at_most(SLOW_SENDERS_COST);
     let served = rounds
         .iter()
         .map(|round| [round.per_second, round.bcrypt])
@@ -110,7 +127,7 @@ fn entries(source: &Source, rounds: &mut [Round], audit: &Audit) -> Vec<Entry> {
     let told: u64 = rounds.iter().map(|round| round.logins.excess.count()).sum();
     let what = format!("p99 of a refusal of the excess ({told} of them)");
     let excess = source.figure(&what, "ms", &excess).at_most(5.0);
-    [guests, served, excess]
+    [guests, slow, served, excess]
         .into_iter()
         .map(|entry| entry.audited(audit))
         .collect()
@@ -147,6 +164,11 @@ impl Run<'_> {
         let lasting = self.bench.seconds(4.0, 15.0);
         let alone = self.sale(per_second, lasting).await?;
         let http = self.office.http;
+        let slow = SlowSenders::begin(http, SLOW_SENDERS);
+        // Until as many are there as ever will be.
+        tokio::time::sleep(self.bench.seconds(2.0, 5.0)).await;
+        let beside_slow = self.sale(per_second, lasting).await?;
+        drop(slow);
         let storm = async {
             let guests = signing_in(http).await?;
             drive::open(guests, LOGINS_PER_SECOND, lasting).await
@@ -165,6 +187,7 @@ impl Run<'_> {
         Ok(Round {
             alone,
             beside: beside?,
+            beside_slow,
             per_second: rate(logins.right + logins.wrong, took),
             logins,
             bcrypt: raw_bcrypt(self.bench.seconds(1.0, 3.0)).await?,

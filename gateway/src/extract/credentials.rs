@@ -10,7 +10,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 
 use super::{Id, Path};
 use crate::{
-    app::Shared,
+    app::{App, Shared},
     cookies::{self, Kind},
     problem::Problem,
     session,
@@ -163,12 +163,8 @@ where
     }
 }
 
-fn access<T: Guarded>(parts: &Parts, app: &Shared, id: T) -> Result<Access<T>, Problem> {
-    let headers = &parts.headers;
-    let secret = match bearer(headers) {
-        Some(secret) => Some(secret.to_owned()),
-        None => cookies::read(headers, &app.public_url, T::KIND, &id.to_string()),
-    };
+fn access<T: Guarded>(parts: &Parts, app: &App, id: T) -> Result<Access<T>, Problem> {
+    let secret = secret_of(app, &parts.headers, T::KIND, &id.to_string());
     let unauthenticated = || {
         Problem::refused(
             ErrorReason::Unauthenticated,
@@ -178,6 +174,14 @@ fn access<T: Guarded>(parts: &Parts, app: &Shared, id: T) -> Result<Access<T>, P
     secret
         .map(|secret| Access { id, secret })
         .ok_or_else(unauthenticated)
+}
+
+/// The secret that came along for an id.
+pub fn secret_of(app: &App, headers: &HeaderMap, kind: Kind, id: &str) -> Option<String> {
+    match bearer(headers) {
+        Some(secret) => Some(secret.to_owned()),
+        None => cookies::read(headers, &app.public_url, kind, id),
+    }
 }
 
 impl<T: Guarded + Send> FromRequestParts<Shared> for Access<T> {

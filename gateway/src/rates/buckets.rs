@@ -66,7 +66,7 @@ impl Buckets {
         cost: u32,
         now: Instant,
     ) -> Result<(), Duration> {
-        let now = nanos(now.saturating_duration_since(self.start));
+        let now = self.nanos_until(now);
         let every = nanos(pace.every);
         let subject = self.subject(subject);
         let mut set = self.set(subject);
@@ -91,6 +91,27 @@ impl Buckets {
             let cost = u64::from(cost.min(pace.burst));
             slot.full_at = slot.full_at.saturating_sub(nanos(pace.every) * cost);
         }
+    }
+
+    /// Whether anything was taken that has not come back yet.
+    pub fn owes(&self, subject: impl Hash, now: Instant) -> bool {
+        let subject = self.subject(subject);
+        let set = self.set(subject);
+        let now = self.nanos_until(now);
+        set.iter()
+            .any(|slot| slot.subject == subject && slot.full_at > now)
+    }
+
+    /// Gives everything back. False if nothing was taken, so of many at once only one hears yes.
+    pub fn forget(&self, subject: impl Hash, now: Instant) -> bool {
+        let subject = self.subject(subject);
+        let mut set = self.set(subject);
+        let known = set.iter_mut().find(|slot| slot.subject == subject);
+        known.is_some_and(|slot| std::mem::take(slot).full_at > self.nanos_until(now))
+    }
+
+    fn nanos_until(&self, now: Instant) -> u64 {
+        nanos(now.saturating_duration_since(self.start))
     }
 
     fn subject(&self, subject: impl Hash) -> u64 {
@@ -173,6 +194,20 @@ mod tests {
         buckets.give_back("a", PACE, 3);
         assert_eq!(buckets.take("a", PACE, 3, start), Ok(()));
         assert!(buckets.take("a", PACE, 1, start).is_err());
+    }
+
+    #[test]
+    fn what_is_forgotten_was_there_once() {
+        let start = Instant::now();
+        let buckets = Buckets::new(start);
+        assert!(!buckets.owes("a", start) && !buckets.forget("a", start));
+        buckets.take("a", PACE, 1, start).unwrap();
+        assert!(buckets.owes("a", start) && !buckets.owes("b", start));
+        assert!(buckets.forget("a", start));
+        assert!(!buckets.owes("a", start) && !buckets.forget("a", start));
+        buckets.take("a", PACE, 1, start).unwrap();
+        let later = start + PACE.every;
+        assert!(!buckets.owes("a", later) && !buckets.forget("a", later));
     }
 
     #[test]

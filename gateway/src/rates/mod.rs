@@ -11,24 +11,28 @@ use crate::{network::NetworkId, observe::route_of, problem::Problem};
 
 mod buckets;
 mod classes;
+mod held;
 
+pub use buckets::{Buckets, Pace};
 pub use classes::RateLimits;
+pub use held::Wish;
 
-use buckets::{Buckets, Pace};
 use classes::{Class, Paces, class_of};
+use held::Held;
 
-/// How long tickets stay set aside, unless ticket-svc is told otherwise.
-const HOLD_PERIOD: Duration = Duration::from_secs(600);
 const MAILS_PERIOD: Duration = Duration::from_secs(3600);
 const ONCE: Pace = Pace::within(1, 1, MAILS_PERIOD);
 
 pub struct Rates {
     /// None: whatever comes is let in.
     paces: Option<Paces>,
+    /// By network: requests, and tickets set aside.
+    asks: Buckets,
+    held: Held,
     /// None: no limit.
-    held: Option<Pace>,
     mails: Option<Pace>,
-    buckets: Buckets,
+    /// Mails are remembered longest, so they have a table of their own: neither may push the others out.
+    mailed: Buckets,
 }
 
 /// What the limits besides the paces are; 0 is no limit.
@@ -53,15 +57,17 @@ enum Subject<'a> {
 impl Rates {
     pub fn new(limits: RateLimits, caps: Caps) -> Self {
         let on = !matches!(limits, RateLimits::Off);
-        let cap = |most: u32, period| (on && most > 0).then(|| Pace::within(most, most, period));
+        let cap = |most: u32| if on { most } else { 0 };
+        let start = Instant::now();
         Self {
             paces: match limits {
                 RateLimits::Off => None,
                 RateLimits::On(paces) => Some(paces),
             },
-            held: cap(caps.held_tickets, HOLD_PERIOD),
-            mails: cap(caps.mails, MAILS_PERIOD),
-            buckets: Buckets::new(Instant::now()),
+            asks: Buckets::new(start),
+            held: Held::new(cap(caps.held_tickets), start),
+            mails: most_within(cap(caps.mails), MAILS_PERIOD),
+            mailed: Buckets::new(start),
         }
     }
 
@@ -80,10 +86,8 @@ impl Rates {
         let Some(network) = network() else {
             return Ok(());
         };
-        let subject = Subject::Asks(class, network);
-        let taken = self
-            .buckets
-            .take(subject, paces.of(class), 1, Instant::now());
+        let (subject, now) = (Subject::Asks(class, network), Instant::now());
+        let taken = self.asks.take(subject, paces.of(class), 1, now);
         taken.map_err(|wait| {
             metrics::counter!("http_requests_refused_by_rate_total", "class" => class.word())
                 .increment(1);
@@ -92,28 +96,6 @@ impl Rates {
                 wait,
             )
         })
-    }
-
-    /// Counts tickets that are to be set aside: who never pays must not keep a concert from everybody.
-    pub fn hold(&self, network: Option<NetworkId>, tickets: u32) -> Result<(), Problem> {
-        let (Some(pace), Some(network)) = (self.held, network) else {
-            return Ok(());
-        };
-        let subject = Subject::Holds(network);
-        let taken = self.buckets.take(subject, pace, tickets, Instant::now());
-        taken.map_err(|wait| {
-            let detail = "From your network too many tickets are set aside at the moment. Wait a \
-                          little.";
-            too_many(detail, wait)
-        })
-    }
-
-    /// They were not set aside after all.
-    pub fn give_back(&self, network: Option<NetworkId>, tickets: u32) {
-        if let (Some(pace), Some(network)) = (self.held, network) {
-            let subject = Subject::Holds(network);
-            self.buckets.give_back(subject, pace, tickets);
-        }
     }
 
     /// What sends a mail to an address because somebody wrote it into a form. A repeat with the same key
@@ -126,8 +108,7 @@ impl Rates {
     ) -> Result<T, Problem> {
         let counted = self.mail(address, key)?;
         let outcome = causes.await;
-        let refused = |problem: &Problem| problem.0.certainty != Certainty::Unknown;
-        if counted && outcome.as_ref().is_err_and(refused) {
+        if counted && outcome.as_ref().is_err_and(came_to_nothing) {
             self.unmail(address, key);
         }
         outcome
@@ -141,12 +122,12 @@ impl Rates {
         let address = address.trim().to_lowercase();
         let now = Instant::now();
         let first = || Subject::Repeats(&address, key);
-        if self.buckets.take(first(), ONCE, 1, now).is_err() {
+        if self.mailed.take(first(), ONCE, 1, now).is_err() {
             return Ok(false);
         }
-        let taken = self.buckets.take(Subject::Mails(&address), pace, 1, now);
+        let taken = self.mailed.take(Subject::Mails(&address), pace, 1, now);
         taken.map_err(|wait| {
-            self.buckets.give_back(first(), ONCE, 1);
+            self.mailed.give_back(first(), ONCE, 1);
             too_many("Too much goes to this address. Wait a little.", wait)
         })?;
         Ok(true)
@@ -155,11 +136,20 @@ impl Rates {
     fn unmail(&self, address: &str, key: &str) {
         if let Some(pace) = self.mails {
             let address = address.trim().to_lowercase();
-            self.buckets.give_back(Subject::Mails(&address), pace, 1);
-            self.buckets
+            self.mailed.give_back(Subject::Mails(&address), pace, 1);
+            self.mailed
                 .give_back(Subject::Repeats(&address, key), ONCE, 1);
         }
     }
+}
+
+/// None for 0, which is no limit.
+fn most_within(most: u32, period: Duration) -> Option<Pace> {
+    (most > 0).then(|| Pace::within(most, most, period))
+}
+
+fn came_to_nothing(problem: &Problem) -> bool {
+    problem.0.certainty != Certainty::Unknown
 }
 
 fn too_many(detail: &str, wait: Duration) -> Problem {
@@ -175,9 +165,9 @@ fn too_many(detail: &str, wait: Duration) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use axum::body::Body;
 
-    const NETWORK: Option<NetworkId> = Some(NetworkId::of_tests(1));
+    use super::*;
 
     fn rates(limits: &str, held_tickets: u32, mails: u32) -> Rates {
         let caps = Caps {
@@ -185,18 +175,6 @@ mod tests {
             mails,
         };
         Rates::new(limits.parse().unwrap(), caps)
-    }
-
-    #[test]
-    fn tickets_are_counted_by_network() {
-        let rates = rates("on", 10, 0);
-        assert!(rates.hold(NETWORK, 6).is_ok());
-        assert!(rates.hold(NETWORK, 5).is_err());
-        assert!(rates.hold(NETWORK, 4).is_ok());
-        rates.give_back(NETWORK, 4);
-        assert!(rates.hold(NETWORK, 4).is_ok());
-        assert!(rates.hold(Some(NetworkId::of_tests(2)), 10).is_ok());
-        assert!(rates.hold(None, 1_000).is_ok(), "nobody knows whose");
     }
 
     #[test]
@@ -215,11 +193,31 @@ mod tests {
         assert!(rates.mail("bob@example.org", "three").is_ok());
     }
 
+    #[tokio::test]
+    async fn neither_mails_nor_networks_push_the_others_out() {
+        let rates = rates("read=1/1", 1, 1);
+        let network = Some(NetworkId::of_tests(1));
+        let look = || Request::get("/").body(Body::empty()).unwrap();
+        rates.ask(&look(), || network).unwrap();
+        rates.mail("ada@example.org", "one").unwrap();
+        for other in 0..200_000_u32 {
+            // Who strangers write to is remembered for an hour, networks for a minute.
+            rates.mail(&format!("{other}@example.org"), "key").unwrap();
+        }
+        assert!(rates.ask(&look(), || network).is_err());
+        let rates = self::rates("read=1/1", 1, 1);
+        rates.mail("ada@example.org", "one").unwrap();
+        for other in 2..200_000 {
+            let other = Some(NetworkId::of_tests(other));
+            rates.ask(&look(), || other).unwrap();
+        }
+        assert!(rates.mail("ada@example.org", "two").is_err());
+    }
+
     #[test]
     fn off_is_off() {
         let rates = rates("off", 1, 1);
         for _ in 0..100 {
-            assert!(rates.hold(NETWORK, 100).is_ok());
             assert!(rates.mail("ada@example.org", "key").is_ok());
         }
     }

@@ -23,6 +23,7 @@ pub use guest::{
     hold_tickets::set_aside,
     place_order::{NewOrder, place as place_order},
     redeem_lookup_code::redeem as redeem_lookup_code,
+    release_hold::release as release_hold,
     request_lookup_code::{NewLookup, request as request_lookup_code},
     resend_receipt::resend as resend_receipt,
     start_payment::{NewPayment, start as start_payment},

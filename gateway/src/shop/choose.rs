@@ -19,7 +19,7 @@ use crate::{
 /// `POST /events/{slug}`: sets the chosen tickets aside and leads to the checkout.
 pub async fn choose(
     State(app): State<Shared>,
-    Asker(network): Asker,
+    asker: Asker,
     Path(slug): Path<String>,
     form: Form,
 ) -> Result<Response, Problem> {
@@ -39,7 +39,7 @@ pub async fn choose(
         lines,
         idempotency_key: form.text("key").to_owned(),
     };
-    let made = match rest::set_aside(&app, network, request).await {
+    let made = match rest::set_aside(&app, asker, request).await {
         Ok(made) => made,
         Err(problem) => {
             if !can_choose_again(problem.reason()) {

@@ -1,26 +1,21 @@
 use axum::{extract::State, response::Response};
 use base::HoldId;
-use proto::ticket::ReleaseHoldRequest;
 
 use super::page::see_other;
-use crate::{app::Shared, extract::Access, problem::Problem};
+use crate::{
+    app::Shared,
+    extract::{Access, Asker},
+    problem::Problem,
+    rest,
+};
 
 /// `POST /checkout/{hold}/release`: gives the tickets back and leads to the concert.
 pub async fn release(
     State(app): State<Shared>,
+    asker: Asker,
     access: Access<HoldId>,
 ) -> Result<Response, Problem> {
-    let request = ReleaseHoldRequest {
-        hold_id: access.id.to_string(),
-        secret: access.secret,
-    };
-    let released = app
-        .upstreams
-        .holds()
-        .release_hold(request)
-        .await?
-        .into_inner();
-    match released.hold {
+    match rest::release_hold(&app, asker, access).await? {
         Some(hold) => see_other(&format!("/events/{}", hold.event_id)),
         None => see_other("/"),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::harness::{KEY, edge, problem};
+use crate::harness::{KEY, edge, header, problem};
 
 /// What this release serves, as docs/api.md lists it.
 const OPERATIONS: &[&str] = &[
@@ -138,6 +138,27 @@ async fn document(edge: &crate::harness::Edge) -> Value {
         .json()
         .await
         .unwrap()
+}
+
+#[tokio::test]
+async fn who_has_the_document_gets_it_once() {
+    edge(async |edge| {
+        let first = edge.get("/openapi.json").send().await.unwrap();
+        assert_eq!(first.status(), 200);
+        let tag = header(&first, "etag");
+        assert_eq!(header(&first, "content-type"), "application/json");
+        let again = async |tag: &str| {
+            let request = edge.get("/openapi.json").header("if-none-match", tag);
+            request.send().await.unwrap()
+        };
+        let same = again(&tag).await;
+        assert_eq!(same.status(), 304);
+        assert_eq!(header(&same, "etag"), tag);
+        assert_eq!(header(&same, "cache-control"), "public, max-age=60");
+        assert!(same.text().await.unwrap().is_empty());
+        assert_eq!(again("\"another\"").await.status(), 200);
+    })
+    .await;
 }
 
 fn operations(document: &Value) -> Vec<(String, &Value)> {

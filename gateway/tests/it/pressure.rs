@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reqwest::Method;
+use serde_json::json;
 use testkit::eventually;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -13,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    facts::{ORDER, ORDER_SECRET},
+    facts::{EVENT, ORDER, ORDER_SECRET, STANDING},
     guest::new_order,
     harness::{Edge, KEY, edge, edge_with, refusal},
 };
@@ -47,6 +49,8 @@ async fn who_has_tickets_comes_in_where_others_wait() {
         let order = || edge.get(&format!("/api/v1/orders/{ORDER}"));
         // Without a proof one is everybody.
         assert_eq!(refusal(order()).await, is("OVERLOADED"));
+        let cookies = order().header("cookie", format!("language=en; order_1={ORDER_SECRET}"));
+        assert_eq!(refusal(cookies).await, is("OVERLOADED"));
         let mine = tokio::spawn(order().bearer_auth(ORDER_SECRET).send());
         asked(edge, 2).await;
         // That lane has an end, too.
@@ -70,6 +74,58 @@ async fn who_has_tickets_comes_in_where_others_wait() {
         assert_eq!(refusal(guesser(order())).await, is("OVERLOADED"));
         drop(gate);
         assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_makes_secrets_up_does_not_keep_those_out_whose_secrets_are_right() {
+    let narrow = |config: &mut gateway::Config| {
+        (config.requests_max, config.requests_reserved) = (1, 2);
+    };
+    edge_with(narrow, async |edge| {
+        let lines = json!([{"ticket_type_id": STANDING, "quantity": 2}]);
+        let hold = edge.post("/api/v1/holds");
+        let hold = hold.json(&json!({"event_id": EVENT, "lines": lines}));
+        assert_eq!(hold.send().await.unwrap().status(), 201);
+
+        let gate = edge.stub.gate.lock().await;
+        let before = edge.stub.times_asked();
+        let first = tokio::spawn(edge.get("/api/v1/events").send());
+        asked(edge, before + 1).await;
+        // Nobody here has heard of that secret yet: it may be made up.
+        let order = || edge.get(&format!("/api/v1/orders/{ORDER}"));
+        let unproven = tokio::spawn(order().bearer_auth(ORDER_SECRET).send());
+        asked(edge, before + 2).await;
+        let is = |reason: &str| (503, reason.to_owned(), None);
+        let one_more = order().bearer_auth(ORDER_SECRET);
+        assert_eq!(refusal(one_more).await, is("OVERLOADED"));
+        let webhook = edge.request(Method::POST, "/api/v1/webhooks/sandbox");
+        assert_eq!(refusal(webhook.body("{}")).await, is("OVERLOADED"));
+        // Who has set tickets aside here buys them.
+        let buys = edge.post("/api/v1/orders").json(&new_order());
+        let buys = tokio::spawn(buys.send());
+        asked(edge, before + 3).await;
+        drop(gate);
+        assert_eq!(buys.await.unwrap().unwrap().status(), 201);
+        assert_eq!(unproven.await.unwrap().unwrap().status(), 200);
+        assert_eq!(first.await.unwrap().unwrap().status(), 200);
+
+        // What the service said yes to is known from then on, in both its doors.
+        let gate = edge.stub.gate.lock().await;
+        let before = edge.stub.times_asked();
+        let first = tokio::spawn(edge.get("/api/v1/events").send());
+        asked(edge, before + 1).await;
+        let with_header = tokio::spawn(order().bearer_auth(ORDER_SECRET).send());
+        asked(edge, before + 2).await;
+        let page = edge.get(&format!("/orders/{ORDER}"));
+        let page = page.header("cookie", format!("order_{ORDER}={ORDER_SECRET}"));
+        let page = tokio::spawn(page.send());
+        asked(edge, before + 3).await;
+        drop(gate);
+        for request in [first, with_header, page] {
+            assert_eq!(request.await.unwrap().unwrap().status(), 200);
+        }
     })
     .await;
 }

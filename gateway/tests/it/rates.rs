@@ -5,9 +5,9 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use crate::{
-    facts::{EVENT, HOLD, ORDER, ORDER_SECRET, STANDING, TICKET},
+    facts::{EVENT, HOLD, HOLD_SECRET, ORDER, ORDER_SECRET, STANDING, TICKET},
     guest::new_order,
-    harness::{Edge, KEY, edge_with, header, problem},
+    harness::{Edge, KEY, edge_with, header, logged, problem},
 };
 
 /// Another address each time: what comes from a proxy that is trusted.
@@ -121,21 +121,22 @@ async fn a_network_sets_so_many_tickets_aside() {
         config.held_tickets_per_network_max = 10;
     };
     edge_with(few, async |edge| {
-        let hold = async |from: &str, quantity: u32| {
-            let lines = json!([{"ticket_type_id": STANDING, "quantity": quantity}]);
-            let request = edge.post("/api/v1/holds").header("x-forwarded-for", from);
-            status(request.json(&json!({"event_id": EVENT, "lines": lines}))).await
-        };
-        assert_eq!(hold("203.0.113.1", 6).await, 201);
-        assert_eq!(hold("203.0.113.1", 6).await, 429);
-        assert_eq!(hold("203.0.113.1", 4).await, 201);
-        assert_eq!(hold("203.0.113.1", 1).await, 429);
-        assert_eq!(hold("203.0.113.2", 4).await, 201);
-        // What nobody got counts for nobody: the stub sells at most ten at once.
-        for _ in 0..5 {
-            assert_eq!(hold("203.0.113.3", 1_000).await, 409);
+        let hold =
+            async |from: &str, key: u32, quantity: u32| hold(edge, (from, key), quantity).await;
+        assert_eq!(hold("203.0.113.1", 1, 6).await, 201);
+        // A repeat sets no more aside.
+        for _ in 0..3 {
+            assert_eq!(hold("203.0.113.1", 1, 6).await, 201);
         }
-        assert_eq!(hold("203.0.113.3", 10).await, 201);
+        assert_eq!(hold("203.0.113.1", 2, 6).await, 429);
+        assert_eq!(hold("203.0.113.1", 2, 4).await, 201);
+        assert_eq!(hold("203.0.113.1", 3, 1).await, 429);
+        assert_eq!(hold("203.0.113.2", 1, 4).await, 201);
+        // What nobody got counts for nobody: the stub sells at most ten at once.
+        for key in 0..5 {
+            assert_eq!(hold("203.0.113.3", key, u32::MAX).await, 409);
+        }
+        assert_eq!(hold("203.0.113.3", 6, 10).await, 201);
         // The page says the same.
         let form = [
             ("event_id", EVENT),
@@ -148,6 +149,64 @@ async fn a_network_sets_so_many_tickets_aside() {
         assert_eq!(page.status(), 429);
         let text = page.text().await.unwrap();
         assert!(text.contains("From your network too many"), "{text}");
+    })
+    .await;
+}
+
+async fn hold(edge: &Edge, (from, key): (&str, u32), quantity: u32) -> u16 {
+    let lines = json!([{"ticket_type_id": STANDING, "quantity": quantity}]);
+    let request = edge.request(Method::POST, "/api/v1/holds");
+    let request = request.header("x-forwarded-for", from);
+    let request = request.header("idempotency-key", format!("{KEY}{key}"));
+    status(request.json(&json!({"event_id": EVENT, "lines": lines}))).await
+}
+
+#[tokio::test]
+async fn what_is_released_may_be_set_aside_again() {
+    let few = |config: &mut gateway::Config| {
+        behind_a_proxy(config);
+        config.held_tickets_per_network_max = 4;
+    };
+    edge_with(few, async |edge| {
+        let hold = async |key| hold(edge, ("203.0.113.1", key), 2).await;
+        let path = format!("/api/v1/holds/{HOLD}");
+        let release = async |from: &str| {
+            let request = edge.request(Method::DELETE, &path);
+            let request = request.header("x-forwarded-for", from);
+            status(request.bearer_auth(HOLD_SECRET)).await
+        };
+        assert_eq!(hold(1).await, 201);
+        assert_eq!(hold(2).await, 201);
+        assert_eq!(hold(3).await, 429);
+        // Who has not set them aside was not counted for them.
+        assert_eq!(release("203.0.113.2").await, 204);
+        assert_eq!(hold(3).await, 429);
+        // Repeating it gives nothing more.
+        for _ in 0..3 {
+            assert_eq!(release("203.0.113.1").await, 204);
+        }
+        assert_eq!(hold(4).await, 201);
+        assert_eq!(hold(5).await, 429);
+        // A page releases as well.
+        let form = edge.request(Method::POST, &format!("/checkout/{HOLD}/release"));
+        let form = form.header("x-forwarded-for", "203.0.113.1");
+        let form = form.header("cookie", format!("hold_{HOLD}={HOLD_SECRET}"));
+        assert_eq!(status(form).await, 303);
+        assert_eq!(hold(6).await, 201);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_was_forgotten_is_in_the_log() {
+    let few = |config: &mut gateway::Config| config.held_tickets_per_network_max = 2;
+    edge_with(few, async |edge| {
+        let warned = || logged().contains("a network sets too many tickets aside");
+        assert_eq!(hold(edge, ("203.0.113.1", 1), 2).await, 201);
+        assert!(!warned());
+        // Another guest, and the same network for who believes no proxy.
+        assert_eq!(hold(edge, ("198.51.100.7", 2), 2).await, 429);
+        assert!(warned());
     })
     .await;
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use http::{Request, Response, header::AUTHORIZATION};
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use proto::{Audience, Peer, Policy};
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -35,13 +35,17 @@ impl AccessLayer {
     }
 
     /// Who calls, and for whom. None where no admin is involved.
-    async fn check(&self, request: &http::request::Parts) -> Result<Option<Admin>, Failure> {
+    async fn check(
+        &self,
+        caller: Option<Peer>,
+        request: &http::request::Parts,
+    ) -> Result<Option<Admin>, Failure> {
         let path = request.uri.path();
         if OPEN_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
             return Ok(None);
         }
         let policy = proto::policy(path).ok_or_else(|| Failure::not_found("method"))?;
-        self.check_caller(policy, request)?;
+        check_caller(policy, caller)?;
         match policy.audience {
             Audience::Guest | Audience::Internal => Ok(None),
             Audience::Admin | Audience::Superadmin => {
@@ -50,17 +54,6 @@ impl AccessLayer {
                 check_scope(&admin, policy)?;
                 Ok(Some(admin))
             }
-        }
-    }
-
-    fn check_caller(&self, policy: &Policy, request: &http::request::Parts) -> Result<(), Failure> {
-        match self.trust.caller(request) {
-            Some(peer) if policy.callers.contains(&peer) => Ok(()),
-            _ => Err(Failure::refused(
-                Code::PermissionDenied,
-                ErrorReason::CallerNotAllowed,
-                "This member of the mesh may not call this method.",
-            )),
         }
     }
 
@@ -79,6 +72,27 @@ impl AccessLayer {
             )),
         }
     }
+}
+
+fn check_caller(policy: &Policy, caller: Option<Peer>) -> Result<(), Failure> {
+    if caller.is_some_and(|peer| policy.callers.contains(&peer)) {
+        return Ok(());
+    }
+    Err(Failure::refused(
+        Code::PermissionDenied,
+        ErrorReason::CallerNotAllowed,
+        "This member of the mesh may not call this method.",
+    ))
+}
+
+/// What the call says of itself. An operator is a person, who could name any address: what they do with an
+/// admin's token is on record without one.
+fn context(caller: Option<Peer>, headers: &HeaderMap) -> CallContext {
+    let mut context = CallContext::from_headers(headers);
+    if caller.is_none_or(|peer| peer == Peer::Operator) {
+        context.client = None;
+    }
+    context
 }
 
 fn check_rank(admin: &Admin, audience: Audience) -> Result<(), Failure> {
@@ -136,10 +150,11 @@ where
         let rules = self.rules.clone();
         let member = rules.peer.name();
         let path = request.uri().path().to_owned();
-        let context = CallContext::from_headers(request.headers());
+        let (mut parts, body) = request.into_parts();
+        let caller = rules.trust.caller(&parts);
+        let context = context(caller, &parts.headers);
         let work = async move {
-            let (mut parts, body) = request.into_parts();
-            match rules.check(&parts).await {
+            match rules.check(caller, &parts).await {
                 Ok(Some(admin)) => {
                     parts.extensions.insert(admin);
                     if let Some(policy) = proto::policy(parts.uri.path()) {
@@ -171,6 +186,19 @@ mod tests {
         assert_eq!(refused.reason, ErrorReason::PermissionDenied);
         assert!(check_rank(&admin, Audience::Admin).is_ok());
         assert!(check_rank(&superadmin, Audience::Superadmin).is_ok());
+    }
+
+    #[test]
+    fn an_operator_names_no_client() {
+        let mut headers = HeaderMap::new();
+        headers.insert(crate::context::CLIENT_HEADER, "192.0.2.1".parse().unwrap());
+        headers.insert("grpc-timeout", "2S".parse().unwrap());
+        for peer in Peer::ALL {
+            let context = context(Some(peer), &headers);
+            assert_eq!(context.client.is_some(), peer != Peer::Operator, "{peer:?}");
+            assert!(context.deadline.is_some());
+        }
+        assert_eq!(context(None, &headers).client, None);
     }
 
     #[test]

@@ -266,3 +266,29 @@ async fn a_key_is_for_one_machine_and_a_certificate_for_its_member() {
     let empty = open(Authority::folder(), Peer::User).unwrap_err();
     assert!(format!("{empty:#}").contains("ca.crt"), "{empty:#}");
 }
+
+#[tokio::test]
+async fn one_address_cannot_take_all_handshakes() {
+    let authority = Authority::new();
+    let user = user_svc(&authority).await;
+    let addr: SocketAddr = user.url.strip_prefix("https://").unwrap().parse().unwrap();
+    let mut strangers = Vec::new();
+    for _ in 0..64 {
+        strangers.push(TcpStream::connect(addr).await.unwrap());
+    }
+    // The one too many is closed at once, and not when its time for the handshake is over.
+    let mut one_more = TcpStream::connect(addr).await.unwrap();
+    let mut bytes = [0; 64];
+    let closed = one_more.read(&mut bytes);
+    let closed = tokio::time::timeout(Duration::from_secs(1), closed).await;
+    assert!(matches!(closed, Ok(Ok(0) | Err(_))), "{closed:?}");
+    // A member with another address is served meanwhile.
+    let elsewhere = tokio::net::TcpSocket::new_v4().unwrap();
+    elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut elsewhere = elsewhere.connect(addr).await.unwrap();
+    let open = elsewhere.read(&mut bytes);
+    let open = tokio::time::timeout(Duration::from_millis(300), open).await;
+    assert!(open.is_err(), "{open:?}");
+    drop((strangers, elsewhere));
+    user.stop().await;
+}

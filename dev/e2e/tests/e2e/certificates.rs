@@ -121,6 +121,16 @@ fn certificates_are_made_for_their_members_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(key.permissions().mode() & 0o077, 0);
     }
+    // What was left under the name of a draft is not written through, and no draft stays.
+    let elsewhere = folder.join("elsewhere");
+    std::fs::write(&elsewhere, "mine").unwrap();
+    let drafts = ["gateway/tls.key.draft", "gateway/tls.crt.draft"].map(|name| folder.join(name));
+    for draft in &drafts {
+        std::os::unix::fs::symlink(&elsewhere, draft).unwrap();
+    }
+    make_certificates(&folder);
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "mine");
+    assert!(drafts.iter().all(|draft| !draft.exists()));
     // An authority whose key is gone signs nothing, and is not replaced in silence.
     std::fs::remove_file(folder.join("ca.key")).unwrap();
     let arguments = CertsArguments {

@@ -1,5 +1,8 @@
+use std::time::Instant;
+
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
+use kit::ErrorReason;
 use proto::ticket::{HoldTicketsLine, HoldTicketsRequest, HoldTicketsResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,8 +10,8 @@ use utoipa::ToSchema;
 use crate::{
     app::{App, Shared},
     extract::{Asker, Json, Key, Object},
-    network::NetworkId,
     problem::{Problem, ProblemBody},
+    rates::Wish,
     rest::{
         problems::{BadBody, Faults},
         types::{Hold, NewLine, broken},
@@ -46,7 +49,7 @@ pub struct MadeHold {
     ))]
 pub async fn hold_tickets(
     State(app): State<Shared>,
-    Asker(network): Asker,
+    asker: Asker,
     Key(key): Key,
     Json(new): Json<NewHold>,
 ) -> Result<(StatusCode, Answer<MadeHold>), Problem> {
@@ -61,7 +64,7 @@ pub async fn hold_tickets(
             .collect(),
         idempotency_key: key.as_str().to_owned(),
     };
-    let made = set_aside(&app, network, request).await?;
+    let made = set_aside(&app, asker, request).await?;
     let hold = made.hold.ok_or_else(|| broken("hold"))?.try_into()?;
     Ok((
         StatusCode::CREATED,
@@ -72,18 +75,23 @@ pub async fn hold_tickets(
     ))
 }
 
-/// Within what one network may set aside. What came to nothing does not count.
+/// Within what one network may set aside.
 pub async fn set_aside(
     app: &App,
-    network: Option<NetworkId>,
+    asker: Asker,
     request: HoldTicketsRequest,
 ) -> Result<HoldTicketsResponse, Problem> {
-    let quantities = request.lines.iter().map(|line| line.quantity);
-    let tickets = quantities.fold(0, u32::saturating_add);
-    app.rates.hold(network, tickets)?;
-    let made = app.holds.hold_tickets(request).await;
-    if made.is_err() {
-        app.rates.give_back(network, tickets);
+    let wish = Wish::of(asker.network, &request);
+    let holding = app.holds.hold_tickets(request);
+    let made = app.rates.setting_aside(&wish, holding).await;
+    let too_many = |problem: &Problem| problem.reason() == ErrorReason::TooManyRequests;
+    if asker.may_be_a_crowd && made.as_ref().is_err_and(too_many) {
+        app.suspicion
+            .tell("sets too many tickets aside", Instant::now());
     }
-    made
+    let made = made?;
+    if let Some(hold) = &made.hold {
+        app.lanes.remember(&hold.id, &made.secret);
+    }
+    Ok(made)
 }

@@ -96,6 +96,7 @@ pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, P
     if preparing {
         order.mark_preparing();
     }
+    app.lanes.remember(&order.id, &secret);
     let link = app.public_url.join(&format!("/o/{}/{secret}", order.id));
     Ok(PlacedOrder {
         order,

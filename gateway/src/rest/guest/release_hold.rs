@@ -1,11 +1,11 @@
 use axum::extract::State;
 use base::HoldId;
 use http::StatusCode;
-use proto::ticket::ReleaseHoldRequest;
+use proto::ticket::{Hold, ReleaseHoldRequest};
 
 use crate::{
-    app::Shared,
-    extract::Access,
+    app::{App, Shared},
+    extract::{Access, Asker},
     problem::{Problem, ProblemBody},
     rest::problems::{Faults, Secret},
 };
@@ -21,12 +21,27 @@ use crate::{
     ))]
 pub async fn release_hold(
     State(app): State<Shared>,
+    asker: Asker,
     access: Access<HoldId>,
 ) -> Result<StatusCode, Problem> {
+    release(&app, asker, access).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The hold as it is now. What it had set aside counts no longer.
+pub async fn release(
+    app: &App,
+    asker: Asker,
+    access: Access<HoldId>,
+) -> Result<Option<Hold>, Problem> {
     let request = ReleaseHoldRequest {
         hold_id: access.id.to_string(),
         secret: access.secret,
     };
-    app.upstreams.holds().release_hold(request).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let released = app.upstreams.holds().release_hold(request).await?;
+    let hold = released.into_inner().hold;
+    if let Some(hold) = &hold {
+        app.rates.released(asker.network, hold);
+    }
+    Ok(hold)
 }

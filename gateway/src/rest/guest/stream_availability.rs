@@ -41,7 +41,7 @@ const RETRY_SPREAD_MS: u64 = 16;
     responses((status = 200, content_type = "text/event-stream", body = String), Absent, Faults))]
 pub async fn stream_availability(
     State(app): State<Shared>,
-    Asker(network): Asker,
+    asker: Asker,
     Path(id_or_slug): Path<String>,
 ) -> Result<Response, Problem> {
     let Some(faces) = app.programme.watch(&id_or_slug) else {
@@ -50,7 +50,7 @@ pub async fn stream_availability(
         let detail = "This cannot be watched at the moment. Ask now and then instead.";
         return Err(Failure::unavailable(detail, LOOK).into());
     };
-    let place = app.streams.enter(network)?;
+    let place = app.streams.enter(asker.network)?;
     let [dice] = app.sources.bytes::<1>();
     let watcher = Watcher {
         closing: app.closing.clone(),

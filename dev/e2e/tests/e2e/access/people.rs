@@ -48,6 +48,8 @@ pub struct House {
     pub other_hold: Value,
     /// An account that owns nothing and may be granted something.
     pub spare: String,
+    /// One that nobody has taken up.
+    pub invitation: String,
 }
 
 impl House {
@@ -85,6 +87,7 @@ impl House {
         let (_, other_hold) = other.hold(&on_sale, 1).await;
         let checkout = open_checkout(&office, &on_sale).await;
         let unsubscribe = link(&office, "ada@example.org", "/u/").await.1;
+        let invitation = invite(&office, "later@example.org").await;
         let notification = notification(&office, order["id"].as_str().unwrap()).await;
         Self {
             pool: pool["id"].as_str().unwrap().to_owned(),
@@ -104,6 +107,7 @@ impl House {
             other_order,
             other_hold,
             spare,
+            invitation,
         }
     }
 
@@ -167,12 +171,17 @@ async fn cancel(office: &BoxOffice, event: &str) {
     .await;
 }
 
-async fn make_admin(office: &BoxOffice, email: &str) -> String {
+async fn invite(office: &BoxOffice, email: &str) -> String {
     let invitation = json!({"email": email, "role": "admin"});
     let (status, answer) = office
         .admin_post("/api/v1/admin/invitations", &invitation)
         .await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
+    answer["id"].as_str().unwrap().to_owned()
+}
+
+async fn make_admin(office: &BoxOffice, email: &str) -> String {
+    invite(office, email).await;
     let mail = mail(office, email, "/admin/invitation#").await;
     let (_, rest) = mail.split_once("/admin/invitation#").unwrap();
     let end = |c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c));
