@@ -56,8 +56,11 @@ mod tests {
 
     #[test]
     fn a_delay_doubles_up_to_its_longest() {
-        let home: Vec<i64> = AT_HOME.waits().iter().map(|wait| *wait as i64).collect();
-        assert_eq!(home, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60]);
+        let home = AT_HOME.waits();
+        assert_eq!(
+            home,
+            [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
+        );
         assert_eq!(ELSEWHERE.waits().last(), Some(&900.0));
         assert_eq!(CODES.waits().last(), Some(&3600.0));
         assert_eq!(FROM_NETWORK.waits()[19..22], [0.0, 1.0, 2.0]);
