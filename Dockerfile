@@ -9,7 +9,15 @@
 # SBOM out of an image. `--sbom=true --provenance=mode=max` writes it beside the image.
 
 ARG RUST=1.95
+ARG NODE=22
 ARG NATS=2.14.3
+
+FROM node:${NODE}-slim AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json web/.npmrc ./
+RUN npm ci
+COPY web .
+RUN npm run build
 
 FROM rust:${RUST}-slim-trixie AS build
 ARG CARGO_AUDITABLE=0.7.7
@@ -17,6 +25,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     cargo install cargo-auditable --locked --version "=${CARGO_AUDITABLE}"
 WORKDIR /src
 COPY . .
+COPY --from=web /src/web/dist/admin web/dist/admin
 # The cache of a build is no layer, so what is shipped is copied out of it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \

@@ -109,8 +109,26 @@ deny:
 fuzz-api *examples:
     .ci/fuzz-api {{ examples }}
 
+# The dashboard into web/dist/, from where the next build of the gateway takes it: checked, tested, and small enough.
+web:
+    .ci/node npm ci --no-progress
+    .ci/node npm run lint
+    .ci/node npm run typecheck
+    .ci/node npm test
+    .ci/node npm run build
+
+# The dashboard in a real Chromium against a real box office. `SHOTS=folder` keeps a picture of every page.
+web-test: web
+    cargo build --bin boxoffice
+    .ci/node npm run e2e
+
+# The dashboard's client anew, from the program's own /openapi.json.
+web-api:
+    cargo build --bin boxoffice
+    .ci/node npm run openapi
+
 # Everything that must be true of a commit.
-ci: tidy k8s-check lint test proto sqlx-check deny fuzz-api
+ci: tidy k8s-check lint test proto sqlx-check deny fuzz-api web-test
 
 # Install the pinned tools into .tools/ (buf, just), by hash.
 tools:

@@ -51,8 +51,11 @@ impl Facts {
         println!("  Shop          {}", self.http);
         println!("  API           {}/openapi.json", self.http);
         match &self.setup_token {
-            Some(token) => println!("  Setup token   {token}   (makes the first superadmin, once)"),
-            None => println!("  Setup         done"),
+            Some(token) => {
+                println!("  Dashboard     {}/admin/setup#{token}", self.http);
+                println!("  Setup token   {token}   (makes the first superadmin, once)");
+            }
+            None => println!("  Dashboard     {}/admin", self.http),
         }
         match &self.mail_dir {
             Some(folder) => println!("  Mails         {folder}/*.eml"),

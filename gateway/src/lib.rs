@@ -16,6 +16,7 @@ mod config;
 mod cookies;
 mod cors;
 mod cross_site;
+mod dashboard;
 mod edge;
 mod error_pages;
 mod extract;

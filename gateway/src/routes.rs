@@ -1,4 +1,4 @@
-//! The whole router: REST, the shop, and what stands around both.
+//! The whole router: REST, the shop, the dashboard, and what stands around both.
 
 use std::future::{Ready, ready};
 
@@ -13,6 +13,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     app::Shared,
+    dashboard,
     edge::edge,
     problem::Problem,
     programme::{Age, conditional, tag_of},
@@ -24,6 +25,7 @@ pub fn router(app: Shared, body_limit_bytes: usize) -> Result<Router, Failure> {
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let router = rest
         .merge(shop::routes(app.clone()))
+        .merge(dashboard::routes(app.clone()))
         .route("/openapi.json", get(openapi(&document)?))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)

@@ -3,13 +3,14 @@ use std::{fs, path::Path};
 use crate::rust::{Line, lines};
 
 /// Folders that hold nothing a person wrote.
-const NOT_OURS: [&str; 6] = [
+const NOT_OURS: [&str; 7] = [
     "target",
     ".git",
     ".tools",
     ".boxoffice",
     ".sqlx",
     "node_modules",
+    "dist",
 ];
 
 /// The text files of the project.
@@ -106,6 +107,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) {
             collect(&entry.path(), &format!("{path}/"), files);
         } else if !is_folder
             && name != "Cargo.lock"
+            && name != "package-lock.json"
             // Fonts and pictures are not text.
             && let Ok(text) = fs::read_to_string(entry.path())
         {

@@ -18,7 +18,7 @@ mod error_page;
 mod event;
 mod find;
 mod language;
-mod one_host;
+pub mod one_host;
 mod open_link;
 mod order;
 mod order_words;

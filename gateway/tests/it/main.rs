@@ -13,6 +13,7 @@ mod admin_money;
 mod clocks;
 mod cors;
 mod cross_site;
+mod dashboard;
 mod desk;
 mod documents;
 mod edge;

@@ -59,7 +59,9 @@ mod tests {
         let home = AT_HOME.waits();
         assert_eq!(
             home,
-            [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
+            [
+                0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0
+            ]
         );
         assert_eq!(ELSEWHERE.waits().last(), Some(&900.0));
         assert_eq!(CODES.waits().last(), Some(&3600.0));
