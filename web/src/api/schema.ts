@@ -1960,7 +1960,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All four services answer and have what they need, so a purchase can go through. */
+        /**
+         * All four services answer and have what they need, so a purchase can go through. They are asked once
+         *     a second at most.
+         */
         get: operations["readiness"];
         put?: never;
         post?: never;
