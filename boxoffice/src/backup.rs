@@ -13,12 +13,11 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use base::Sources;
-use embedded::{DataDir, Postgres, Tools, check_copy, copy_cluster, place_copy};
+use embedded::{DataDir, Postgres, Tools, place_copy};
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
-use url::Url;
 
-use crate::{Config, facts::running_server, run::DEMO_OFFERED};
+use crate::{Config, cluster, facts::running_server, run::DEMO_OFFERED};
 
 const FORMAT: u32 = 1;
 const ABOUT: &str = "backup.json";
@@ -72,25 +71,21 @@ pub async fn backup(
 }
 
 async fn fill(from: &Path, draft: &Path, sources: &Sources) -> anyhow::Result<()> {
-    let tools = Tools::from_env();
-    let copy = draft.join(POSTGRES);
+    let (home, copy) = (from.join("postgres/data"), draft.join(POSTGRES));
     match DataDir::open(from) {
         // Somebody else has it: the box office is open.
         Err(in_use) => {
             let server = running_server(from).with_context(|| format!("{in_use:#}"))?;
-            copy_cluster(from, port(&server)?, &tools, &copy).await?;
+            cluster::copy(&home, &server, &copy).await?;
         }
         Ok(data) => {
-            let postgres = Postgres::start(&data, &tools, true).await?;
-            let copied = match port(postgres.admin_url()) {
-                Ok(port) => copy_cluster(from, port, &tools, &copy).await,
-                Err(error) => Err(error),
-            };
+            let postgres = Postgres::start(&data, &Tools::from_env(), true).await?;
+            let copied = cluster::copy(&home, postgres.admin_url(), &copy).await;
             postgres.stop().await;
             copied?;
         }
     }
-    check_copy(&copy, &tools).await?;
+    cluster::check(&copy).await?;
     copy_secrets(&from.join(SECRETS), &draft.join(SECRETS))?;
     let about = About {
         format: FORMAT,
@@ -122,7 +117,7 @@ pub async fn restore(config: &Config, arguments: &Arguments) -> anyhow::Result<(
         to.display()
     );
     let copy = from.join(POSTGRES);
-    check_copy(&copy, &Tools::from_env()).await?;
+    cluster::check(&copy).await?;
     let draft = new_beside(to, ".restoring")?;
     let data = DataDir::open(&draft)?;
     copy_secrets(&from.join(SECRETS), &draft.join(SECRETS))?;
@@ -174,9 +169,4 @@ pub(crate) fn copy_secrets(from: &Path, to: &Path) -> anyhow::Result<()> {
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o600))?;
     }
     Ok(())
-}
-
-fn port(server: &str) -> anyhow::Result<u16> {
-    let server = Url::parse(server).context("the PostgreSQL URL cannot be read")?;
-    server.port().context("the PostgreSQL URL has no port")
 }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use embedded::{DataDir, Postgres, Tools, dump_database};
+use embedded::{DataDir, Postgres, Tools};
 
-use crate::{Config, Keys, run::DATABASES};
+use crate::{Config, Keys, cluster, run::DATABASES};
 
 const KEYS: &str = "keys.env";
 
@@ -41,9 +41,8 @@ pub async fn export(config: &Config, arguments: &Arguments) -> anyhow::Result<()
     let mut folder = fs::DirBuilder::new();
     let made = folder.mode(0o700).create(to);
     made.with_context(|| format!("making {}", to.display()))?;
-    let tools = Tools::from_env();
-    let postgres = Postgres::start(&data, &tools, true).await?;
-    let dumped = dump_all(&data, &postgres, &tools, to).await;
+    let postgres = Postgres::start(&data, &Tools::from_env(), true).await?;
+    let dumped = dump_all(&data, &postgres, to).await;
     postgres.stop().await;
     dumped?;
     write_keys(&data, &to.join(KEYS))?;
@@ -52,15 +51,11 @@ pub async fn export(config: &Config, arguments: &Arguments) -> anyhow::Result<()
     Ok(())
 }
 
-async fn dump_all(
-    data: &DataDir,
-    postgres: &Postgres,
-    tools: &Tools,
-    to: &Path,
-) -> anyhow::Result<()> {
+async fn dump_all(data: &DataDir, postgres: &Postgres, to: &Path) -> anyhow::Result<()> {
+    let home = data.path().join("postgres/data");
     for name in DATABASES {
         let file = to.join(format!("{name}.dump"));
-        dump_database(data, postgres, tools, (name, &file)).await?;
+        cluster::dump(&home, postgres.admin_url(), name, &file).await?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod certs;
+mod cluster;
 mod config;
 pub mod doctor;
 mod export;

@@ -27,7 +27,7 @@ mod stack;
 mod supervise;
 mod tools;
 
-pub use copy::{check_copy, copy_cluster, dump_database, place_copy};
+pub use copy::{place_copy, run_postgres_program};
 pub use databases::DatabaseSpec;
 pub use layout::DataDir;
 pub use nats::Nats;

@@ -14,8 +14,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub(crate) const SUPERUSER: &str = "boxoffice";
-pub(crate) const SECRET: &str = "postgres.superuser";
+const SUPERUSER: &str = "boxoffice";
+const SECRET: &str = "postgres.superuser";
 /// Recovery after a crash reads the log since the last checkpoint; this is far more than that takes.
 const READY_LIMIT: Duration = Duration::from_secs(120);
 const START_ATTEMPTS: u32 = 4;

@@ -15,7 +15,6 @@ use crate::{
 };
 
 mod link;
-mod replicas;
 mod unsent;
 
 pub use link::Link;

@@ -10,13 +10,11 @@ use std::{
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use replicas::{CONNECTIONS, Picked, Replicas};
 use tonic::body::Body;
 use tower::{Service, ServiceExt as _};
 
-use super::{
-    replicas::{CONNECTIONS, Picked, Replicas},
-    unsent::{never_left_here, not_reached},
-};
+use super::unsent::{never_left_here, not_reached};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 

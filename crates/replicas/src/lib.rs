@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 /// To each replica: a connection that breaks takes only its share of the calls with it.
-pub(super) const CONNECTIONS: usize = 2;
+pub const CONNECTIONS: usize = 2;
 /// Between two looks at a name, while there are calls.
 const LOOK_UP_INTERVAL: Duration = Duration::from_secs(5);
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,7 +26,8 @@ const REST: Duration = Duration::from_secs(1);
 
 type Connect = Box<dyn Fn(Uri) -> Channel + Send + Sync>;
 
-pub(super) struct Replicas {
+/// All of one member.
+pub struct Replicas {
     places: Vec<Place>,
     connect: Connect,
     known: RwLock<Arc<[Arc<Replica>]>>,
@@ -44,14 +45,15 @@ struct Place {
     is_name: bool,
 }
 
-pub(super) struct Replica {
+/// One of them.
+pub struct Replica {
     uri: Uri,
     channels: Vec<Channel>,
     rests_until: Mutex<Option<Instant>>,
 }
 
 /// A replica and the connection whose turn it is.
-pub(super) struct Picked {
+pub struct Picked {
     pub replica: Arc<Replica>,
     pub channel: Channel,
 }
@@ -80,6 +82,7 @@ impl Replicas {
         })
     }
 
+    /// Whose turn it is.
     pub fn next(&self) -> Picked {
         let known = self.known();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
@@ -96,6 +99,7 @@ impl Replicas {
         }
     }
 
+    /// How many are known.
     pub fn count(&self) -> usize {
         self.known().len()
     }
