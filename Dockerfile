@@ -35,7 +35,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && mkdir /out \
     && for program in gateway user-svc ticket-svc payment-svc notify-svc boxoffice; do \
          install -m 0555 "target/dist/$program" /out/ || exit 1; \
-       done
+       done \
+    && mkdir /images
 
 FROM scratch AS programs
 COPY --from=build /out/ /
@@ -64,6 +65,8 @@ FROM service AS gateway
 LABEL org.opencontainers.image.title="gateway" \
       org.opencontainers.image.description="Boxoffice: the REST edge and the shop"
 COPY --from=build /out/gateway /usr/local/bin/gateway
+# A new volume here belongs to whom the folder belongs.
+COPY --from=build --chown=65532:65532 /images /var/lib/boxoffice/images
 ENV HTTP_ADDR=0.0.0.0:8080
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/gateway"]

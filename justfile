@@ -17,11 +17,12 @@ up *args:
 test:
     cargo test --workspace
 
-# The drills at full size: money, and a million forged codes. Some minutes, with figures. Every `just test` runs them small.
+# The drills at full size: money, restarts of everything, a failover, a million forged codes, and every alert. Some minutes, with figures. Every `just test` runs them small, all but the restarts.
 drills:
-    E2E_DRILLS=full cargo test --release --test e2e drills -- --nocapture --test-threads 1
+    E2E_DRILLS=full cargo test --release --test e2e drills -- --include-ignored --nocapture --test-threads 1
     E2E_DRILLS=full cargo test --release --test notify_it drills -- --nocapture --test-threads 1
     cargo test --release --test codes_it -- --ignored --nocapture
+    cargo test --release --test e2e_alerts -- --ignored --nocapture
 
 # The published examples of ticket codes, made anew from docs/ticket-codes.md by a program that shares nothing with ours.
 code-vectors:
@@ -41,6 +42,17 @@ localstripe:
     trap 'kill $server' EXIT
     curl --silent --fail --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null --user sk_test_localstripe: http://127.0.0.1:8420/v1/customers
     LOCALSTRIPE_URL=http://127.0.0.1:8420 cargo test --lib localstripe -- --ignored
+
+# Pictures in a bucket of moto, a server of S3 that others have written.
+s3:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    venv=target/moto
+    test -x $venv/bin/moto_server || { python3 -m venv --clear $venv && $venv/bin/pip install --quiet 'moto[server]==5.1.4'; }
+    $venv/bin/moto_server --host 127.0.0.1 --port 8421 & server=$!
+    trap 'kill $server' EXIT
+    curl --silent --fail --retry 20 --retry-connrefused --retry-delay 1 --request PUT http://127.0.0.1:8421/boxoffice-images
+    S3_URL=http://127.0.0.1:8421 cargo test --lib images::store -- --ignored
 
 # What it can do beside what this machine can do at best: `just bench`, `just bench w3`, `just bench --full`. Writes target/bench/.
 bench *args:

@@ -1,8 +1,8 @@
 //! `boxoffice backup` and `boxoffice restore`: all that a box office on its private PostgreSQL keeps.
 //!
 //! A backup is a folder: the cluster as it was at one moment, so that the four databases fit together
-//! (`postgres/`); the keys, without which much of it could not be read (`secrets/`); and what it is
-//! (`backup.json`). What waits in NATS is not in it: payment-svc sends again whatever was not confirmed.
+//! (`postgres/`); the keys, without which much of it could not be read (`secrets/`); the pictures
+//! (`images/`); and what it is (`backup.json`). What waits in NATS is not in it: payment-svc sends again whatever was not confirmed.
 
 use std::{
     ffi::OsString,
@@ -17,7 +17,12 @@ use embedded::{DataDir, Postgres, Tools, place_copy};
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 
-use crate::{Config, cluster, facts::running_server, run::DEMO_OFFERED};
+use crate::{
+    Config, cluster,
+    facts::running_server,
+    flags::{IMAGES, images_folder},
+    run::DEMO_OFFERED,
+};
 
 const FORMAT: u32 = 1;
 const ABOUT: &str = "backup.json";
@@ -51,26 +56,51 @@ pub async fn backup(
 ) -> anyhow::Result<()> {
     ensure!(config.database_url.is_none(), ELSEWHERE);
     let (from, to) = (&config.data_dir, &arguments.folder);
-    ensure!(!to.exists(), "{} is there already", to.display());
+    must_have_one(from)?;
+    let pictures = pictures(config)?;
+    whole_or_nothing(to, async |draft| {
+        fill(from, pictures.as_deref(), draft, sources).await
+    })
+    .await?;
+    println!("Everything in {} is in {}.", from.display(), to.display());
+    println!("Keep it where nobody else can read it: the keys are in it.");
+    if pictures.is_none() {
+        println!("The pictures are not in it: they stay in the bucket of IMAGES_STORE.");
+    }
+    Ok(())
+}
+
+pub(crate) fn must_have_one(data: &Path) -> anyhow::Result<()> {
     ensure!(
-        from.join("postgres/data").is_dir(),
+        data.join("postgres/data").is_dir(),
         "there is no box office in {}",
-        from.display()
+        data.display()
     );
+    Ok(())
+}
+
+/// A new folder with all that `fill` writes. It gets its name when it is whole.
+pub(crate) async fn whole_or_nothing(
+    to: &Path,
+    fill: impl AsyncFnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    ensure!(!to.exists(), "{} is there already", to.display());
     let draft = new_beside(to, ".unfinished")?;
-    let made = fill(from, &draft, sources).await;
+    let made = fill(&draft).await;
     if made.is_err() {
         // What is left of it is worth nothing, and the next try removes it too.
         let _ = fs::remove_dir_all(&draft);
     }
     made?;
-    fs::rename(&draft, to).with_context(|| format!("writing {}", to.display()))?;
-    println!("Everything in {} is in {}.", from.display(), to.display());
-    println!("Keep it where nobody else can read it: the keys are in it.");
-    Ok(())
+    fs::rename(&draft, to).with_context(|| format!("writing {}", to.display()))
 }
 
-async fn fill(from: &Path, draft: &Path, sources: &Sources) -> anyhow::Result<()> {
+async fn fill(
+    from: &Path,
+    pictures: Option<&Path>,
+    draft: &Path,
+    sources: &Sources,
+) -> anyhow::Result<()> {
     let (home, copy) = (from.join("postgres/data"), draft.join(POSTGRES));
     match DataDir::open(from) {
         // Somebody else has it: the box office is open.
@@ -87,6 +117,10 @@ async fn fill(from: &Path, draft: &Path, sources: &Sources) -> anyhow::Result<()
     }
     cluster::check(&copy).await?;
     copy_secrets(&from.join(SECRETS), &draft.join(SECRETS))?;
+    // After the databases: every picture that they name is there by now, and none is ever changed.
+    if let Some(pictures) = pictures {
+        copy_images(pictures, &draft.join(IMAGES))?;
+    }
     let about = About {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -121,6 +155,11 @@ pub async fn restore(config: &Config, arguments: &Arguments) -> anyhow::Result<(
     let draft = new_beside(to, ".restoring")?;
     let data = DataDir::open(&draft)?;
     copy_secrets(&from.join(SECRETS), &draft.join(SECRETS))?;
+    let pictures = from.join(IMAGES);
+    match &config.images_store {
+        None => copy_images(&pictures, &draft.join(IMAGES))?,
+        Some(_) => restore_elsewhere(config, &pictures)?,
+    }
     // This is no first start.
     fs::write(draft.join(DEMO_OFFERED), "")?;
     place_copy(&copy, &data).await?;
@@ -130,6 +169,30 @@ pub async fn restore(config: &Config, arguments: &Arguments) -> anyhow::Result<(
     fs::rename(&draft, to).with_context(|| format!("writing {}", to.display()))?;
     println!("{} is as it was at {}.", to.display(), about.made_at);
     println!("Start it, and ask `boxoffice doctor` once it has run for a minute.");
+    Ok(())
+}
+
+/// The folder that they are copied from; None where they are in a bucket.
+pub(crate) fn pictures(config: &Config) -> anyhow::Result<Option<PathBuf>> {
+    let folder = images_folder(config);
+    if let (Some(folder), Some(_)) = (&folder, &config.images_store) {
+        // The gateway made it; what was named and is not there is on a disk that is not.
+        let path = folder.display();
+        ensure!(folder.is_dir(), "IMAGES_STORE {path} is not there");
+    }
+    Ok(folder)
+}
+
+/// Into the folder that IMAGES_STORE names. A name stands for one picture: what is there already is the same.
+fn restore_elsewhere(config: &Config, pictures: &Path) -> anyhow::Result<()> {
+    match images_folder(config) {
+        Some(folder) => copy_images(pictures, &folder)?,
+        None if pictures.is_dir() => println!(
+            "IMAGES_STORE is a bucket: put what is in {} there, under the same names.",
+            pictures.display()
+        ),
+        None => {}
+    }
     Ok(())
 }
 
@@ -157,6 +220,28 @@ fn new_beside(path: &Path, more: &str) -> anyhow::Result<PathBuf> {
     let made = folder.recursive(true).mode(0o700).create(&beside);
     made.with_context(|| format!("making {}", beside.display()))?;
     Ok(beside)
+}
+
+/// Nothing where there is no such folder: no gateway was ever started on it, or pictures are elsewhere.
+pub(crate) fn copy_images(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if !from.is_dir() {
+        return Ok(());
+    }
+    let mut folder = fs::DirBuilder::new();
+    folder.recursive(true).mode(0o700).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        // A file on its way has a name that ends otherwise, and is nobody's yet.
+        let name = entry.file_name();
+        if Path::new(&name)
+            .extension()
+            .is_some_and(|ending| ending == "jpg")
+        {
+            let copied = fs::copy(entry.path(), to.join(&name));
+            copied.with_context(|| format!("copying {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Each readable by the owner only.

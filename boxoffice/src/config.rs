@@ -40,6 +40,10 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true)]
     pub smtp_url: Option<Secret>,
 
+    /// Where pictures of concerts are kept: a folder, or `s3://bucket/prefix`. Unset: in the data folder.
+    #[arg(long, env)]
+    pub images_store: Option<String>,
+
     /// The folder that `boxoffice certs` made. With it the services know each other by certificates, as they do on
     /// machines of their own; without it by a random key, on this machine.
     #[arg(long, env)]

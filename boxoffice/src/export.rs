@@ -1,16 +1,22 @@
 //! `boxoffice export`: what is needed to go on elsewhere, with the services on machines of their own.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use embedded::{DataDir, Postgres, Tools};
 
-use crate::{Config, Keys, cluster, run::DATABASES};
+use crate::{
+    Config, Keys,
+    backup::{copy_images, must_have_one, pictures, whole_or_nothing},
+    cluster,
+    flags::IMAGES,
+    run::DATABASES,
+};
 
 const KEYS: &str = "keys.env";
 
@@ -21,34 +27,43 @@ pub struct Arguments {
     pub folder: PathBuf,
 }
 
-/// Writes each database as an archive for `pg_restore`, and the keys as settings of the services. The
-/// box office has to be closed: what it sold afterwards would not be there.
+/// Writes each database as an archive for `pg_restore`, the keys as settings of the services, and the
+/// pictures as they are. The box office has to be closed: what it sold afterwards would not be there.
 ///
 /// # Errors
-/// If the box office is open, or the folder is there already.
+/// If the box office is open, or the folder is there already; nothing is left behind then.
 pub async fn export(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
     ensure!(
         config.database_url.is_none(),
         "DATABASE_URL is set: the databases are on a server of yours already"
     );
     let (from, to) = (&config.data_dir, &arguments.folder);
-    ensure!(
-        from.join("postgres/data").is_dir(),
-        "there is no box office in {}",
-        from.display()
-    );
+    must_have_one(from)?;
+    let pictures = pictures(config)?;
     let data = DataDir::open(from)?;
-    let mut folder = fs::DirBuilder::new();
-    let made = folder.mode(0o700).create(to);
-    made.with_context(|| format!("making {}", to.display()))?;
-    let postgres = Postgres::start(&data, &Tools::from_env(), true).await?;
-    let dumped = dump_all(&data, &postgres, to).await;
-    postgres.stop().await;
-    dumped?;
-    write_keys(&data, &to.join(KEYS))?;
+    whole_or_nothing(to, async |draft| {
+        fill(&data, pictures.as_deref(), draft).await
+    })
+    .await?;
     println!("The databases and {KEYS} are in {}.", to.display());
+    match pictures {
+        Some(_) => println!("The pictures are beside them, in {IMAGES}."),
+        None => println!("The pictures stay where they are, in the bucket of IMAGES_STORE."),
+    }
     println!("How to go on: docs/operations.md, \"From the all-in-one to the mesh\".");
     Ok(())
+}
+
+async fn fill(data: &DataDir, pictures: Option<&Path>, draft: &Path) -> anyhow::Result<()> {
+    let postgres = Postgres::start(data, &Tools::from_env(), true).await?;
+    let dumped = dump_all(data, &postgres, draft).await;
+    postgres.stop().await;
+    dumped?;
+    write_keys(data, &draft.join(KEYS))?;
+    match pictures {
+        Some(folder) => copy_images(folder, &draft.join(IMAGES)),
+        None => Ok(()),
+    }
 }
 
 async fn dump_all(data: &DataDir, postgres: &Postgres, to: &Path) -> anyhow::Result<()> {

@@ -1,7 +1,11 @@
 //! What holds the services together, as the flags of each: keys, databases, each other's addresses.
 //! All else a service reads from the environment by itself.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use base::{Secret, Sources};
 use kit::config::parse_from_or_exit;
@@ -20,6 +24,9 @@ const UPSTREAMS: [(&str, Peer); 4] = [
     ("notify-svc-url", Peer::Notify),
 ];
 
+/// The folder of pictures, in the data folder.
+pub(crate) const IMAGES: &str = "images";
+
 /// Ends the process with 64 if a setting of any service is nonsense, before anything is started.
 /// What will only be known later stands in with an example.
 pub(crate) fn check_settings_or_exit(config: &Config) -> anyhow::Result<()> {
@@ -36,6 +43,7 @@ pub(crate) fn check_settings_or_exit(config: &Config) -> anyhow::Result<()> {
         nats_url: Secret::new("nats://127.0.0.1:4222"),
         smtp_url: config.smtp_url.clone(),
         mail_dir: Some(config.data_dir.join("mails")),
+        images_store: Some(images_store(config, &config.data_dir)),
         keys: Keys::read(|_, first| Ok(first()))?,
         certs_dir: config.mesh_certs_dir.clone(),
         sources: Sources::system(),
@@ -64,6 +72,21 @@ pub(crate) fn public_url(config: &MeshConfig, addrs: &Addrs) -> String {
     config.public_url.clone().unwrap_or_else(served)
 }
 
+/// Where pictures are kept: where it was said, or in a folder beside the databases.
+pub(crate) fn images_store(config: &Config, data_dir: &Path) -> String {
+    let own = || data_dir.join(IMAGES).to_string_lossy().into_owned();
+    config.images_store.clone().unwrap_or_else(own)
+}
+
+/// What a name of IMAGES_STORE that is no folder begins with.
+const BUCKET: &str = "s3://";
+
+/// The folder of the pictures; None where they are in a bucket.
+pub(crate) fn images_folder(config: &Config) -> Option<PathBuf> {
+    let store = images_store(config, &config.data_dir);
+    (!store.starts_with(BUCKET)).then(|| store.into())
+}
+
 /// Where mails go: to a server, or into a folder.
 fn set_mail(config: &MeshConfig, mut set: impl FnMut(&'static str, &str)) {
     if let Some(smtp) = &config.smtp_url {
@@ -71,6 +94,12 @@ fn set_mail(config: &MeshConfig, mut set: impl FnMut(&'static str, &str)) {
     }
     if let Some(folder) = &config.mail_dir {
         set("mail-dir", &folder.to_string_lossy());
+    }
+}
+
+fn set_images(config: &MeshConfig, mut set: impl FnMut(&'static str, &str)) {
+    if let Some(place) = &config.images_store {
+        set("images-store", place);
     }
 }
 
@@ -153,6 +182,7 @@ pub(crate) fn flags(config: &MeshConfig, addrs: &Addrs, peer: Peer) -> Vec<Strin
         Peer::Gateway | Peer::Operator => {
             set("nats-url", config.nats_url.expose());
             set("public-url", &public_url(config, addrs));
+            set_images(config, &mut set);
             for (flag, peer) in UPSTREAMS {
                 set(flag, &url(peer));
             }

@@ -50,6 +50,8 @@ pub struct MeshConfig {
     pub nats_url: Secret,
     pub smtp_url: Option<Secret>,
     pub mail_dir: Option<PathBuf>,
+    /// A folder, or `s3://bucket/prefix`. Without it no picture can be uploaded.
+    pub images_store: Option<String>,
     pub keys: Keys,
     /// A folder of certificates per member. Unset: they know each other by the key.
     pub certs_dir: Option<PathBuf>,

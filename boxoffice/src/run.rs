@@ -5,7 +5,10 @@ use base::{Secret, Sources};
 use embedded::{DatabaseSpec, Stack, StackConfig};
 use kit::{Shutdown, telemetry::Telemetry};
 
-use crate::{Config, Databases, Facts, Keys, Mesh, MeshConfig, flags::check_settings_or_exit};
+use crate::{
+    Config, Databases, Facts, Keys, Mesh, MeshConfig,
+    flags::{check_settings_or_exit, images_store},
+};
 
 pub(crate) const DATABASES: [&str; 4] = ["users", "tickets", "payments", "notifications"];
 /// Made by the first start.
@@ -68,6 +71,7 @@ async fn serve(
         nats_url: Secret::new(stack.nats_url()),
         smtp_url: config.smtp_url.clone(),
         mail_dir: mail_dir.clone(),
+        images_store: Some(images_store(config, stack.data_dir())),
         keys,
         certs_dir: config.mesh_certs_dir.clone(),
         sources: Sources::system(),

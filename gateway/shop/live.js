@@ -1,31 +1,49 @@
 // The concert's page works without this. It follows what is left.
 // @ts-check
 
-// As the server says them (gateway/src/shop/words.rs).
+// As the server has it (gateway/src/shop/words.rs).
 const FEW_TICKETS = 10;
 const ASK_EVERY_MS = 10000;
-const WORDS = {
-  not_yet: "Not on sale yet",
-  sold_out: "Sold out",
-  held_by_others: "All taken at the moment. Some may come back within minutes.",
-  ended: "Sales have ended",
-  cancelled: "The concert is cancelled",
-  halted: "The sale is interrupted. Please look again later.",
-};
 
 /** @typedef {{ id: string, remaining: number | null, availability: string }} Left */
 
-/** @param {Left} left @param {number} min of an order */
-function wordOf({ remaining, availability }, min) {
-  if (availability !== "on_sale") return WORDS[availability] ?? "";
-  if (remaining !== null && remaining < min) return "Fewer are left than an order takes";
-  if (remaining === 1) return "The last one";
-  if (remaining !== null && remaining <= FEW_TICKETS) return `Only ${remaining} left`;
-  return "Available";
+/** @typedef {Record<string, string>} Words what the page says, in its language */
+
+/** @param {Words} words @param {Left} left @param {number} min of an order */
+function wordOf(words, { remaining, availability }, min) {
+  if (availability !== "on_sale") return words[availability] ?? "";
+  if (remaining !== null && remaining < min) return words.too_few;
+  if (remaining === 1) return words.last;
+  if (remaining !== null && remaining <= FEW_TICKETS) return words.few.replace("{n}", String(remaining));
+  return words.available;
 }
 
-/** @param {HTMLElement} row of a ticket type @param {Left} left */
-function showLeft(row, left) {
+/**
+ * Counts down to the beginning of a sale. @param {HTMLElement} element with that time in a data attribute
+ * @param {number} skew of the server's clock @param {() => void} begun
+ */
+function countToSale(element, skew, begun) {
+  const { opens, text = "{time}", days = "{n}" } = element.dataset;
+  const tick = () => {
+    const seconds = Math.ceil((Date.parse(opens ?? "") - Date.now() - skew) / 1000);
+    if (!element.isConnected || Number.isNaN(seconds)) return;
+    if (seconds <= 0) {
+      element.textContent = "";
+      begun();
+      return;
+    }
+    const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
+    const clock = `${two(Math.floor(seconds / 3600) % 24)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+    const whole = Math.floor(seconds / 86400);
+    const time = whole > 0 ? `${days.replace("{n}", String(whole))} ${clock}` : clock;
+    element.textContent = text.replace("{time}", time);
+    setTimeout(tick, 1000);
+  };
+  tick();
+}
+
+/** @param {Words} words @param {HTMLElement} row of a ticket type @param {Left} left */
+function showLeft(words, row, left) {
   const tag = row.querySelector(".tag");
   const pick = row.querySelector(".pick");
   const select = row.querySelector("select");
@@ -33,9 +51,10 @@ function showLeft(row, left) {
   const min = Number(row.dataset.min);
   // The server's words for a sale that has not begun name its time.
   const knowsMore = left.availability === "not_yet" && tag.classList.contains("not_yet");
-  const text = wordOf(left, min);
+  const text = wordOf(words, left, min);
   if (!knowsMore && tag.textContent !== text) tag.textContent = text;
   tag.className = `tag ${left.availability}`;
+  if (left.availability !== "not_yet") row.querySelector(".opens")?.remove();
   const most = left.availability === "on_sale" ? Math.min(Number(row.dataset.max), left.remaining ?? Infinity) : 0;
   const wanted = most < min ? 0 : most;
   const highest = Number(select.options[select.options.length - 1].value);
@@ -53,6 +72,8 @@ function showLeft(row, left) {
 function followLeft(section) {
   const { live } = section.dataset;
   if (!live) return;
+  /** @type {Words} */
+  const words = JSON.parse(section.dataset.words ?? "{}");
   const unsure = section.querySelector(".unsure");
   const take = section.querySelector(".take");
   if (!(unsure instanceof HTMLElement) || !(take instanceof HTMLElement)) return;
@@ -65,12 +86,12 @@ function followLeft(section) {
   const show = (left) => {
     for (const kind of left.ticket_types) {
       const row = section.querySelector(`[data-type="${CSS.escape(kind.id)}"]`);
-      if (row instanceof HTMLElement) showLeft(row, kind);
+      if (row instanceof HTMLElement) showLeft(words, row, kind);
     }
     take.hidden = !section.querySelector(".pick:not([hidden])");
     say("");
   };
-  const lost = "What is left may have changed. It will be shown as soon as it is known.";
+  const lost = words.unsure;
   /** @type {EventSource | undefined} */
   let events;
   let timer = 0;
@@ -84,7 +105,7 @@ function followLeft(section) {
     isGone = true;
     rest();
     take.hidden = true;
-    say("This concert is not in the programme any more.");
+    say(words.gone);
   };
   const ask = async () => {
     try {
@@ -115,6 +136,21 @@ function followLeft(section) {
     });
   };
   follow();
+  const opening = section.querySelectorAll(".opens");
+  if (opening.length > 0) {
+    // The guest's clock may be wrong.
+    const asked = fetch(live, { method: "HEAD" }).then(
+      (answer) => Date.parse(answer.headers.get("date") ?? ""),
+      () => Number.NaN,
+    );
+    asked.then((now) => {
+      const skew = Number.isNaN(now) ? 0 : now - Date.now();
+      const begun = () => setTimeout(ask, 1000 * (1 + Math.random()));
+      for (const element of opening) {
+        if (element instanceof HTMLElement) countToSale(element, skew, begun);
+      }
+    });
+  }
   document.addEventListener("visibilitychange", follow);
   addEventListener("pagehide", rest);
   addEventListener("pageshow", (event) => {

@@ -16,22 +16,27 @@ use proto::{
     },
     payment::{
         desk_service_client::DeskServiceClient,
+        insight_admin_service_client::InsightAdminServiceClient as SalesClient,
         order_admin_service_client::OrderAdminServiceClient,
         order_service_client::OrderServiceClient,
         provider_event_service_client::ProviderEventServiceClient,
         refund_admin_service_client::RefundAdminServiceClient,
         sandbox_service_client::SandboxServiceClient,
     },
+    status::status_service_client::StatusServiceClient,
     ticket::{
         catalog_admin_service_client::CatalogAdminServiceClient,
         catalog_service_client::CatalogServiceClient, change_service_client::ChangeServiceClient,
         grant_admin_service_client::GrantAdminServiceClient,
         hold_batch_service_client::HoldBatchServiceClient, hold_service_client::HoldServiceClient,
+        insight_admin_service_client::InsightAdminServiceClient as TrafficClient,
         pool_audit_service_client::PoolAuditServiceClient,
         ticket_code_service_client::TicketCodeServiceClient,
+        view_service_client::ViewServiceClient,
     },
     user::{
         account_admin_service_client::AccountAdminServiceClient,
+        account_check_service_client::AccountCheckServiceClient,
         api_key_service_client::ApiKeyServiceClient, key_service_client::KeyServiceClient,
         registration_service_client::RegistrationServiceClient,
         second_factor_service_client::SecondFactorServiceClient,
@@ -43,24 +48,31 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::{
     Config,
     arrival::Arrivals,
+    breaker::Breaker,
     compress::Compressor,
     config::{Contacts, PublicUrl},
     cors::Cors,
     guard::Guard,
     guesses::Guesses,
     holds::Holds,
+    images::Images,
     lanes::Lanes,
     network::{Proxies, Suspicion},
     probes::Probes,
     programme::{Programme, Streams},
     providers::Providers,
     rates::Rates,
-    retries::{Budget, Upstream},
+    retries::Budget,
     shop::page::Pages,
+    upstream::Upstream,
+    views::Views,
 };
 
 /// A page of entries, each with what was and what is: a description may be long.
 const AUDIT_MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// Twenty events with many types, hour by hour.
+const INSIGHTS_MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The state of the router.
 pub type Shared = Arc<App>;
@@ -97,6 +109,10 @@ pub struct App {
     /// What orders can be paid with.
     pub providers: Providers,
     pub pages: Pages,
+    /// Pictures of events.
+    pub images: Images,
+    /// How often guests looked at which event.
+    pub views: Views,
     /// Whom to tell about a weakness.
     pub security_contacts: Contacts,
 }
@@ -133,6 +149,8 @@ impl App {
             providers: Providers::default(),
             sources,
             pages: Pages::new()?,
+            images: Images::open(config)?,
+            views: Views::default(),
             security_contacts: config.security_contacts.clone(),
         })
     }
@@ -149,13 +167,15 @@ pub struct Upstreams {
 impl Upstreams {
     fn connect(config: &Config, sources: Sources) -> anyhow::Result<Self> {
         let member = config.mesh.open(Peer::Gateway)?;
-        let budget = Budget::new(sources);
+        let budget = Budget::new(sources, config.retries_percent);
         let connect = |url: &str, callee: Peer| -> anyhow::Result<Upstream> {
             let channel = member.channel(url, callee);
             let channel = channel.with_context(|| format!("the address of {}", callee.name()))?;
             Ok(Upstream {
+                member: callee.name(),
                 channel,
                 budget: budget.clone(),
+                breaker: Some(Breaker::new(callee.name(), config.breaker_failed_percent)),
             })
         };
         Ok(Self {
@@ -188,6 +208,10 @@ impl Upstreams {
 
     pub fn accounts(&self) -> AccountAdminServiceClient<Upstream> {
         AccountAdminServiceClient::new(self.user.clone())
+    }
+
+    pub fn account_check(&self) -> AccountCheckServiceClient<Upstream> {
+        AccountCheckServiceClient::new(self.user.clone())
     }
 
     pub fn keys(&self) -> KeyServiceClient<Upstream> {
@@ -231,8 +255,30 @@ impl Upstreams {
         })
     }
 
+    /// How each is, by the service's name.
+    pub fn statuses(&self) -> [(&'static str, StatusServiceClient<Upstream>); 4] {
+        [&self.user, &self.ticket, &self.payment, &self.notify]
+            .map(|upstream| (upstream.member, StatusServiceClient::new(upstream.clone())))
+    }
+
     pub fn pool_audit(&self) -> PoolAuditServiceClient<Upstream> {
         PoolAuditServiceClient::new(self.ticket.clone())
+    }
+
+    /// Stock, views and holds of events.
+    pub fn traffic(&self) -> TrafficClient<Upstream> {
+        let traffic = TrafficClient::new(self.ticket.clone());
+        traffic.max_decoding_message_size(INSIGHTS_MAX_BYTES)
+    }
+
+    /// What events sold and gave back.
+    pub fn sales(&self) -> SalesClient<Upstream> {
+        let sales = SalesClient::new(self.payment.clone());
+        sales.max_decoding_message_size(INSIGHTS_MAX_BYTES)
+    }
+
+    pub fn views(&self) -> ViewServiceClient<Upstream> {
+        ViewServiceClient::new(self.ticket.clone())
     }
 
     pub fn orders(&self) -> OrderServiceClient<Upstream> {
@@ -277,14 +323,7 @@ impl Upstreams {
 
     /// The health service of each, by the service's name.
     pub fn health(&self) -> [(&'static str, HealthClient<Upstream>); 4] {
-        [
-            (Peer::User.name(), HealthClient::new(self.user.clone())),
-            (Peer::Ticket.name(), HealthClient::new(self.ticket.clone())),
-            (
-                Peer::Payment.name(),
-                HealthClient::new(self.payment.clone()),
-            ),
-            (Peer::Notify.name(), HealthClient::new(self.notify.clone())),
-        ]
+        [&self.user, &self.ticket, &self.payment, &self.notify]
+            .map(|upstream| (upstream.member, HealthClient::new(upstream.in_any_case())))
     }
 }

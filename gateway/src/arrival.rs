@@ -18,32 +18,37 @@ use kit::{Code, ErrorReason, Failure};
 
 use crate::{
     extract::{too_large, unreadable},
+    images::UPLOAD_MAX_BYTES,
     problem::Problem,
 };
 
-/// Of all bodies that are on their way. What is announced does not count, only what has come: to fill
-/// this up takes sending it.
-const UNDER_WAY_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// Of all bodies that are on their way or in work. What is announced does not count, only what has come: to
+/// fill this up takes sending it.
+const HELD_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Of webhooks, which are large and come from anybody: they must not keep a guest's order out.
-const WEBHOOKS_UNDER_WAY_MAX_BYTES: usize = 16 * 1024 * 1024;
+const WEBHOOKS_HELD_MAX_BYTES: usize = 16 * 1024 * 1024;
 const WEBHOOKS: &str = "/api/v1/webhooks/";
+/// Of pictures, which are larger still.
+const UPLOADS_HELD_MAX_BYTES: usize = 32 * 1024 * 1024;
+const UPLOADS: &str = "/api/v1/admin/events/{id}/image";
 
 pub struct Arrivals {
     limit_bytes: usize,
     webhook_limit_bytes: usize,
     bodies: Room,
     webhooks: Room,
+    uploads: Room,
 }
 
 /// The body once more, for who has to look at it before the handler does; an extension of the request.
 #[derive(Clone)]
 pub struct Arrived(pub Bytes);
 
-/// For bytes that wait for the rest of their body.
+/// For bytes that wait for the rest of their body, and for bodies until nobody has them any more.
 #[derive(Clone)]
 struct Room {
     most_bytes: usize,
-    under_way: Arc<AtomicUsize>,
+    held: Arc<AtomicUsize>,
 }
 
 struct Share {
@@ -51,9 +56,21 @@ struct Share {
     bytes: usize,
 }
 
+/// A body with its share of the room.
+struct Held {
+    bytes: BytesMut,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Share {
     fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
-        let before = self.room.under_way.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.room.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         if before + bytes <= self.room.most_bytes {
             return Ok(());
@@ -65,7 +82,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.room.under_way.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -74,8 +91,9 @@ impl Arrivals {
         Self {
             limit_bytes,
             webhook_limit_bytes,
-            bodies: Room::of(UNDER_WAY_MAX_BYTES),
-            webhooks: Room::of(WEBHOOKS_UNDER_WAY_MAX_BYTES),
+            bodies: Room::of(HELD_MAX_BYTES),
+            webhooks: Room::of(WEBHOOKS_HELD_MAX_BYTES),
+            uploads: Room::of(UPLOADS_HELD_MAX_BYTES),
         }
     }
 
@@ -88,6 +106,8 @@ impl Arrivals {
         };
         let (limit, room) = if route.as_str().starts_with(WEBHOOKS) {
             (self.webhook_limit_bytes, &self.webhooks)
+        } else if route.as_str() == UPLOADS {
+            (UPLOAD_MAX_BYTES, &self.uploads)
         } else {
             (self.limit_bytes, &self.bodies)
         };
@@ -107,7 +127,7 @@ impl Room {
     fn of(most_bytes: usize) -> Self {
         Self {
             most_bytes,
-            under_way: Arc::default(),
+            held: Arc::default(),
         }
     }
 
@@ -129,7 +149,11 @@ impl Room {
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(bytes.freeze())
+        let held = Held {
+            bytes,
+            _share: share,
+        };
+        Ok(Bytes::from_owner(held))
     }
 }
 
@@ -145,11 +169,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whole_or_refused_and_nothing_stays_counted() {
+    async fn whole_or_refused_and_counted_until_it_is_dropped() {
         let arrivals = Arrivals::new(10, 20).bodies;
         let chunk = || Ok(Bytes::from_static(b"12345"));
         let whole = arrivals.collect(body(vec![chunk(), chunk()]), 10).await;
-        assert_eq!(whole.unwrap(), "1234512345");
+        let whole = whole.unwrap();
+        assert_eq!(whole, "1234512345");
+        // As a handler gets it, and as long as anybody has a part of it.
+        let read = axum::body::to_bytes(whole.into(), 10).await.unwrap();
+        let part = read.slice(..1);
+        drop(read);
+        assert_eq!(arrivals.held.load(Ordering::Relaxed), 10);
+        drop(part);
         let long = arrivals.collect(body(vec![chunk(), chunk(), chunk()]), 10);
         assert_eq!(long.await.unwrap_err().reason(), ErrorReason::BodyTooLarge);
         let broken = arrivals.collect(body(vec![chunk(), Err("gone")]), 10);
@@ -157,17 +188,17 @@ mod tests {
             broken.await.unwrap_err().reason(),
             ErrorReason::MalformedBody
         );
-        assert_eq!(arrivals.under_way.load(Ordering::Relaxed), 0);
+        assert_eq!(arrivals.held.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
-    async fn when_too_much_is_under_way_one_more_is_refused() {
+    async fn when_too_much_is_held_one_more_is_refused() {
         let arrivals = Arrivals::new(10, 20).bodies;
         let full = arrivals.most_bytes - 4;
-        arrivals.under_way.store(full, Ordering::Relaxed);
+        arrivals.held.store(full, Ordering::Relaxed);
         let one = body(vec![Ok(Bytes::from_static(b"12345"))]);
         let refused = arrivals.collect(one, 10).await.unwrap_err();
         assert_eq!(refused.reason(), ErrorReason::Overloaded);
-        assert_eq!(arrivals.under_way.load(Ordering::Relaxed), full);
+        assert_eq!(arrivals.held.load(Ordering::Relaxed), full);
     }
 }

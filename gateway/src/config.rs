@@ -6,9 +6,9 @@ use base::Secret;
 use kit::{Limits, MeshSettings};
 use url::Url;
 
-pub use crate::{cors::Cors, network::Proxies, rates::RateLimits};
+pub use crate::{cors::Cors, images::Place, network::Proxies, rates::RateLimits};
 
-use crate::rates::Caps;
+use crate::{images::S3, rates::Caps};
 
 /// The REST edge and the shop. It owns no data: every answer comes from the four services.
 #[derive(clap::Parser, Clone, Debug)]
@@ -91,12 +91,37 @@ pub struct Config {
     #[arg(long, env = "HANDLER_TIMEOUT_SECS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=60))]
     pub handler_timeout_secs: u64,
+    /// Second tries of calls that surely did nothing, per hundred calls. 0: none.
+    #[arg(long, env = "RETRIES_PERCENT", default_value_t = 10,
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub retries_percent: u8,
+    /// A service that does not answer so many of a hundred calls is not called for two seconds, and then by one at a
+    /// time until that is answered. 0: it is always called.
+    #[arg(long, env = "BREAKER_FAILED_PERCENT", default_value_t = 80,
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub breaker_failed_percent: u8,
     /// Longest body of a request, in bytes.
     #[arg(long, env = "BODY_LIMIT_BYTES", default_value_t = 64 * 1024)]
     pub body_limit_bytes: usize,
     /// Longest body of a provider's webhook, in bytes.
     #[arg(long, env = "WEBHOOK_BODY_LIMIT_BYTES", default_value_t = 1024 * 1024)]
     pub webhook_body_limit_bytes: usize,
+    /// Where pictures of concerts are kept: a folder, or `s3://bucket/prefix` where there is more than one
+    /// gateway. Without it none can be uploaded.
+    #[arg(long, env = "IMAGES_STORE")]
+    pub images_store: Option<Place>,
+    /// Where the bucket is, if not at Amazon: an address such as `https://s3.example.org`.
+    #[arg(long, env = "IMAGES_S3_ENDPOINT")]
+    pub images_s3_endpoint: Option<String>,
+    /// The region of the bucket.
+    #[arg(long, env = "IMAGES_S3_REGION", default_value = "us-east-1")]
+    pub images_s3_region: String,
+    /// The key that may read and write the bucket.
+    #[arg(long, env = "IMAGES_S3_ACCESS_KEY_ID", hide_env_values = true, value_parser = secret)]
+    pub images_s3_access_key_id: Option<Secret>,
+    /// Its secret.
+    #[arg(long, env = "IMAGES_S3_SECRET_ACCESS_KEY", hide_env_values = true, value_parser = secret)]
+    pub images_s3_secret_access_key: Option<Secret>,
     /// Requests in work at once; more wait shortly, then get 503 with Retry-After.
     #[arg(long, env = "REQUESTS_MAX", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..))]
@@ -144,6 +169,15 @@ impl Config {
         Caps {
             held_tickets: self.held_tickets_per_network_max,
             mails: self.mails_per_address_max,
+        }
+    }
+
+    pub(crate) fn s3(&self) -> S3 {
+        S3 {
+            endpoint: self.images_s3_endpoint.clone(),
+            region: self.images_s3_region.clone(),
+            access_key_id: self.images_s3_access_key_id.clone(),
+            secret_access_key: self.images_s3_secret_access_key.clone(),
         }
     }
 

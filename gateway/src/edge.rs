@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use base::Language;
 use http::{HeaderName, HeaderValue, Method, header};
 use kit::{CallContext, ErrorReason, Failure, TraceId, with_context};
 use tracing::Instrument as _;
@@ -20,7 +21,7 @@ use crate::{
     observe::{Observed, route_of},
     problem::{self, Problem},
     programme, retries,
-    shop::{self, problem_page::WayOn},
+    shop::{self, problem_page::WayOn, reader::Reader},
 };
 
 /// Paths that programs use; everything else is a page.
@@ -41,17 +42,20 @@ struct Seen {
     page: bool,
     /// Where a page with a problem leads.
     way_on: WayOn,
+    /// Of that page.
+    language: Language,
     trace_id: String,
     /// Of a request for what only a secret opens.
     guesser: Option<String>,
 }
 
 /// Routes that a secret opens: who tries many of them waits.
-const GUARDED: [&str; 9] = [
+const GUARDED: [&str; 10] = [
     "/api/v1/holds/{id}",
     "/api/v1/orders/{id}",
     "/api/v1/transferred-tickets/{id}",
     "/checkout/{id}",
+    "/h/{id}",
     "/o/{id}",
     "/orders/{id}",
     "/t/{id}",
@@ -65,6 +69,7 @@ impl Seen {
         let guarded = GUARDED.iter().any(|start| route.starts_with(start));
         let network = || app.proxies.network(request.extensions(), request.headers());
         let path = request.uri().path();
+        let reader = Reader::of(&app.public_url, request.uri().query(), request.headers());
         let matched = request.extensions().get::<MatchedPath>();
         let api = API_PREFIXES.iter().any(|prefix| path.starts_with(prefix));
         let accept = request.headers().get(header::ACCEPT);
@@ -78,6 +83,7 @@ impl Seen {
             guesser: guarded.then(network),
             page: page_by_path || accept.contains("text/html"),
             way_on: WayOn::of(path),
+            language: reader.language,
             trace_id: trace.to_string(),
         }
     }
@@ -251,7 +257,7 @@ fn render(app: &App, problem: &Problem, seen: &Seen, response: &mut Response) {
     let (content_type, text) = if seen.page {
         (
             "text/html; charset=utf-8",
-            shop::problem_page::render(app, &body, &seen.way_on),
+            shop::problem_page::render(app, seen.language, &body, &seen.way_on),
         )
     } else {
         (

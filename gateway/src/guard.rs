@@ -7,7 +7,7 @@ use crate::config::PublicUrl;
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+pub const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// Two years, as the preload lists ask for.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 /// An answer of the API that is opened like a page does nothing.
@@ -17,6 +17,7 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(self), browsing-topics=(), geolocation=(), microphone=(), payment=(), usb=()",
 );
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+pub const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
 
 /// The headers that differ by where the gateway is found.
 pub struct Guard {
@@ -71,7 +72,7 @@ impl Guard {
                 .entry(header::CONTENT_SECURITY_POLICY)
                 .or_insert_with(policy);
         }
-        headers.insert(RESOURCE_POLICY, SAME_ORIGIN);
+        headers.entry(RESOURCE_POLICY).or_insert(SAME_ORIGIN);
         if self.https {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
         }

@@ -2,13 +2,11 @@
 //! costs a call for hundreds of guests; a guest alone waits for nobody.
 
 use std::{
-    collections::{HashMap, hash_map::DefaultHasher},
-    hash::{Hash as _, Hasher as _},
-    sync::{Arc, RwLock},
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
-use batch::{Batcher, Limits, Refused};
+use batch::{Lanes, Limits, Refused};
 use futures::future::join_all;
 use kit::{CallContext, Code, ErrorReason, Failure, FieldProblem, Tasks, with_context};
 use proto::ticket::{
@@ -17,15 +15,12 @@ use proto::ticket::{
     hold_tickets_batch_answer::Outcome,
 };
 
-use crate::{
-    problem::Problem,
-    rest::types::broken,
-    retries::{self, Upstream},
-};
+use crate::{problem::Problem, rest::types::broken, retries, upstream::Upstream};
 
 /// The holds of one event go through one lane. A rush on one event is in the way of few others.
 const LANES: u64 = 8;
 const LIMITS: Limits = Limits {
+    name: "hold_calls",
     batch_max: 512,
     // A few calls; the edge admits fewer requests than that.
     queue_max: 4_096,
@@ -42,7 +37,6 @@ const KEY_MAX_CHARS: usize = 255;
 pub const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 type Answer = Result<HoldTicketsResponse, Problem>;
-type Guests = Batcher<Wish, Answer>;
 
 /// A request, with the deadline and the trace that it belongs to.
 struct Wish {
@@ -52,53 +46,30 @@ struct Wish {
 
 /// Where requests go. Clones share the lanes.
 #[derive(Clone)]
-pub struct Holds {
-    /// Empty once the gateway ends.
-    open: Arc<RwLock<Vec<Guests>>>,
-}
+pub struct Holds(Lanes<Wish, Answer>);
 
 impl Holds {
     /// Starts the lanes. With the gateway's tasks they take nothing more, work off what waits, and end.
     pub fn start(tasks: &Tasks, ticket_svc: &HoldBatchServiceClient<Upstream>) -> Self {
-        let lanes = (0..LANES).map(|_| {
+        let holds = Self(Lanes::default());
+        for _ in 0..LANES {
             let ticket_svc = ticket_svc.clone();
-            let (guests, worker) =
+            let (lane, worker) =
                 batch::batcher(LIMITS, move |wishes| ask(ticket_svc.clone(), wishes));
+            holds.0.open(lane);
             tasks.spawn(worker);
-            guests
-        });
-        let holds = Self {
-            open: Arc::new(RwLock::new(lanes.collect())),
-        };
-        let (closing, shutdown) = (holds.clone(), tasks.shutdown().clone());
-        tasks.spawn(async move {
-            shutdown.begun().await;
-            closing.close();
-        });
+        }
+        let lanes = holds.0.clone();
+        tasks.at_the_end(async move { lanes.close() });
         holds
     }
 
     pub async fn hold_tickets(&self, request: HoldTicketsRequest) -> Answer {
         must_be_small(&request)?;
-        let lane = self.lane(&request.event_id).ok_or_else(busy)?;
+        let event = request.event_id.clone();
         let context = kit::current();
-        lane.submit(Wish { request, context })
-            .await
-            .map_err(unanswered)?
-    }
-
-    fn lane(&self, event_id: &str) -> Option<Guests> {
-        let mut hasher = DefaultHasher::new();
-        event_id.hash(&mut hasher);
-        let lane = usize::try_from(hasher.finish() % LANES).ok()?;
-        let open = self.open.read();
-        let open = open.unwrap_or_else(|broken| broken.into_inner());
-        open.get(lane).cloned()
-    }
-
-    fn close(&self) {
-        let open = self.open.write();
-        open.unwrap_or_else(|broken| broken.into_inner()).clear();
+        let wish = Wish { request, context };
+        self.0.submit_by(&event, wish).await.map_err(unanswered)?
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Claim {
 }
 
 /// Routes of the reserved lane, with what must come along.
-const RESERVED: [(&str, Proof); 11] = [
+const RESERVED: [(&str, Proof); 12] = [
     ("/api/v1/holds/{id}", Proof::InHeaders(Kind::Hold)),
     ("/api/v1/orders/{id}", Proof::InHeaders(Kind::Order)),
     (
@@ -65,6 +65,7 @@ const RESERVED: [(&str, Proof); 11] = [
     ("/orders/{id}", Proof::InHeaders(Kind::Order)),
     ("/tickets/{id}", Proof::InHeaders(Kind::Ticket)),
     ("/api/v1/orders", Proof::InBody),
+    ("/h/{id}/", Proof::InPath),
     ("/o/{id}/", Proof::InPath),
     ("/t/{id}/", Proof::InPath),
     ("/api/v1/webhooks/", Proof::Unknown),

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 mod app;
 mod arrival;
+mod breaker;
 mod compress;
 mod config;
 mod cookies;
@@ -23,6 +24,7 @@ mod extract;
 mod guard;
 mod guesses;
 mod holds;
+mod images;
 mod lanes;
 mod network;
 mod observe;
@@ -36,6 +38,8 @@ mod retries;
 mod routes;
 mod session;
 mod shop;
+mod upstream;
+mod views;
 mod zip;
 
 pub use config::{Config, Cors, Proxies, PublicUrl, PublicUrlError, RateLimits};
@@ -51,6 +55,7 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
         None => None,
     };
     programme::start(&app, hints);
+    views::start(&app);
     Ok(Server {
         addr: listener.local_addr()?,
         listener,

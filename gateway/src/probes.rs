@@ -13,7 +13,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::{app::Upstreams, retries::Upstream};
+use crate::{app::Upstreams, upstream::Upstream};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 const KEPT: Duration = Duration::from_secs(1);

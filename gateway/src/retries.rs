@@ -8,26 +8,20 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
 use base::Sources;
-use futures::future::BoxFuture;
-use http::{HeaderMap, Method, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use kit::client::{MeshChannel, surely_not_done};
-use tonic::{body::Body, codegen::StdError};
-use tower::{Service, ServiceExt as _};
+use http::{HeaderMap, Method};
 
 /// For all calls of one request together.
 const RETRIES_MAX: u32 = 2;
 /// Before the first and the second retry, give or take a half.
 const PAUSES: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(240)];
-/// So many calls earn one retry, so that retries add a tenth to the load at most.
-const CALLS_PER_RETRY: u32 = 10;
+/// A retry costs so much; a call earns as much of it as retries may add to the load, in percent.
+const COST: u32 = 100;
 /// What can be saved up: so many retries in a row, after a quiet time.
-const BUDGET_MAX: u32 = 20 * CALLS_PER_RETRY;
+const BUDGET_MAX: u32 = 20 * COST;
 
 tokio::task_local! {
     static LEFT: Arc<AtomicU32>;
@@ -47,19 +41,24 @@ pub fn repeatable(method: &Method, headers: &HeaderMap) -> bool {
 /// The retries of the whole process.
 pub struct Budget {
     saved: AtomicU32,
+    /// What each call earns.
+    percent: u32,
     sources: Sources,
 }
 
 impl Budget {
-    pub fn new(sources: Sources) -> Arc<Self> {
+    /// So many retries per hundred calls; 0: none.
+    pub fn new(sources: Sources, percent: u8) -> Arc<Self> {
+        let saved = if percent == 0 { 0 } else { BUDGET_MAX };
         Arc::new(Self {
-            saved: AtomicU32::new(BUDGET_MAX),
+            saved: AtomicU32::new(saved),
+            percent: percent.into(),
             sources,
         })
     }
 
-    fn earn(&self) {
-        let more = |saved: u32| (saved < BUDGET_MAX).then_some(saved + 1);
+    pub fn earn(&self) {
+        let more = |saved: u32| (saved < BUDGET_MAX).then_some(saved + self.percent);
         // Refused when full, which is as good.
         let _ = self
             .saved
@@ -67,14 +66,14 @@ impl Budget {
     }
 
     fn spend(&self) -> bool {
-        let less = |saved: u32| saved.checked_sub(CALLS_PER_RETRY);
+        let less = |saved: u32| saved.checked_sub(COST);
         self.saved
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
             .is_ok()
     }
 
-    /// How long to wait before the next try of this request; none if there is none.
-    fn next(&self) -> Option<Duration> {
+    /// How long to wait before the next try of this request at this member; none if there is none.
+    pub fn next(&self, member: &'static str) -> Option<Duration> {
         let one_less = |left: u32| left.checked_sub(1);
         let take = |left: &Arc<AtomicU32>| {
             left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
@@ -85,49 +84,14 @@ impl Budget {
         let [dice] = self.sources.bytes::<1>();
         let wait = pause / 2 + pause * u32::from(dice) / 256;
         let in_time = kit::current().budget(wait + pause) > wait;
-        (in_time && self.spend()).then_some(wait)
-    }
-}
-
-/// A member's connections, with retries.
-#[derive(Clone)]
-pub struct Upstream {
-    pub channel: MeshChannel,
-    pub budget: Arc<Budget>,
-}
-
-impl Service<Request<Body>> for Upstream {
-    type Response = Response<Body>;
-    type Error = StdError;
-    type Future = BoxFuture<'static, Result<Self::Response, StdError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StdError>> {
-        Service::<Request<Body>>::poll_ready(&mut self.channel, cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The instance that was polled ready carries the call.
-        let clone = self.channel.clone();
-        let mut channel = std::mem::replace(&mut self.channel, clone);
-        let budget = self.budget.clone();
-        Box::pin(async move {
-            budget.earn();
-            let (head, body) = request.into_parts();
-            let body = body.collect().await?.to_bytes();
-            loop {
-                let copy = Body::new(Full::new(body.clone()));
-                let answer = channel.call(Request::from_parts(head.clone(), copy)).await;
-                let answer = answer.map(|answer| answer.map(Body::new));
-                let again = if surely_not_done(&answer) {
-                    budget.next()
-                } else {
-                    None
-                };
-                let Some(wait) = again else { return answer };
-                tokio::time::sleep(wait).await;
-                channel.ready().await?;
-            }
-        })
+        if !in_time {
+            return None;
+        }
+        let spent = self.spend();
+        let outcome = if spent { "made" } else { "over_budget" };
+        metrics::counter!("upstream_retries_total", "member" => member, "outcome" => outcome)
+            .increment(1);
+        spent.then_some(wait)
     }
 }
 
@@ -138,11 +102,12 @@ mod tests {
     #[tokio::test]
     async fn retries_are_few_and_must_be_earned() {
         let (sources, _clock) = Sources::for_tests(1);
-        let budget = Budget::new(sources);
-        assert_eq!(budget.next(), None, "outside a request");
-        within(false, async { assert_eq!(budget.next(), None) }).await;
+        let budget = Budget::new(sources, 10);
+        let next = || budget.next("ticket-svc");
+        assert_eq!(next(), None, "outside a request");
+        within(false, async { assert_eq!(next(), None) }).await;
         within(true, async {
-            let (first, second) = (budget.next().unwrap(), budget.next().unwrap());
+            let (first, second) = (next().unwrap(), next().unwrap());
             assert!(
                 first >= PAUSES[0] / 2 && first < PAUSES[0] * 3 / 2,
                 "{first:?}"
@@ -151,16 +116,26 @@ mod tests {
                 second >= PAUSES[1] / 2 && second < PAUSES[1] * 3 / 2,
                 "{second:?}"
             );
-            assert_eq!(budget.next(), None);
+            assert_eq!(next(), None);
         })
         .await;
         for _ in 0..10 {
-            within(true, async { (budget.next(), budget.next()) }).await;
+            within(true, async { (next(), next()) }).await;
         }
-        within(true, async { assert_eq!(budget.next(), None, "all spent") }).await;
-        for _ in 0..CALLS_PER_RETRY {
+        within(true, async { assert_eq!(next(), None, "all spent") }).await;
+        for _ in 0..10 {
             budget.earn();
         }
-        within(true, async { assert!(budget.next().is_some()) }).await;
+        within(true, async { assert!(next().is_some()) }).await;
+    }
+
+    #[tokio::test]
+    async fn retries_can_be_switched_off() {
+        let (sources, _clock) = Sources::for_tests(1);
+        let budget = Budget::new(sources, 0);
+        for _ in 0..100 {
+            budget.earn();
+        }
+        within(true, async { assert_eq!(budget.next("ticket-svc"), None) }).await;
     }
 }

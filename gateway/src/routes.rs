@@ -15,6 +15,7 @@ use crate::{
     app::Shared,
     dashboard,
     edge::edge,
+    images,
     problem::Problem,
     programme::{Age, conditional, tag_of},
     rest, shop,
@@ -26,6 +27,7 @@ pub fn router(app: Shared, body_limit_bytes: usize) -> Result<Router, Failure> {
     let router = rest
         .merge(shop::routes(app.clone()))
         .merge(dashboard::routes(app.clone()))
+        .route("/images/{name}", get(images::image))
         .route("/openapi.json", get(openapi(&document)?))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)

@@ -30,6 +30,12 @@ pub struct Config {
     )]
     pub nats_url: Secret,
 
+    /// So many servers of a NATS cluster keep a copy of what travels between services: 3 where there are three. More
+    /// that an operator has set are left alone.
+    #[arg(long, env = "NATS_STREAM_COPIES", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub nats_stream_copies: u8,
+
     #[command(flatten)]
     pub mesh: MeshSettings,
 

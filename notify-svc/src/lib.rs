@@ -58,7 +58,13 @@ pub async fn build_with_verifier(
     let tasks = Tasks::new();
     let member = config.mesh.open(Peer::Notify)?;
     let app = Arc::new(app::App::new(config, &member, sources).await?);
-    let nats = events::Nats::connect(&config.nats_url, Peer::Notify.name()).await?;
+    app.db.measure(&tasks, Peer::Notify.name());
+    let nats = events::Nats::connect(
+        &config.nats_url,
+        Peer::Notify.name(),
+        config.nats_stream_copies,
+    )
+    .await?;
     events::start_consumer(&tasks, nats, JETSTREAM_CONSUMER, app.clone());
     jobs::start(&tasks, &app, config);
 
@@ -78,6 +84,7 @@ pub async fn build_with_verifier(
         .add_service(NotificationAdminServiceServer::new(rpc.clone()))
         .add_service(TemplateAdminServiceServer::new(rpc))
         .add_service(record)
+        .add_service(status::service(None))
         .build()
         .await
 }

@@ -11,6 +11,7 @@ use proto::{
     },
 };
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::{
     config::{PublicUrl, SellerSettings},
@@ -93,16 +94,16 @@ impl Lanes {
             finished,
             fulfilments,
         } = self;
-        provider_events.open(tasks, db, |session, events| {
+        provider_events.open("provider_events", (tasks, db), |session, events| {
             Box::pin(rpc::store_events(session, events))
         });
-        payments.open(tasks, db, |session, all| {
+        payments.open("payments", (tasks, db), |session, all| {
             Box::pin(saga::pay_all(session, all))
         });
-        finished.open(tasks, db, |session, all| {
+        finished.open("finished_events", (tasks, db), |session, all| {
             Box::pin(jobs::finish_all(session, all))
         });
-        fulfilments.open(tasks, db, |session, all| {
+        fulfilments.open("fulfilments", (tasks, db), |session, all| {
             Box::pin(saga::fulfil_all(session, all))
         });
     }
@@ -130,7 +131,7 @@ impl App {
 
     /// The order's link, unreadable for everyone but notify-svc; empty once its key has left the ring.
     pub fn sealed_link(&self, order: &OrderRow) -> Vec<u8> {
-        self.sealed(ORDER_LINK, "o", order, self.order_secret(order))
+        self.sealed(ORDER_LINK, "o", order.id, self.order_secret(order))
     }
 
     /// The link that ends everything but receipts, sealed in the same way. It dies with the order's link.
@@ -138,7 +139,7 @@ impl App {
         let generation = order.secret_generation.unsigned_abs();
         let (key, purpose) = (&order.secret_key_id, UNSUBSCRIBE_SECRET);
         let secret = self.keys.derive_with(key, purpose, order.id, generation);
-        self.sealed(UNSUBSCRIBE_LINK, "u", order, secret)
+        self.sealed(UNSUBSCRIBE_LINK, "u", order.id, secret)
     }
 
     /// In constant time.
@@ -176,12 +177,27 @@ impl App {
         let secret = self
             .keys
             .derive_with(key, TICKET_SECRET, transfer.id, generation);
-        let Some(secret) = secret else {
-            return Vec::new();
-        };
-        let path = format!("/t/{}/{}", transfer.id, secret.expose());
-        let link = self.public_url.at(&path);
-        self.sealer.seal(&self.sources, ORDER_LINK, link.as_bytes())
+        self.sealed(ORDER_LINK, "t", transfer.id, secret)
+    }
+
+    /// The link that ends the messages to whom a ticket was handed to, sealed in the same way.
+    pub fn sealed_ticket_unsubscribe_link(&self, transfer: &TransferRow) -> Vec<u8> {
+        let (key, generation) = (&transfer.secret_key_id, TICKET_GENERATION);
+        let secret = self
+            .keys
+            .derive_with(key, UNSUBSCRIBE_SECRET, transfer.id, generation);
+        self.sealed(UNSUBSCRIBE_LINK, "u", transfer.id, secret)
+    }
+
+    /// In constant time.
+    pub fn ticket_unsubscribe_secret_is_right(
+        &self,
+        transfer: &TransferRow,
+        presented: &str,
+    ) -> bool {
+        let (key, generation) = (&transfer.secret_key_id, TICKET_GENERATION);
+        self.keys
+            .verify(key, UNSUBSCRIBE_SECRET, transfer.id, generation, presented)
     }
 
     pub fn sealed_code(&self, code: &str) -> Vec<u8> {
@@ -189,11 +205,11 @@ impl App {
             .seal(&self.sources, LOOKUP_CODE, code.as_bytes())
     }
 
-    fn sealed(&self, word: &str, path: &str, order: &OrderRow, secret: Option<Secret>) -> Vec<u8> {
+    fn sealed(&self, word: &str, path: &str, id: Uuid, secret: Option<Secret>) -> Vec<u8> {
         let Some(secret) = secret else {
             return Vec::new();
         };
-        let path = format!("/{path}/{}/{}", order.id, secret.expose());
+        let path = format!("/{path}/{id}/{}", secret.expose());
         let link = self.public_url.at(&path);
         self.sealer.seal(&self.sources, word, link.as_bytes())
     }

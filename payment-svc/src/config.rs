@@ -25,9 +25,15 @@ pub struct Config {
     #[arg(long, env = "DATABASE_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(2..))]
     pub database_max_connections: Option<u32>,
 
-    /// `nats://user:password@host:port`. Selling does not depend on it.
+    /// `nats://user:password@host:port`, or those of a cluster with commas between them. Selling does not depend on it.
     #[arg(long, env = "NATS_URL", value_parser = secret, hide_env_values = true)]
     pub nats_url: Secret,
+
+    /// So many servers of a NATS cluster keep a copy of what travels between services: 3 where there are three. More
+    /// that an operator has set are left alone.
+    #[arg(long, env = "NATS_STREAM_COPIES", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub nats_stream_copies: u8,
 
     #[command(flatten)]
     pub mesh: MeshSettings,

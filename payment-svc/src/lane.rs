@@ -1,29 +1,31 @@
 //! Work that many ask for at the same moment is done together: while one batch is being committed the next
 //! one gathers (`crates/batch`), so all of it shares a round trip and a flush. Alone it waits for nobody.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use batch::{Batcher, Limits, Refused};
+use batch::{Lanes, Limits, Refused};
 use db::{Db, DbError};
 use futures::future::BoxFuture;
 use kit::Tasks;
 
 use crate::error::Error;
 
-const LIMITS: Limits = Limits {
-    batch_max: 256,
-    queue_max: 4_096,
-    overtake_after: None,
-};
+/// `name` is for figures.
+fn limits(name: &'static str) -> Limits {
+    Limits {
+        name,
+        batch_max: 256,
+        queue_max: 4_096,
+        overtake_after: None,
+    }
+}
 
 /// Closed until it is opened, and once the service ends. Clones share it.
-pub(crate) struct Lane<T, R>(Arc<RwLock<Option<Queue<T, R>>>>);
-
-type Queue<T, R> = Batcher<T, Result<R, Error>>;
+pub(crate) struct Lane<T, R>(Lanes<T, Result<R, Error>>);
 
 impl<T, R> Default for Lane<T, R> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Lanes::default())
     }
 }
 
@@ -40,45 +42,32 @@ where
 {
     /// From now on to the end of the service. `work` answers each item of a batch, in their order, on a
     /// session that is the lane's own; where it fails for all, each is tried alone.
-    pub fn open<W>(&self, tasks: &Tasks, db: &Db, work: W)
+    pub fn open<W>(&self, name: &'static str, (tasks, db): (&Tasks, &Db), work: W)
     where
         W: Fn(Db, Arc<[T]>) -> BoxFuture<'static, Result<Vec<R>, Error>> + Send + Sync + 'static,
     {
-        let (session, work) = (db.kept_session(&[]), Arc::new(work));
+        let (session, work) = (db.lane_session(), Arc::new(work));
         let shared = session.clone();
-        let (batcher, worker) = batch::batcher(LIMITS, move |items: Vec<T>| {
+        let (batcher, worker) = batch::batcher(limits(name), move |items: Vec<T>| {
             let (session, work) = (shared.clone(), work.clone());
             async move { answers(&session, items, work.as_ref()).await }
         });
-        self.set(Some(batcher));
+        self.0.open(batcher);
         tasks.spawn(async move {
             worker.await;
             session.close().await;
         });
-        let (lane, shutdown) = (self.clone(), tasks.shutdown().clone());
-        tasks.spawn(async move {
-            shutdown.begun().await;
-            lane.set(None);
-        });
+        let lanes = self.0.clone();
+        tasks.at_the_end(async move { lanes.close() });
     }
 
     /// The answer to this item, which goes with whoever else asks now.
     pub async fn submit(&self, item: T) -> Result<R, Error> {
-        let batcher = self.read().ok_or(Error::Db(DbError::Busy))?;
-        match batcher.submit(item).await {
+        match self.0.submit(item).await {
             Ok(answer) => answer,
             Err(Refused::Full | Refused::Ended) => Err(DbError::Busy.into()),
             Err(Refused::Lost) => Err(DbError::OutcomeUnknown.into()),
         }
-    }
-
-    fn read(&self) -> Option<Queue<T, R>> {
-        let open = self.0.read().unwrap_or_else(|broken| broken.into_inner());
-        open.clone()
-    }
-
-    fn set(&self, to: Option<Queue<T, R>>) {
-        *self.0.write().unwrap_or_else(|broken| broken.into_inner()) = to;
     }
 }
 

@@ -33,6 +33,7 @@ use proto::{
     notify::accept_service_client::AcceptServiceClient,
     payment::{
         desk_service_server::DeskServiceServer,
+        insight_admin_service_server::InsightAdminServiceServer,
         order_admin_service_server::OrderAdminServiceServer,
         order_service_server::OrderServiceServer,
         provider_event_service_server::ProviderEventServiceServer,
@@ -77,6 +78,7 @@ pub async fn build_with_verifier(
     let db = Db::connect_lazy(&db_config(config))?;
     db::wait_for_migrations(&db, &MIGRATOR, MIGRATION_PATIENCE).await?;
     let tasks = Tasks::new();
+    db.measure(&tasks, NAME);
     let member = config.mesh.open(Peer::Payment)?;
     let nudges = Nudges::default();
     let sandbox = Arc::new(sandbox::Sandbox::new(config, db.clone(), sources.clone()));
@@ -84,7 +86,7 @@ pub async fn build_with_verifier(
     events::start_outbox(OutboxConfig {
         tasks: tasks.clone(),
         db: db.clone(),
-        nats: Nats::connect(&config.nats_url, NAME).await?,
+        nats: Nats::connect(&config.nats_url, NAME, config.nats_stream_copies).await?,
         accept: AcceptServiceClient::new(
             member
                 .channel(&config.notify_svc_url, Peer::Notify)
@@ -118,19 +120,20 @@ pub async fn build_with_verifier(
     app.lanes.open(&app.tasks, &app.db);
     jobs::start(&app);
 
-    let database = app.db.answers();
     let builder = ServerBuilder::new(Peer::Payment, bind, member, tasks).await?;
     builder
         .verify_tokens(verifier)
         .reflection(config.grpc_reflection)
-        .ready_check("database", database)
+        .ready_check("database", app.db.answers())
         .add_service(audit::service(app.db.clone(), rpc::OwnEvents(app.clone())))
+        .add_service(status::service(Some(app.db.clone())))
         .add_service(OrderServiceServer::new(rpc::Orders(app.clone())))
         .add_service(DeskServiceServer::new(rpc::Desk(app.clone())))
         .add_service(OrderAdminServiceServer::new(rpc::OrdersAdmin(app.clone())))
         .add_service(RefundAdminServiceServer::new(rpc::RefundsAdmin(
             app.clone(),
         )))
+        .add_service(InsightAdminServiceServer::new(rpc::Insights(app.clone())))
         .add_service(SandboxServiceServer::new(rpc::SandboxPage(sandbox)))
         .add_service(ProviderEventServiceServer::new(rpc::ProviderEvents(app)))
         .build()

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// A ticket on its way to somebody else, or with them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TransferRow {
     pub id: Uuid,
     pub order_id: Uuid,
@@ -20,7 +20,10 @@ pub(crate) struct TransferRow {
     pub status: String,
     /// The ticket's, once it is done.
     pub generation: Option<i32>,
+    /// False once its holder has unsubscribed.
+    pub notices: bool,
     pub created_at: OffsetDateTime,
+    pub ended_at: Option<OffsetDateTime>,
 }
 
 impl TransferRow {
@@ -40,7 +43,7 @@ pub(crate) async fn find(
     let found = sqlx::query_as!(
         TransferRow,
         "SELECT id, order_id, ticket_id, body_hash, secret_key_id, email, name, locale, status,
-             generation, created_at
+             generation, notices, created_at, ended_at
          FROM ticket_transfers WHERE id = $1",
         id,
     );
@@ -55,7 +58,7 @@ pub(crate) async fn of_order(
     let found = sqlx::query_as!(
         TransferRow,
         "SELECT id, order_id, ticket_id, body_hash, secret_key_id, email, name, locale, status,
-             generation, created_at
+             generation, notices, created_at, ended_at
          FROM ticket_transfers WHERE order_id = $1 ORDER BY created_at, id",
         order.uuid(),
     );

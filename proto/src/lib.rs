@@ -21,7 +21,7 @@ mod generated {
 pub use convert::{ConvertError, money, money_from, timestamp, timestamp_from};
 pub use generated::boxoffice::{
     audit::v1 as audit, common::v1 as common, event::v1 as event, notify::v1 as notify,
-    payment::v1 as payment, ticket::v1 as ticket, user::v1 as user,
+    payment::v1 as payment, status::v1 as status, ticket::v1 as ticket, user::v1 as user,
 };
 pub use policy::{Audience, Grant, POLICIES, Peer, Policy, policy};
 pub use scope::{Area, Scopes};

@@ -6,13 +6,15 @@ use kit::Shutdown;
 
 use tokio::sync::Notify;
 
-use crate::{availability::Board, config::Config, hold::Lanes, signers::Signers};
+use crate::{availability::Board, commit::Commits, config::Config, hold::Lanes, signers::Signers};
 
 /// What every operation has at hand.
 pub struct App {
     pub db: Db,
     /// Where holds are made; closed until the service starts them.
     pub lanes: Lanes,
+    /// Where plain orders are committed; closed until the service starts it.
+    pub commits: Commits,
     pub sources: Sources,
     pub hold_keys: KeyRing,
     /// Makes the codes of tickets.
@@ -32,6 +34,7 @@ impl App {
         Self {
             db,
             lanes: Lanes::default(),
+            commits: Commits::default(),
             sources,
             hold_keys: config.hold_keys.clone(),
             signers: Signers::new(config.ticket_code_keys.clone()),

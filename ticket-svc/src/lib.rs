@@ -3,6 +3,7 @@
 mod announce;
 mod app;
 mod availability;
+mod commit;
 mod config;
 mod demo;
 pub mod domain;
@@ -55,12 +56,15 @@ pub async fn build_with_verifier(
 
     let tasks = Tasks::new();
     jobs::expire_holds::start(&tasks, db.clone());
+    jobs::fold_traffic::start(&tasks, db.clone());
     start_auditor(&tasks, config)?;
+    db.measure(&tasks, Peer::Ticket.name());
     close_at_the_end(&tasks, db.clone());
     let database = db.answers();
     let announce = announce::start(config, &tasks).await?;
     let mut app = App::new(config, db.clone(), sources);
-    app.lanes = start_lanes(&tasks, &db, config);
+    app.lanes = start_lanes(&tasks, &db, config, &app.sources);
+    app.commits = commit::Commits::start(&tasks, &db, &app.sources, &app.signers);
     app.announce = announce;
     app.availability.start(&tasks, db);
     let app = Arc::new(app);
@@ -88,19 +92,15 @@ fn start_auditor(tasks: &Tasks, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_lanes(tasks: &Tasks, db: &Db, config: &Config) -> hold::Lanes {
+fn start_lanes(tasks: &Tasks, db: &Db, config: &Config, sources: &Sources) -> hold::Lanes {
     let terms = hold::Terms {
         secret_key_id: config.hold_keys.current_id().to_owned(),
         ttl_secs: config.hold_ttl_secs,
     };
-    hold::Lanes::start(tasks, db, &terms)
+    hold::Lanes::start(tasks, db, &terms, sources)
 }
 
 /// Work in the database outlives the call that asked for it; the service ends after it.
 fn close_at_the_end(tasks: &Tasks, db: Db) {
-    let shutdown = tasks.shutdown().clone();
-    tasks.spawn(async move {
-        shutdown.begun().await;
-        db.close().await;
-    });
+    tasks.at_the_end(async move { db.close().await });
 }

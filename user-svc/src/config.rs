@@ -32,9 +32,15 @@ pub struct Config {
     #[command(flatten)]
     pub mesh: MeshSettings,
 
-    /// `nats://user:password@host:port`: mails of ours travel by it. Signing in does not depend on it.
+    /// `nats://user:password@host:port`, or those of a cluster with commas between them: mails of ours travel by it. Signing in does not depend on it.
     #[arg(long, env = "NATS_URL", value_parser = secret, hide_env_values = true)]
     pub nats_url: Secret,
+
+    /// So many servers of a NATS cluster keep a copy of what travels between services: 3 where there are three. More
+    /// that an operator has set are left alone.
+    #[arg(long, env = "NATS_STREAM_COPIES", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub nats_stream_copies: u8,
 
     /// Where notify-svc answers, which writes the mails.
     #[arg(long, env = "NOTIFY_SVC_URL", default_value = "http://127.0.0.1:50054")]

@@ -13,6 +13,7 @@ use proto::{
     notify::accept_service_client::AcceptServiceClient,
     user::{
         account_admin_service_server::AccountAdminServiceServer,
+        account_check_service_server::AccountCheckServiceServer,
         api_key_service_server::ApiKeyServiceServer, key_service_server::KeyServiceServer,
         registration_service_server::RegistrationServiceServer,
         second_factor_service_server::SecondFactorServiceServer,
@@ -61,6 +62,7 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
     let signer = signing::load_or_create(&db, &config.signing_seal_key, &sources).await?;
     let (signer, tasks) = (Arc::new(signer), Tasks::new());
     signer.follow(&tasks);
+    db.measure(&tasks, NAME);
     close_at_the_end(&tasks, db.clone());
     let member = config.mesh.open(Peer::User)?;
     let notify = member.channel(&config.notify_svc_url, Peer::Notify);
@@ -68,7 +70,7 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
     events::start_outbox(OutboxConfig {
         tasks: tasks.clone(),
         db: db.clone(),
-        nats: Nats::connect(&config.nats_url, NAME).await?,
+        nats: Nats::connect(&config.nats_url, NAME, config.nats_stream_copies).await?,
         accept: AcceptServiceClient::new(notify.context("NOTIFY_SVC_URL")?),
         nudge: mails.clone(),
         service: NAME,
@@ -105,6 +107,7 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
 
 fn serve(builder: ServerBuilder, app: Arc<app::App>) -> ServerBuilder {
     let record = audit::service(app.db.clone(), rpc::OwnDeeds);
+    let status = status::service(Some(app.db.clone()));
     let rpc = rpc::Rpc::new(app);
     let most = REQUEST_MAX_BYTES;
     builder
@@ -115,6 +118,8 @@ fn serve(builder: ServerBuilder, app: Arc<app::App>) -> ServerBuilder {
         .add_service(ApiKeyServiceServer::new(rpc.clone()).max_decoding_message_size(most))
         .add_service(AccountAdminServiceServer::new(rpc.clone()).max_decoding_message_size(most))
         .add_service(record)
+        .add_service(status)
+        .add_service(AccountCheckServiceServer::new(rpc.clone()).max_decoding_message_size(most))
         .add_service(KeyServiceServer::new(rpc).max_decoding_message_size(most))
 }
 
@@ -132,9 +137,5 @@ pub async fn setup_is_open(database_url: &str) -> anyhow::Result<bool> {
 }
 
 fn close_at_the_end(tasks: &Tasks, db: Db) {
-    let shutdown = tasks.shutdown().clone();
-    tasks.spawn(async move {
-        shutdown.begun().await;
-        db.close().await;
-    });
+    tasks.at_the_end(async move { db.close().await });
 }

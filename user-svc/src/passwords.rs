@@ -57,6 +57,8 @@ impl Passwords {
     pub fn new(pepper: KeyRing, cost: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let permits = (cores / 2).max(1);
+        let told = u32::try_from(permits).unwrap_or(u32::MAX);
+        metrics::gauge!("password_hashes_max").set(f64::from(told));
         Self {
             pepper,
             cost,
@@ -75,7 +77,10 @@ impl Passwords {
         let place = self.queue.clone().try_acquire_owned();
         match place {
             Ok(place) => Ok(Place { _place: place }),
-            Err(_) => Err(Overloaded),
+            Err(_) => {
+                metrics::counter!("password_hashes_refused_total").increment(1);
+                Err(Overloaded)
+            }
         }
     }
 
@@ -195,6 +200,7 @@ impl Passwords {
         let count = self.running.clone();
         let hash = move || {
             count.fetch_add(1, Ordering::SeqCst);
+            metrics::gauge!("password_hashes_running").increment(1.0);
             let running = Running {
                 count,
                 _turn: (permit, place),
@@ -226,5 +232,6 @@ fn make_up(prehash: &str, costs: std::ops::Range<u32>) {
 impl Drop for Running {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::SeqCst);
+        metrics::gauge!("password_hashes_running").decrement(1.0);
     }
 }

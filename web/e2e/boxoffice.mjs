@@ -1,7 +1,7 @@
 // A box office of its own: the all-in-one on a free port, with a folder that is gone afterwards.
 
-import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -21,7 +21,8 @@ export async function eventually(what, find, patienceMs = 30_000) {
   }
 }
 
-export async function open() {
+/** With `settings` of its own. */
+export async function open(settings = {}) {
   const folder = mkdtempSync(join(tmpdir(), "boxoffice-web-"));
   const program = spawn(PROGRAM, [], {
     env: {
@@ -30,6 +31,7 @@ export async function open() {
       BOXOFFICE_DATA_DIR: folder,
       RATE_LIMITS: "off",
       RUST_LOG: "warn",
+      ...settings,
     },
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -61,6 +63,21 @@ function read(folder) {
   } catch {
     return null;
   }
+}
+
+/** Where PostgreSQL's own client is. */
+function psql() {
+  const versions = "/usr/lib/postgresql";
+  if (!existsSync(versions)) return "psql";
+  const programs = readdirSync(versions).map((version) => join(versions, version, "bin/psql"));
+  return programs.find(existsSync) ?? "psql";
+}
+
+/** Changes a database behind the back of its service: what no page and no program of ours does. */
+export function sql(box, database, statement) {
+  const url = new URL(box.database_url);
+  url.pathname = `/${database}`;
+  execFileSync(psql(), ["--quiet", "--set=ON_ERROR_STOP=1", "--command", statement, url.href]);
 }
 
 /** The newest mail that has the words, decoded. */

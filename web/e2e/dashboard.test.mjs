@@ -200,6 +200,39 @@ step("the order is found, and refunded", async () => {
   sound(ada);
 });
 
+step("insights show what was sold, and who looked", async () => {
+  const { page } = ada;
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Insights" }).click();
+  await heading(page, "Insights");
+  await page.getByRole("cell", { name: "€90.00" }).first().waitFor();
+  await page.getByRole("img", { name: /^Tickets sold, concert by concert.*Moonlight Sessions: 2/ }).waitFor();
+  await look(page, "insights");
+  await page.getByRole("link", { name: TITLE }).click();
+  await heading(page, TITLE);
+  await page.waitForFunction(() => document.querySelector(".figures dd")?.textContent === "2");
+  await page
+    .getByRole("img", { name: /^Revenue and refunds in EUR\. Revenue: €90\.00, Refunds: €45\.00/ })
+    .waitFor();
+  const funnel = page.getByRole("list", { name: "From a look to paid tickets" });
+  await funnel.getByText("Looked at it").waitFor();
+  await look(page, "concert-insights");
+  const tables = page.getByText("As a table");
+  for (const each of await tables.all()) await each.click();
+  await page
+    .getByRole("table", { name: "Tickets sold" })
+    .getByRole("cell", { name: "2", exact: true })
+    .waitFor();
+  await look(page, "concert-insights-tables");
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Download CSV" }).click();
+  const text = readFileSync(await (await download).path(), "utf8");
+  assert.match(text, /Standing,,,,,2,1,90\.00,45\.00,45\.00,EUR/);
+  await page.goto(`${new URL(page.url()).pathname}?period=own&to=2020-01-01`);
+  await page.getByText("Nothing happened in this period.").waitFor();
+  await look(page, "concert-insights-empty");
+  sound(ada);
+});
+
 step("a second factor is set up, and asked for", async () => {
   const { page, context } = ada;
   await press(page, ADA.email);
@@ -285,7 +318,11 @@ step("the other pages", async () => {
     await look(page, name.toLowerCase());
   }
   await page.getByText("Everything works.").waitFor();
-  assert.equal(await page.getByRole("cell", { name: "Works", exact: true }).count(), 4);
+  assert.equal(await page.getByRole("cell", { name: "Works", exact: true }).count(), 5);
+  const cells = (name) => page.getByRole("cell", { name, exact: true });
+  await cells("sends none").first().waitFor();
+  assert.equal(await cells("sends none").count(), 3);
+  assert.equal(await cells("not known").count(), 0);
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Words of mails" }).click();
   await page
     .getByRole("link", { name: /^Receipt/ })
@@ -296,7 +333,7 @@ step("the other pages", async () => {
     .getByRole("link", { name: /^Receipt/ })
     .first()
     .click();
-  await page.locator(".mail").waitFor();
+  await page.locator(".mail-frame").first().waitFor();
   await look(page, "template");
   await page.goto("/admin/no/such/page");
   await heading(page, "There is no such page");

@@ -3,13 +3,17 @@
 import { randomBytes } from "node:crypto";
 import { eventually } from "./boxoffice.mjs";
 
-async function call(base, method, path, { body, secret, form } = {}) {
+/** An intent has one key: whoever sends it again sends the same one. */
+export const newKey = () => randomBytes(16).toString("hex");
+
+export async function call(base, method, path, { body, secret, form, version, key = newKey() } = {}) {
   const answer = await fetch(base + path, {
     method,
     redirect: "manual",
     headers: {
-      ...(method !== "GET" && { "idempotency-key": randomBytes(16).toString("hex") }),
+      ...(method !== "GET" && { "idempotency-key": key }),
       ...(secret && { authorization: `Bearer ${secret}` }),
+      ...(version && { "if-match": `"${version}"` }),
       ...(body && { "content-type": "application/json" }),
     },
     body: form ? new URLSearchParams(form) : body && JSON.stringify(body),
@@ -19,7 +23,17 @@ async function call(base, method, path, { body, secret, form } = {}) {
 }
 
 /** An order that is paid, with its tickets. */
-export async function buy(base, { title, category, quantity, guest }) {
+export async function buy(base, wish) {
+  const placed = await order(base, { ...wish, provider: "sandbox" });
+  await placed.pay();
+  return eventually("tickets", async () => {
+    const now = await placed.look();
+    return now.status === "fulfilled" && now;
+  });
+}
+
+/** An order that is not paid yet. */
+export async function order(base, { title, category, quantity, guest, provider }) {
   const event = await eventually(`${title} in the programme`, async () => {
     const { events } = await call(base, "GET", `/api/v1/events?query=${encodeURIComponent(title)}`);
     return events.find((one) => one.title === title);
@@ -28,24 +42,21 @@ export async function buy(base, { title, category, quantity, guest }) {
   const { id: ticket_type_id } = ticket_types.find((type) => type.category === category);
   const body = { event_id: event.id, lines: [{ ticket_type_id, quantity }] };
   const hold = await call(base, "POST", "/api/v1/holds", { body });
-  const order = await call(base, "POST", "/api/v1/orders", {
+  const placed = await call(base, "POST", "/api/v1/orders", {
     body: {
       hold_id: hold.id,
       hold_secret: hold.secret,
       expected_total: hold.total,
-      provider: "sandbox",
+      provider,
       ...guest,
     },
   });
-  const { secret } = order;
-  const url = await eventually("a page to pay on", async () => {
-    const now = await call(base, "GET", `/api/v1/orders/${order.id}`, { secret });
-    return now.payment?.checkout_url;
-  });
+  const { secret } = placed;
+  const look = () => call(base, "GET", `/api/v1/orders/${placed.id}`, { secret });
+  const url =
+    provider === "sandbox" &&
+    (await eventually("a page to pay on", async () => (await look()).payment?.checkout_url));
   const card = { card_number: "4242424242424242", exp: "12/40", cvc: "123" };
-  await call(base, "POST", new URL(url).pathname, { form: card });
-  return eventually("tickets", async () => {
-    const now = await call(base, "GET", `/api/v1/orders/${order.id}`, { secret });
-    return now.status === "fulfilled" && now;
-  });
+  const pay = () => call(base, "POST", new URL(url).pathname, { form: card });
+  return { ...placed, look, pay };
 }

@@ -24,6 +24,14 @@ macro_rules! nobody_decided {
 
 pub(super) const RULES: &[Rule] = &[
     rule(
+        "insights-match-orders",
+        "What insights show equals a count of the orders and refunds, to the cent.",
+        "SELECT format('event %s, type %s, kept by %s: %s orders, %s paid, %s sold, %s %s earned, %s tickets and %s given back too many',
+                       event_id, ticket_type_id, kept_by, placed, paid, sold, revenue_minor, currency,
+                       returned, refunded_minor)
+         FROM sale_drift",
+    ),
+    rule(
         "captured-money-ended",
         "Every captured cent became tickets or goes back.",
         concat!(

@@ -160,6 +160,12 @@ pub(super) const RULES: &[Rule] = &[
          FROM ticket_transfers, rest WHERE status = 'requested' AND created_at < rest.before",
     ),
     rule(
+        "holders-are-told",
+        "Whoever has tickets that were handed on has heard what became of their event.",
+        "SELECT format('%s %s of order %s was to be told at %s', kind, number, order_id, created_at)
+         FROM holder_news, rest WHERE ended_at IS NULL AND created_at < rest.before",
+    ),
+    rule(
         "outbox-is-confirmed",
         "Every announcement was confirmed by its receiver.",
         "SELECT format('outbox row %s (%s) of %s was published %s times and never confirmed', o.id,

@@ -4,6 +4,12 @@ use super::rule::{Rule, rule, task};
 
 pub(super) const RULES: &[Rule] = &[
     rule(
+        "insights-match-holds",
+        "The holds that insights show are those that were made.",
+        "SELECT format('event %s, kept by %s: %s holds too many', event_id, kept_by, holds)
+         FROM traffic_drift",
+    ),
+    rule(
         "stock-within-capacity",
         "In no pool are held, sold and blocked together more than its capacity.",
         "SELECT format('pool %s: held %s + sold %s + blocked %s, capacity %s', id, held, sold,

@@ -21,6 +21,7 @@ mod email;
 mod hash;
 mod idempotency;
 mod ids;
+mod language;
 mod money;
 mod phone;
 mod seal;
@@ -37,6 +38,7 @@ pub use ids::{
     AttemptId, EventId, HoldId, InvalidId, MessageId, NotificationId, OrderId, PoolId, RefundId,
     TicketId, TicketTypeId, TransferId, UserId,
 };
+pub use language::Language;
 pub use money::{Currency, Money, MoneyError, UnknownCurrency, allocate, round_half_up_div};
 pub use phone::{PhoneError, PhoneNumber};
 pub use seal::{Sealer, SealerError};

@@ -61,7 +61,7 @@ where
         match attempt(sessions, mode, input, work).await {
             Ok(answer) => return Ok(answer),
             Err(Stop::CommitUnknown) => commit_unknown = true,
-            Err(Stop::NoSession(error)) if !commit_unknown => return Err(error.into()),
+            Err(Stop::NoSession(error)) if !commit_unknown => return Err(no_session(error).into()),
             Err(Stop::NoSession(_) | Stop::Silent) => {}
             Err(Stop::Work(error)) => match error.as_db_error() {
                 Some(cause) if cause.is_transient() => {
@@ -81,13 +81,16 @@ where
 
 /// A session, or `Busy` where the database is full or cannot be reached.
 pub(crate) async fn session(sessions: &Sessions) -> Result<Lent, DbError> {
-    match sessions.lend().await {
-        Err(error) if error.is_transient() => {
-            tracing::warn!(error = ?error, "no database session");
-            Err(DbError::Busy)
-        }
-        outcome => outcome,
+    sessions.lend().await.map_err(no_session)
+}
+
+/// A server that ends a session while it begins is away, as one is that refuses it: nothing was done.
+fn no_session(error: DbError) -> DbError {
+    if !error.is_transient() {
+        return error;
     }
+    tracing::warn!(error = ?error, "no database session");
+    DbError::Busy
 }
 
 async fn attempt<I, T, E, F>(

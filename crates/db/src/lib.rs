@@ -4,6 +4,7 @@
 mod attempt;
 mod config;
 mod error;
+mod measure;
 mod migrate;
 mod pool;
 mod probe;

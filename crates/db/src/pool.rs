@@ -19,7 +19,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// holds a session can leave a transaction open for the next borrower, whose write is then lost.
 #[derive(Clone, Debug)]
 pub struct Db {
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
     under_way: Tracker,
     run_deadline: Duration,
     read_deadline: Duration,
@@ -57,6 +57,17 @@ impl Db {
             run_deadline: self.run_deadline,
             read_deadline: self.read_deadline,
         }
+    }
+
+    /// A kept session for the few statements of a hot path, each for a handful of ids. Their plans are made once, which
+    /// costs as much as many of them do, and by indexes, whatever the tables looked like at that moment.
+    pub fn lane_session(&self) -> Self {
+        self.kept_session(&[
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("jit", "off"),
+            ("max_parallel_workers_per_gather", "0"),
+        ])
     }
 
     /// A kept session for a worker that takes what is due, in the order of an index. In a rush the planner knows

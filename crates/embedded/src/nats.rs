@@ -86,8 +86,8 @@ impl Nats {
 /// Looks at a server that somebody else runs. One that does not answer now is no error: services start and sell
 /// without it.
 pub(crate) async fn check_external(url: &str) -> Result<()> {
-    let addr: ServerAddr = url.parse().context("NATS_URL cannot be read")?;
-    let place = format!("{}:{}", addr.host(), addr.port());
+    let addrs = addresses(url).context("NATS_URL cannot be read")?;
+    let place = format!("{}:{}", addrs[0].host(), addrs[0].port());
     match connect(url).await {
         Ok(client) => {
             let version = client.server_info().version;
@@ -103,11 +103,18 @@ pub(crate) async fn check_external(url: &str) -> Result<()> {
     Ok(())
 }
 
-async fn connect(url: &str) -> Result<async_nats::Client> {
-    let addr: ServerAddr = url.parse()?;
+/// One, or those of a cluster with commas between them.
+fn addresses(urls: &str) -> Result<Vec<ServerAddr>> {
+    let addrs = urls.split(',').map(|url| url.trim().parse());
+    Ok(addrs.collect::<Result<_, _>>()?)
+}
+
+async fn connect(urls: &str) -> Result<async_nats::Client> {
+    let addrs = addresses(urls)?;
+    // The first speaks for all, as where the services read the same addresses.
+    let first = addrs[0].clone();
     let mut options = ConnectOptions::new().connection_timeout(Duration::from_secs(5));
-    // As the services read the same address.
-    let parameters: BTreeMap<_, _> = addr
+    let parameters: BTreeMap<_, _> = first
         .clone()
         .into_inner()
         .query_pairs()
@@ -119,15 +126,20 @@ async fn connect(url: &str) -> Result<async_nats::Client> {
     if let (Some(cert), Some(key)) = (parameters.get("cert"), parameters.get("key")) {
         options = options.add_client_certificate(cert.into(), key.into());
     }
-    if let (Some(user), Some(password)) = (addr.username(), addr.password()) {
+    if let (Some(user), Some(password)) = (first.username(), first.password()) {
         options = options.user_and_password(user.to_owned(), password.to_owned());
     }
-    // The library writes the address into its log; the credentials travel beside it.
+    let bare = addrs.into_iter().map(bare).collect::<Result<Vec<_>>>()?;
+    Ok(options.connect(bare).await?)
+}
+
+/// The library writes the address into its log; the credentials travel beside it.
+fn bare(addr: ServerAddr) -> Result<ServerAddr> {
     let mut bare = addr.into_inner();
     let cleared = bare.set_username("").and_then(|()| bare.set_password(None));
     ensure!(cleared.is_ok(), "the address of NATS has no host");
     bare.set_query(None);
-    Ok(options.connect(ServerAddr::from_url(bare)?).await?)
+    Ok(ServerAddr::from_url(bare)?)
 }
 
 /// Written anew at each start; it holds the password.

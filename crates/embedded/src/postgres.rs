@@ -114,7 +114,9 @@ async fn ready(server: &Server, pid_file: &Path) -> Result<bool> {
         // Line 1 is the postmaster's pid, line 8 its state.
         let text = fs::read_to_string(pid_file).unwrap_or_default();
         let mut lines = text.lines().map(str::trim);
-        if lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready") {
+        let is_ours = lines.next() == Some(pid.to_string().as_str());
+        // One that follows another cluster takes connections, too.
+        if is_ours && matches!(lines.nth(6), Some("ready" | "standby")) {
             return Ok(true);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

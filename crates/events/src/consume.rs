@@ -25,6 +25,7 @@ const PULL_EXPIRES: Duration = Duration::from_secs(30);
 const PULL_HEARTBEAT: Duration = Duration::from_secs(10);
 /// A pull consumer can look connected and be idle for ever; after so long its handle is rebuilt.
 const WATCHDOG: Duration = Duration::from_secs(45);
+const LAG_INTERVAL: Duration = Duration::from_secs(15);
 /// Doubled while it cannot be rebuilt, for example because the broker's disk is full.
 const REBUILD_DELAY: Duration = Duration::from_millis(500);
 const REBUILD_MAX_DELAY: Duration = Duration::from_secs(15);
@@ -58,12 +59,37 @@ pub fn start_consumer(
     receiver: Arc<dyn AcceptMessages>,
 ) {
     let shutdown = tasks.shutdown().clone();
+    measure(tasks, nats.clone(), durable);
     tasks.spawn(async move {
         tokio::select! {
             () = shutdown.begun() => {}
             () = consume(&nats, durable, receiver.as_ref()) => {}
         }
     });
+}
+
+/// How far the consumer is behind, by the broker's own count. Without a broker nobody knows, and the last figure stays.
+fn measure(tasks: &Tasks, nats: Nats, durable: &'static str) {
+    tasks.job(
+        "measure_consumer",
+        LAG_INTERVAL,
+        Arc::default(),
+        move || {
+            let nats = nats.clone();
+            async move {
+                if let Ok(stream) = nats.stream().await
+                    && let Ok(info) = stream.consumer_info(durable).await
+                {
+                    let behind =
+                        info.num_pending + u64::try_from(info.num_ack_pending).unwrap_or(0);
+                    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+                    metrics::gauge!("consumer_pending_messages", "consumer" => durable)
+                        .set(behind as f64);
+                }
+                Ok(false)
+            }
+        },
+    );
 }
 
 async fn consume(nats: &Nats, durable: &'static str, receiver: &dyn AcceptMessages) {

@@ -77,6 +77,7 @@ pub fn kind_of(payload: &Payload) -> &'static str {
         Payload::AdminInvited(_) => "admin_invited",
         Payload::PasswordResetRequested(_) => "password_reset_requested",
         Payload::OrderErased(_) => "order_erased",
+        Payload::TicketNews(_) => "ticket_news",
     }
 }
 
@@ -92,6 +93,7 @@ fn order_of(payload: &Payload) -> Option<Uuid> {
         Payload::OrderReminder(told) => &told.order,
         Payload::OrderAwaitingTransfer(told) => &told.order,
         Payload::TicketTransferred(told) => &told.order,
+        Payload::TicketNews(told) => &told.order,
         Payload::LookupCodeRequested(_)
         | Payload::AdminInvited(_)
         | Payload::PasswordResetRequested(_) => &None,

@@ -49,11 +49,13 @@ pub struct Nats {
     client: Client,
     jetstream: Context,
     health: Arc<Health>,
+    /// Of the stream, in a cluster: at least so many.
+    copies: usize,
 }
 
 impl Nats {
-    /// Returns at once, connected or not.
-    pub async fn connect(url: &Secret, name: &str) -> Result<Self, NatsError> {
+    /// Returns at once, connected or not. Messages are kept by so many servers of a cluster.
+    pub async fn connect(url: &Secret, name: &str, copies: u8) -> Result<Self, NatsError> {
         let client = hints::connect(url, name).await?;
         let jetstream = jetstream::ContextBuilder::new()
             .timeout(API_TIMEOUT)
@@ -64,6 +66,7 @@ impl Nats {
             client,
             jetstream,
             health: Arc::default(),
+            copies: usize::from(copies),
         })
     }
 
@@ -81,6 +84,10 @@ impl Nats {
 
     pub(crate) fn health(&self) -> &Health {
         &self.health
+    }
+
+    pub(crate) fn copies(&self) -> usize {
+        self.copies
     }
 
     /// How much may be published now.

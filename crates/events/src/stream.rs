@@ -22,6 +22,8 @@ impl Nats {
         self.check_connection()?;
         let wanted = put_right(Config {
             name: STREAM.to_owned(),
+            // More once it is there: with one of the servers away it could not be made.
+            num_replicas: 1,
             ..Config::default()
         });
         let stream = self
@@ -45,11 +47,31 @@ impl Nats {
                 .await
                 .map_err(NatsError::jetstream)?;
         }
+        self.copy_stream(right).await;
         Ok(stream)
+    }
+
+    /// A broker that has no room for the copies is as good as it was: the outbox knows what it may lose.
+    async fn copy_stream(&self, found: Config) {
+        let num_replicas = found.num_replicas.max(self.copies());
+        if num_replicas == found.num_replicas {
+            return;
+        }
+        let copied = Config {
+            num_replicas,
+            ..found
+        };
+        match self.jetstream().update_stream(&copied).await {
+            Ok(_) => tracing::info!(copies = num_replicas, "the stream is kept by more servers"),
+            Err(error) => {
+                tracing::warn!(%error, copies = num_replicas, "the stream has fewer copies than it should");
+            }
+        }
     }
 }
 
-/// Ours are subjects and limits. Replicas, placement, compression and such are the operator's.
+/// Ours are subjects and limits, and that there are enough copies. More of them, placement, compression and such are
+/// the operator's.
 fn put_right(config: Config) -> Config {
     Config {
         subjects: vec![format!("{EVENT_SUBJECT}.>")],

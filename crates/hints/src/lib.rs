@@ -28,21 +28,25 @@ pub struct UrlError;
 
 /// A connection that is made, and made again, in the background. Returns at once, connected or not.
 ///
-/// `tls://` in the address asks for TLS, and so does `?ca=`: a file with the certificates (PEM) that
-/// the server's may be signed by, instead of the machine's. `?cert=` and `&key=` are ours.
+/// Several addresses, those of a cluster, have commas between them; any of them will do. `tls://` in an address asks for
+/// TLS, and so does `?ca=`: a file with the certificates (PEM) that the server's may be signed by, instead of the
+/// machine's. `?cert=` and `&key=` are ours. Credentials and files are those of the first address, for all.
 pub async fn connect(url: &Secret, name: &str) -> Result<Client, UrlError> {
-    let address: ServerAddr = url.expose().parse().map_err(|_| UrlError)?;
-    if believes_anybody(&address) {
+    let addresses = addresses(url.expose())?;
+    for address in addresses.iter().filter(|one| believes_anybody(one)) {
         tracing::warn!(
             host = address.host(),
             "what is sent to NATS travels in the clear, and who answers is not verified; tls:// does that"
         );
     }
-    let mut options = with_certificates(ConnectOptions::new(), &address)?;
+    let first = &addresses[0];
+    let mut options = with_certificates(ConnectOptions::new(), first)?;
     // The library takes no credentials from the address by itself.
-    if let (Some(user), Some(password)) = (address.username(), address.password()) {
+    if let (Some(user), Some(password)) = (first.username(), first.password()) {
         options = options.user_and_password(user.to_owned(), password.to_owned());
     }
+    let servers = addresses.into_iter().map(without_credentials);
+    let servers: Vec<ServerAddr> = servers.collect::<Result<_, _>>()?;
     options
         .name(name)
         .retry_on_initial_connect()
@@ -59,9 +63,31 @@ pub async fn connect(url: &Secret, name: &str) -> Result<Client, UrlError> {
                 _ => tracing::debug!(%event, "NATS"),
             }
         })
-        .connect(without_credentials(address)?)
+        .connect(servers)
         .await
         .map_err(|_| UrlError)
+}
+
+/// At least one. What only the first may say is refused in the others, unless they say the same.
+fn addresses(urls: &str) -> Result<Vec<ServerAddr>, UrlError> {
+    let read = |url: &str| match url.trim() {
+        // The client takes it for a server without a name.
+        "" => Err(UrlError),
+        url => url.parse::<ServerAddr>().map_err(|_| UrlError),
+    };
+    let addresses: Vec<ServerAddr> = urls.split(',').map(read).collect::<Result<_, _>>()?;
+    let says = |address: &ServerAddr| {
+        let url = address.clone().into_inner();
+        let credentials = address.username().zip(address.password());
+        let credentials = credentials.map(|(user, word)| (user.to_owned(), word.to_owned()));
+        (credentials, url.query().map(ToOwned::to_owned))
+    };
+    let (credentials, files) = says(&addresses[0]);
+    let agree = addresses.iter().map(says).all(|(other, others_files)| {
+        (other.is_none() || other == credentials)
+            && (others_files.is_none() || others_files == files)
+    });
+    agree.then_some(addresses).ok_or(UrlError)
 }
 
 /// Without TLS, and elsewhere.
@@ -172,6 +198,27 @@ mod tests {
         }
         for bad in ["?ca_file=/a", "?cert=/a", "?key=/a&ca=/b"] {
             assert!(read(&format!("tls://nats:4222{bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_servers_of_a_cluster_share_what_proves_us() {
+        for good in [
+            "nats://u:p@a:4222",
+            "nats://u:p@a:4222,nats://b:4222, nats://c:4222",
+            "tls://u:p@a:4222?ca=/ca,tls://u:p@b:4222?ca=/ca",
+        ] {
+            let read = addresses(good).unwrap();
+            assert_eq!(read.len(), good.split(',').count(), "{good}");
+        }
+        for bad in [
+            "",
+            "nats://u:p@a:4222,",
+            "nats://u:p@a:4222,nats://u:other@b:4222",
+            "nats://a:4222,nats://u:p@b:4222",
+            "tls://a:4222?ca=/ca,tls://b:4222?ca=/other",
+        ] {
+            assert!(addresses(bad).is_err(), "{bad}");
         }
     }
 

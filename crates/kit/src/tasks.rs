@@ -75,6 +75,18 @@ impl Tasks {
         });
     }
 
+    /// Does this when the shutdown begins: whoever holds something open closes it.
+    pub fn at_the_end<F>(&self, closing: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let shutdown = self.shutdown.clone();
+        self.tracker.spawn(async move {
+            shutdown.begun().await;
+            closing.await;
+        });
+    }
+
     /// How many tasks run now.
     pub fn in_flight(&self) -> usize {
         self.tracker.len()

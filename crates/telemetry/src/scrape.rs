@@ -15,9 +15,11 @@ use tokio_util::{bytes::Bytes, sync::CancellationToken};
 use crate::health;
 
 /// From a cached page to the longest deadline of a call.
-pub(crate) const BUCKETS_SECS: [f64; 12] = [
-    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+pub(crate) const BUCKETS_SECS: [f64; 13] = [
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+/// From one alone to the largest batch there is.
+const BUCKETS_ITEMS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 /// What is measured piles up until it is sorted into its buckets.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 const CONNECTIONS_MAX: usize = 16;
@@ -36,6 +38,7 @@ pub(crate) fn start(
     let addr = listener.local_addr()?;
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS_SECS)?
+        .set_buckets_for_metric(Matcher::Suffix("_items".to_owned()), &BUCKETS_ITEMS)?
         .build_recorder();
     let metrics = recorder.handle();
     let listener = TcpListener::from_std(listener)?;

@@ -20,6 +20,10 @@ PROMETHEUS = ROOT / "ops/prometheus"
 DASHBOARDS = ROOT / "ops/grafana/dashboards"
 OPERATIONS = "docs/operations.md"
 
+# In a running box office, by the names that the drill gives to `Watch::fires`.
+DRILLS = ROOT / "dev/e2e/tests/alerts"
+BUCKETS = ROOT / "crates/telemetry/src/scrape.rs"
+
 MACRO = re.compile(r"metrics::(counter|gauge|histogram)!\(\s*\"([a-z0-9_]+)\"")
 # Given by Prometheus itself when it asks a process.
 GIVEN = {"job", "instance", "member"}
@@ -106,6 +110,19 @@ def rules():
     return [rule for group in groups for rule in group["rules"]]
 
 
+def bounds(text):
+    """The bounds of histograms of times, in seconds."""
+    listed = re.search(r"BUCKETS_SECS: [^=]+= \[([^\]]+)\]", text).group(1)
+    return {float(bound.replace("_", "")) for bound in listed.split(",") if bound.strip()}
+
+
+def threshold_faults(expression, known_bounds):
+    """Between two bounds a quantile is a guess: 2.6 s and 9.9 s look the same if the bounds are 2.5 and 10."""
+    for threshold in re.findall(r"histogram_quantile\(.*?\)\s*>\s*([0-9.]+)", expression, re.S):
+        if float(threshold) not in known_bounds:
+            yield f"looks at {threshold} s, which is no bound of the histograms"
+
+
 def rule_faults(rule, series, headings):
     yield from expression_faults(rule["expr"], series)
     name = rule["alert"]
@@ -118,6 +135,13 @@ def rule_faults(rule, series, headings):
         yield f"has no page in {OPERATIONS}"
     if not rule["annotations"].get("summary"):
         yield "says nothing"
+
+
+def drilled_in_life(names, text):
+    """Each alert is brought about in a running box office, too."""
+    for name in sorted(names):
+        if f'"{name}"' not in text:
+            yield Finding("dev/e2e/tests/alerts", f"{name} is not brought about")
 
 
 def drilled(names, tests):
@@ -178,12 +202,16 @@ def findings():
         where = "is in no code" if name in labels else "is not in the table"
         yield Finding(OPERATIONS, f"the metric {name} {where}")
     series = known(metrics, labels)
+    known_bounds = bounds(BUCKETS.read_text(encoding="utf-8"))
     headings = set(re.findall(r"^### (\w+)$", operations, re.M))
     for rule in rules():
-        for fault in rule_faults(rule, series, headings):
+        faults = [*rule_faults(rule, series, headings), *threshold_faults(rule["expr"], known_bounds)]
+        for fault in faults:
             yield Finding("ops/prometheus/alerts.yaml", f"{rule['alert']} {fault}")
     tests = yaml.safe_load((PROMETHEUS / "alerts_test.yaml").read_text(encoding="utf-8"))["tests"]
-    yield from drilled({rule["alert"] for rule in rules()}, tests)
+    names = {rule["alert"] for rule in rules()}
+    yield from drilled(names, tests)
+    yield from drilled_in_life(names, "".join(path.read_text(encoding="utf-8") for path in DRILLS.glob("*.rs")))
     uids = set()
     for path in sorted(DASHBOARDS.glob("*.json")):
         dashboard = json.loads(path.read_text(encoding="utf-8"))

@@ -15,11 +15,12 @@ POSTGRES = "postgres"
 ELSEWHERE = {
     "dev": {("notify-svc", "mailpit", 1025), ("payment-svc", "gateway", 8080)},
     "production": set(),
-    "high-availability": {("nats", "nats", 6222), ("nats-copies", "nats", 4222)},
+    "high-availability": {("nats", "nats", 6222)},
 }
 ALWAYS = {(POSTGRES, POSTGRES, 5432), (POSTGRES, POSTGRES, 8000)}
-# Who may leave the cluster: payment providers, the mail server, and for PostgreSQL Kubernetes and the object store.
-LEAVING = {"payment-svc", "notify-svc", POSTGRES}
+# Who may leave the cluster: payment providers, the mail server, the bucket of pictures, and for PostgreSQL Kubernetes
+# and the object store.
+LEAVING = {"gateway", "payment-svc", "notify-svc", POSTGRES}
 
 
 def drawn_calls(text):

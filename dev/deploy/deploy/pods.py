@@ -9,10 +9,13 @@ from .finding import ROOT, SERVICES, Finding
 
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 # Made by CloudNativePG beside each cluster, and by whoever has the object store.
-SECRETS_OF_OTHERS = {"postgres-ca": {"ca.crt"}, "backup-store": {"ACCESS_KEY_ID", "ACCESS_SECRET_KEY"}}
+STORE = {"ACCESS_KEY_ID", "ACCESS_SECRET_KEY"}
+SECRETS_OF_OTHERS = {"postgres-ca": {"ca.crt"}, "backup-store": STORE, "image-store": STORE}
+# Settings that name a folder, and no file of a secret.
+FOLDERS = ("HOME", "XDG_CONFIG_HOME", "MP_DATABASE", "IMAGES_STORE")
 CERTIFICATE = {"tls.crt", "tls.key", "ca.crt"}
-# Beside its pool a process keeps a few sessions of its own, for the auditor and for lanes.
-SESSIONS_BESIDE = 6
+# Beside its pool a process keeps a few sessions of its own, for the auditor, for lanes and for mails' outcomes.
+SESSIONS_BESIDE = {"user-svc": 6, "ticket-svc": 6, "payment-svc": 7, "notify-svc": 9}
 
 
 def templates(things):
@@ -114,7 +117,7 @@ def secrets_exist(name, things, secrets):
             have = files(pod, container)
             for setting in container.get("env", []):
                 path = setting.get("value", "")
-                if not path.startswith("/") or setting["name"] in ("HOME", "XDG_CONFIG_HOME", "MP_DATABASE"):
+                if not path.startswith("/") or setting["name"] in FOLDERS:
                     continue
                 folder, _, key = path.rpartition("/")
                 secret, _ = have.get(path) or have.get(folder) or (None, None)
@@ -224,7 +227,8 @@ def sessions(name, things):
                 yield Finding(f"{name} {render.label(thing)}", "DATABASE_MAX_CONNECTIONS is not given")
                 continue
             # One more is there while an update goes on.
-            wanted += (most.get(thing["metadata"]["name"], 1) + 1) * (int(pool) + SESSIONS_BESIDE)
+            service = thing["metadata"]["name"]
+            wanted += (most.get(service, 1) + 1) * (int(pool) + SESSIONS_BESIDE[service])
     if wanted > room:
         yield Finding(f"{name} Cluster/postgres", f"up to {wanted} sessions, and room for {room}")
 

@@ -238,8 +238,8 @@ class Network(unittest.TestCase):
         self.assertIn("user-svc → ticket-svc:50052 is open, and nobody calls there", found)
 
     def test_a_way_out(self):
-        found = self.found("gateway", lambda thing: thing["spec"]["egress"].append({"ports": [{"port": 443}]}))
-        self.assertIn("gateway may leave the cluster", found)
+        found = self.found("ticket-svc", lambda thing: thing["spec"]["egress"].append({"ports": [{"port": 443}]}))
+        self.assertIn("ticket-svc may leave the cluster", found)
 
     def test_nothing_is_denied(self):
         found = self.found("default-deny", lambda thing: thing["spec"].update(policyTypes=["Ingress"]))
@@ -307,6 +307,18 @@ class Alerts(unittest.TestCase):
         self.assertEqual(alerts.in_source()["http_server_requests_total"], "counter")
         table = "### Metrics\n\n| `a_total` | `x`, `y` | counts |\n| `b` | | is |\n\n## Else\n| `c` | | no |\n"
         self.assertEqual(alerts.in_docs(table), {"a_total": {"x", "y"}, "b": set()})
+
+    def test_a_threshold_between_two_bounds(self):
+        known = alerts.bounds("const BUCKETS_SECS: [f64; 3] = [\n    0.5, 2.5, 1_0.0,\n];")
+        self.assertEqual(known, {0.5, 2.5, 10.0})
+        quantile = "histogram_quantile(0.9, sum by (le) (rate(wait_seconds_bucket[5m])))"
+        self.assertEqual(list(alerts.threshold_faults(f"{quantile} > 2.5", known)), [])
+        found = list(alerts.threshold_faults(f"{quantile}\n > 5", known))
+        self.assertEqual(found, ["looks at 5 s, which is no bound of the histograms"])
+
+    def test_an_alert_that_nobody_brings_about(self):
+        found = whats(alerts.drilled_in_life({"A", "B"}, 'fires(&["A"], x)'))
+        self.assertEqual(found, ["B is not brought about"])
 
     def test_an_alert_without_a_page(self):
         rule = {"alert": "Odd", "expr": "up == 0", "labels": {"severity": "loud"}, "annotations": {}}

@@ -43,10 +43,26 @@ impl Admin {
         };
         let setup = json!({"setup_token": setup_token, "email": EMAIL, "password": PASSWORD});
         admin.call("POST", "/api/v1/admin/setup", &setup).await?;
-        let login = json!({"email": EMAIL, "password": PASSWORD});
-        let answer = admin.call("POST", "/api/v1/auth/login", &login).await?;
-        admin.token = word(&answer, "access_token")?;
+        admin.renew().await?;
         Ok(admin)
+    }
+
+    /// Signs in again: a token is good for ten minutes.
+    pub async fn renew(&mut self) -> anyhow::Result<()> {
+        self.token.clear();
+        let login = json!({"email": EMAIL, "password": PASSWORD});
+        let answer = self.call("POST", "/api/v1/auth/login", &login).await?;
+        self.token = word(&answer, "access_token")?;
+        Ok(())
+    }
+
+    /// For guests of the bench who ask as an admin.
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    pub async fn read(&mut self, path: &str) -> anyhow::Result<Value> {
+        self.call("GET", path, &json!({})).await
     }
 
     /// An active event without ticket types; answers its id.

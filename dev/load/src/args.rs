@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long)]
     pub rounds: Option<usize>,
 
-    /// Holds and orders that are there before W3 begins.
+    /// Holds that are there before W3 begins, and orders of W7.
     #[arg(long, value_enum, default_value = "0")]
     pub rows: Rows,
 
@@ -115,10 +115,12 @@ pub enum Workload {
     W4,
     W5,
     W6,
+    W7,
     W8,
     W9,
     W10,
     W11,
+    W12,
 }
 
 impl Workload {
@@ -130,10 +132,12 @@ impl Workload {
             Self::W4 => "w4_mixed_sale",
             Self::W5 => "w5_payments",
             Self::W6 => "w6_receipts",
+            Self::W7 => "w7_insights",
             Self::W8 => "w8_logins",
             Self::W9 => "w9_expiry",
             Self::W10 => "w10_footprint",
             Self::W11 => "w11_hop",
+            Self::W12 => "w12_outages",
         }
     }
 
@@ -145,10 +149,12 @@ impl Workload {
             Self::W4 => Box::pin(crate::w4_mixed::run(bench)).await,
             Self::W5 => Box::pin(crate::w5_payments::run(bench)).await,
             Self::W6 => Box::pin(crate::w6_receipts::run(bench)).await,
+            Self::W7 => Box::pin(crate::w7_insights::run(bench)).await,
             Self::W8 => Box::pin(crate::w8_logins::run(bench)).await,
             Self::W9 => Box::pin(crate::w9_expiry::run(bench)).await,
             Self::W10 => Box::pin(crate::w10_footprint::run(bench)).await,
             Self::W11 => Box::pin(crate::w11_hop::run(bench)).await,
+            Self::W12 => Box::pin(crate::w12_outages::run(bench)).await,
         }
     }
 }

@@ -45,6 +45,15 @@ impl Meter {
         Duration::from_millis(ticks * 1000 / TICKS_PER_SEC)
     }
 
+    /// Those of them whose name begins so: a version may follow, and the system keeps fifteen characters.
+    pub fn pids_of(&self, name: &str) -> Vec<u32> {
+        let named = self
+            .processes()
+            .into_iter()
+            .filter(|one| one.name.starts_with(name));
+        named.map(|one| one.pid).collect()
+    }
+
     fn processes(&self) -> Vec<Process> {
         let all = processes();
         let mut tree: HashSet<u32> = self.roots.iter().copied().collect();

@@ -26,6 +26,14 @@ pub async fn execute(connection: &mut PgConnection, text: impl Into<String>) -> 
     Ok(())
 }
 
+/// Lets a session draw ids as ticket-svc does for holds that it makes at a time: the day in front, the rest anywhere.
+pub async fn hold_ids(connection: &mut PgConnection) -> anyhow::Result<()> {
+    let function = "CREATE FUNCTION pg_temp.hold_id(at timestamptz) RETURNS uuid LANGUAGE sql AS $$
+        SELECT (lpad(to_hex((at AT TIME ZONE 'UTC')::date - date '2020-01-01'), 4, '0')
+                || right(replace(gen_random_uuid()::text, '-', ''), 28))::uuid $$";
+    execute(connection, function).await
+}
+
 /// One number. The text is this program's own.
 pub async fn number(connection: &mut PgConnection, text: &str) -> anyhow::Result<i64> {
     let text = AssertSqlSafe(text.to_owned());

@@ -12,7 +12,7 @@ use crate::{
 
 const GOAL: f64 = 1.1;
 /// Rows of one statement.
-const CHUNK: u64 = 250_000;
+const CHUNK: u64 = 100_000;
 /// So many types have had their sale.
 const POOLS: u64 = 100;
 
@@ -27,6 +27,8 @@ pub async fn run(mut sale: Sale<'_>, source: &Source) -> anyhow::Result<Vec<Entr
     }
     let rows = bench.args.rows.count();
     fill(&mut sale, rows).await?;
+    // That took a while.
+    sale.admin.renew().await?;
     let mut full = Vec::new();
     for _ in 0..bench.rounds() {
         bench.progress.step("holds with a past");
@@ -78,13 +80,17 @@ async fn fill(sale: &mut Sale<'_>, rows: u64) -> anyhow::Result<()> {
             .await?;
         kinds.push(kind.kind.parse::<Uuid>()?);
     }
+    sql::hold_ids(&mut sale.tickets).await?;
     let mut done = 0;
     while done < rows {
         let chunk = CHUNK.min(rows - done);
         sale.bench
             .progress
             .say(&format!("  {done} of {rows} rows of the past"));
-        insert(&mut sale.tickets, event.parse()?, &kinds, chunk).await?;
+        // Of a day each, the oldest first.
+        let days_ago = 1 + (rows - done) / CHUNK;
+        let past = (chunk, i32::try_from(days_ago)?);
+        insert(&mut sale.tickets, event.parse()?, &kinds, past).await?;
         done += chunk;
     }
     // Else the server tidies up after them while holds are measured.
@@ -98,15 +104,14 @@ async fn insert(
     database: &mut PgConnection,
     event: Uuid,
     kinds: &[Uuid],
-    rows: u64,
+    (rows, days_ago): (u64, i32),
 ) -> anyhow::Result<()> {
     sqlx::query(
         "WITH made AS (
              INSERT INTO holds (id, event_id, status, expires_at, body_hash, secret_key_id,
                  secret_generation, currency, total_minor, created_at, ended_at)
-             SELECT gen_random_uuid(), $1, 'expired', now() - interval '1 day', sha256(''), 'k1', 1,
-                 'EUR', 4500, now() - interval '2 days', now() - interval '1 day'
-             FROM generate_series(1, $3)
+             SELECT pg_temp.hold_id(at), $1, 'expired', at, sha256(''), 'k1', 1, 'EUR', 4500, at, at
+             FROM (SELECT now() - make_interval(days => $4) AS at FROM generate_series(1, $3)) past
              RETURNING id, $2[1 + (hashtextextended(id::text, 0) & 1023) % cardinality($2)] AS kind
          ), lines AS (
              INSERT INTO hold_lines (hold_id, line, ticket_type_id, category, quantity, unit_price_minor)
@@ -120,6 +125,7 @@ async fn insert(
     .bind(event)
     .bind(kinds)
     .bind(i64::try_from(rows)?)
+    .bind(days_ago)
     .execute(database)
     .await?;
     Ok(())

@@ -302,8 +302,8 @@ impl Run<'_> {
                 Instant::now() < until,
                 "{open} orders are not fulfilled after {PATIENCE:?}"
             );
-            // Sleeps: between two looks.
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // Sleeps: between two looks, each of which costs as much as a few orders.
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 }

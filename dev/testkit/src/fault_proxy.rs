@@ -38,6 +38,8 @@ pub struct FaultProxy {
 
 #[derive(Debug, Clone, Default)]
 struct Faults {
+    /// Where new connections go.
+    server: String,
     up: Flow,
     down: Flow,
     /// Connections up to this number are half-open.
@@ -67,15 +69,17 @@ impl FaultProxy {
         let mut url = Url::parse(url).expect("a URL to stand in front of");
         let host = url.host_str().expect("a URL with a host");
         let port = url.port_or_known_default().expect("a URL with a port");
-        let server = format!("{host}:{port}");
+        let faults = watch::Sender::new(Faults {
+            server: format!("{host}:{port}"),
+            ..Faults::default()
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port for the proxy");
         let addr = listener.local_addr().expect("the port of the proxy");
         url.set_host(Some("127.0.0.1")).expect("a URL with a host");
         url.set_port(Some(addr.port())).expect("a URL with a host");
-        let faults = watch::Sender::new(Faults::default());
         let connections = Arc::new(AtomicU64::new(0));
-        let accept = accept(listener, server, faults.clone(), connections.clone());
+        let accept = accept(listener, faults.clone(), connections.clone());
         Self {
             url: url.into(),
             addr,
@@ -97,6 +101,14 @@ impl FaultProxy {
     /// How many connections were made so far, ended ones included.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// New connections go to the server of this URL: an address that moves. Those that are open stay where they are.
+    pub fn lead_to(&self, url: &str) {
+        let url = Url::parse(url).expect("a URL to lead to");
+        let host = url.host_str().expect("a URL with a host");
+        let port = url.port_or_known_default().expect("a URL with a port");
+        self.change(|faults| faults.server = format!("{host}:{port}"));
     }
 
     /// Everything arrives so much later, in order and at the same speed.
@@ -164,12 +176,7 @@ impl Faults {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    server: String,
-    faults: watch::Sender<Faults>,
-    connections: Arc<AtomicU64>,
-) {
+async fn accept(listener: TcpListener, faults: watch::Sender<Faults>, connections: Arc<AtomicU64>) {
     // Ends its members when it is dropped.
     let mut wires = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
@@ -182,7 +189,7 @@ async fn accept(
             reset(&client);
             continue;
         }
-        let server = server.clone();
+        let server = faults.borrow().server.clone();
         wires.spawn(async move { wire.run(client, &server).await });
         while wires.try_join_next().is_some() {}
     }

@@ -152,7 +152,7 @@ impl NatsServer {
     }
 
     /// The program that runs.
-    async fn program(&self) -> PathBuf {
+    pub(crate) async fn program(&self) -> PathBuf {
         let pid = self.running.lock().await.as_ref().and_then(Nats::pid);
         let pid = pid.expect("this nats-server does not run");
         std::fs::read_link(format!("/proc/{pid}/exe")).expect("the program of a process")
@@ -184,7 +184,7 @@ impl TlsNats {
     /// have a certificate.
     pub async fn start(certificates: &Path, clients_have_one: bool) -> Self {
         let program = shared().program().await;
-        let port = free_port();
+        let port = crate::quiet_ports(1)[0];
         let password = crate::keys::random_text(16);
         let file = |name: &str| certificates.join(name);
         let config = format!(
@@ -211,11 +211,6 @@ impl TlsNats {
             _server: server,
         }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("bound").port()
 }
 
 /// What a nats-server had stored at some moment.

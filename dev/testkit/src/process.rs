@@ -11,6 +11,11 @@ fn signal(name: &str, pids: &[u32]) {
     kill.status().expect("a shell to send a signal");
 }
 
+/// Asks a process to end.
+pub fn terminate(pid: u32) {
+    signal("TERM", &[pid]);
+}
+
 /// Ends a process and its children at one moment, without a word.
 pub(crate) fn kill(pid: u32) {
     // The parent is held first, so that no child is born meanwhile and none hears of its death.

@@ -70,7 +70,7 @@ pub fn conditional(
 }
 
 /// The weak comparison of RFC 9110.
-fn has(asked: &HeaderMap, tag: &HeaderValue) -> bool {
+pub fn has(asked: &HeaderMap, tag: &HeaderValue) -> bool {
     asked
         .get_all(header::IF_NONE_MATCH)
         .iter()

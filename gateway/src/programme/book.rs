@@ -7,11 +7,12 @@ use std::{
 
 use base::EventId;
 use kit::Failure;
+use pages::Position;
 use proto::ticket::{EventAvailability, ProgrammeEntry};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{Cell, Face, Row, Shown, face::overlay, list::Position, search::fold};
+use super::{Cell, Face, Row, Shown, face::overlay, search::fold};
 use crate::{
     providers,
     rest::types::{PaymentProvider, broken, time_of},
@@ -80,7 +81,10 @@ impl Book {
             None => Arc::new(Cell(watch::Sender::new(face))),
         };
         let row = Row {
-            position: Position(begins.unix_timestamp_nanos(), id.uuid()),
+            position: Position {
+                at: begins,
+                id: id.uuid(),
+            },
             text: fold(&text).into(),
             location: fold(&event.location).into(),
             cell,

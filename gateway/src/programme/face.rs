@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use base::Language;
 use bytes::Bytes;
 use kit::Failure;
 use proto::ticket::{EventAvailability, ProgrammeEntry};
@@ -20,9 +21,9 @@ pub struct Face {
     /// The event in a list.
     pub row: Bytes,
     pub row_digest: [u8; 32],
-    /// The shop's page before and after what differs from guest to guest; made when it is first
-    /// looked at.
-    pub page: OnceLock<[Bytes; 2]>,
+    /// The shop's page in each language, before and after what differs from guest to guest; made when
+    /// it is first looked at.
+    pub pages: [OnceLock<[Bytes; 2]>; Language::ALL.len()],
 }
 
 impl Face {
@@ -42,7 +43,7 @@ impl Face {
             message: message.into(),
             row_digest: base::digest(&row),
             row: row.into(),
-            page: OnceLock::new(),
+            pages: Default::default(),
             detail,
         })
     }

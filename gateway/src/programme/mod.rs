@@ -32,7 +32,7 @@ pub mod quick;
 mod search;
 mod streams;
 
-pub use answer::{Age, conditional, tag_of};
+pub use answer::{Age, conditional, has, tag_of};
 pub use face::Face;
 pub use keep::start;
 pub use list::{Found, Search};
@@ -67,7 +67,7 @@ struct Shown {
 /// An event in the list, with what a search looks at.
 #[derive(Clone)]
 struct Row {
-    position: list::Position,
+    position: pages::Position,
     /// Folded: title, location and description.
     text: Arc<str>,
     /// Folded.

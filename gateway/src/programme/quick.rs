@@ -1,7 +1,10 @@
 //! The shortest way: what memory answers in some microseconds needs no place in a queue, no deadline,
 //! no task of its own and no span. It is counted and timed like every request.
 
-use std::{sync::LazyLock, time::Instant};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 use axum::{
     extract::{MatchedPath, Request},
@@ -32,12 +35,14 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
         LIST if uri.query().is_none_or(str::is_empty) => (&METERS[0], list(app, headers)?),
         EVENT => {
             let name = uri.path().strip_prefix(LIST)?.strip_prefix('/')?;
-            (&METERS[1], event(app, headers, name, |face| &face.event)?)
+            let (face, response) = event(app, headers, name, |face| &face.event)?;
+            app.views.shown(&face, &response);
+            (&METERS[1], response)
         }
         AVAILABILITY => {
             let name = uri.path().strip_prefix(LIST)?.strip_prefix('/')?;
             let name = name.strip_suffix("/availability")?;
-            (&METERS[2], event(app, headers, name, |face| &face.left)?)
+            (&METERS[2], event(app, headers, name, |face| &face.left)?.1)
         }
         _ => return None,
     };
@@ -64,10 +69,11 @@ fn event(
     headers: &HeaderMap,
     name: &str,
     part: fn(&Face) -> &Encoded,
-) -> Option<Response> {
+) -> Option<(Arc<Face>, Response)> {
     let (face, age) = app.programme.event(name)?;
     let part = part(&face);
-    Some(conditional(headers, &part.tag, age, || part.body.clone()))
+    let response = conditional(headers, &part.tag, age, || part.body.clone());
+    Some((face, response))
 }
 
 /// The same figures as of every other request (`observe`), looked up once.

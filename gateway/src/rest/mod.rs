@@ -120,8 +120,7 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .routes(routes!(admin::postpone_event::postpone_event))
         .routes(routes!(admin::archive_event::archive_event))
         .routes(routes!(admin::clone_event::clone_event))
-        .routes(routes!(admin::get_event_refund::get_event_refund))
-        .routes(routes!(admin::get_event_accounts::get_event_accounts))
+        .merge(of_figures())
         .routes(routes!(admin::list_orders::list_orders))
         .routes(routes!(admin::export_orders::export_orders))
         .routes(routes!(admin::get_order::inspect_order))
@@ -135,6 +134,7 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .routes(routes!(admin::retry_refund::retry_refund))
         .routes(routes!(admin::settle_refund::settle_refund))
         .routes(routes!(admin::list_halted_pools::list_halted_pools))
+        .routes(routes!(admin::list_services::list_services))
         .routes(routes!(admin::resume_pool::resume_pool))
         .routes(routes!(admin::list_templates::list_templates))
         .routes(routes!(
@@ -151,6 +151,14 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .routes(routes!(open::readiness::readiness))
 }
 
+/// What concerts came to.
+fn of_figures() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(admin::read_insights::read_insights))
+        .routes(routes!(admin::get_event_accounts::get_event_accounts))
+        .routes(routes!(admin::get_event_refund::get_event_refund))
+}
+
 /// Who may do what, and who did it.
 fn of_the_record() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -162,10 +170,11 @@ fn of_the_record() -> OpenApiRouter<Shared> {
         ))
 }
 
-/// Accounts, and the dashboard's session, beside the tokens of programs.
+/// Accounts, and the dashboard's session, beside the tokens of programs; and pictures.
 fn of_the_dashboard() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(account::routes())
+        .merge(admin::set_event_image::routes())
         .routes(routes!(
             admin::get_session::get_session,
             admin::open_session::open_session,
@@ -179,6 +188,7 @@ fn of_the_post() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(admin::list_notifications::list_notifications))
         .routes(routes!(admin::get_notification::get_notification))
+        .routes(routes!(admin::read_notification::read_notification))
         .routes(routes!(admin::retry_notification::retry_notification))
         .routes(routes!(admin::resend_notification::resend_notification))
         .routes(routes!(admin::dismiss_notification::dismiss_notification))

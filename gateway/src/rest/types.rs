@@ -3,6 +3,8 @@
 mod catalog;
 mod desk;
 mod hold;
+mod image;
+mod insight;
 mod left;
 pub mod moment;
 mod money;
@@ -17,6 +19,8 @@ mod words;
 pub use catalog::{AdminEvent, AdminTicketType, Event, EventDetail, TicketType};
 pub use desk::{CancellationOffer, FoundOrder, HandedOn, Preferences, Terms, TransferredTicket};
 pub use hold::{Hold, Line, NewLine};
+pub use image::EventImage;
+pub use insight::{EventInsights, InsightFigures, InsightsLine};
 pub use left::Left;
 pub use money::Money;
 pub use notification::Notification;

@@ -1,11 +1,13 @@
 use axum::{extract::State, response::Response};
-use base::OrderId;
+use base::{Language, OrderId};
 use http::{HeaderMap, StatusCode};
 use kit::ErrorReason;
 use minijinja::context;
 
 use super::{
     page::{see_other, with_cookie},
+    reader::Reader,
+    table::Says as _,
     words,
 };
 use crate::{
@@ -19,15 +21,17 @@ use crate::{
 /// `GET /orders/{id}/address`: the form, where the order was placed in this browser.
 pub async fn ask(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     headers: HeaderMap,
     access: Access<OrderId>,
 ) -> Result<Response, Problem> {
-    page(&app, &headers, &access, None).await
+    page(&app, language, (&headers, &access), None).await
 }
 
 /// `POST /orders/{id}/address`: corrects it. The order has another secret from then on.
 pub async fn correct(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     headers: HeaderMap,
     access: Access<OrderId>,
     form: Form,
@@ -48,7 +52,7 @@ pub async fn correct(
             Ok(with_cookie(response, cookie))
         }
         Err(problem) if problem.reason() == ErrorReason::InvalidRequest => {
-            page(&app, &headers, &again, Some((&problem, &form))).await
+            page(&app, language, (&headers, &again), Some((&problem, &form))).await
         }
         Err(problem) => Err(problem),
     }
@@ -61,28 +65,28 @@ pub fn proof(app: &App, headers: &HeaderMap, order: &str) -> Option<String> {
 
 async fn page(
     app: &App,
-    headers: &HeaderMap,
-    access: &Access<OrderId>,
+    language: Language,
+    (headers, access): (&HeaderMap, &Access<OrderId>),
     refused: Option<(&Problem, &Form)>,
 ) -> Result<Response, Problem> {
     let order = rest::get_order(app, access, false).await?;
     let rule = refused.and_then(|(problem, _)| problem.0.fields.first());
     let typed = refused.map_or("", |(_, form)| form.text("email"));
     let values = context! {
-        title => "Correct the address",
+        title => language.say("address.title"),
         id => &order.id,
         number => &order.number,
         now => &order.email,
         has_proof => proof(app, headers, &order.id).is_some(),
         contact => order.seller.as_ref().map(|seller| &seller.contact),
-        email => context! { value => typed, rule => rule.map(|rule| words::rule(&rule.rule)) },
+        email => context! { value => typed, rule => rule.map(|rule| words::rule(language, &rule.rule)) },
         key => app.sources.token(),
     };
     match refused {
         Some((problem, _)) => {
             let status: StatusCode = problem::status(problem.reason());
-            app.pages.refuse(status, "address.html", values)
+            app.pages.refuse(status, language, "address.html", values)
         }
-        None => app.pages.render("address.html", values),
+        None => app.pages.render(language, "address.html", values),
     }
 }

@@ -5,8 +5,8 @@ use kit::ErrorReason;
 
 use super::{
     checkout::{again, placed_order},
-    language,
     page::{see_other, with_cookie},
+    reader::Reader,
     to_payment::way,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
 /// `POST /checkout/{hold}`: places the order and leads to the payment.
 pub async fn buy(
     State(app): State<Shared>,
+    reader: Reader,
     headers: HeaderMap,
     access: Access<HoldId>,
     form: Form,
@@ -31,15 +32,15 @@ pub async fn buy(
     let hold = access.id.to_string();
     match rest::place_order(
         &app,
-        new_order(&access, &headers, &form),
-        &key(&access, &headers, &form),
+        new_order(&access, &reader.locale, &form),
+        &key(&access, &reader.locale, &form),
     )
     .await
     {
         Ok(placed) => lead_on(&app, &hold, &placed),
         Err(problem) => match problem.reason() {
             R::InvalidRequest | R::TotalChanged | R::ProviderNotEnabled | R::TermsNotAccepted => {
-                again(&app, access, &form, &problem).await
+                again(&app, reader.language, access, (&form, &problem)).await
             }
             // The hold is not what the page showed; how it stands, its order or the checkout says.
             R::PaymentInProgress | R::HoldExpired => match placed_order(&app, &headers, &hold) {
@@ -53,7 +54,7 @@ pub async fn buy(
 
 /// The same details for the same hold are one order, however often they are sent and from however
 /// many pages; corrected details are another. Nobody can guess it without the hold's secret.
-fn key(access: &Access<HoldId>, headers: &HeaderMap, form: &Form) -> String {
+fn key(access: &Access<HoldId>, locale: &str, form: &Form) -> String {
     let details = [
         "total_minor",
         "currency",
@@ -63,12 +64,12 @@ fn key(access: &Access<HoldId>, headers: &HeaderMap, form: &Form) -> String {
         "provider",
         "accepted_terms",
     ];
-    let mut parts = vec![access.secret.as_bytes(), language::of(headers).as_bytes()];
+    let mut parts = vec![access.secret.as_bytes(), locale.as_bytes()];
     parts.extend(details.map(|name| form.text(name).as_bytes()));
     base::hex(&base::body_hash(&parts))
 }
 
-fn new_order(access: &Access<HoldId>, headers: &HeaderMap, form: &Form) -> NewOrder {
+fn new_order(access: &Access<HoldId>, locale: &str, form: &Form) -> NewOrder {
     let text = |name: &str| form.text(name).to_owned();
     NewOrder {
         hold_id: access.id.to_string(),
@@ -82,7 +83,7 @@ fn new_order(access: &Access<HoldId>, headers: &HeaderMap, form: &Form) -> NewOr
             currency: text("currency"),
         }),
         provider: Some(text("provider")),
-        locale: Some(language::of(headers).to_owned()),
+        locale: Some(locale.to_owned()),
         accepted_terms: Some(text("accepted_terms")),
     }
 }

@@ -3,7 +3,7 @@ use base::OrderId;
 use kit::ErrorReason;
 use minijinja::context;
 
-use super::{page::see_other, pay::says_the_order, words};
+use super::{page::see_other, pay::says_the_order, reader::Reader, table::Says as _, words};
 use crate::{
     app::Shared,
     extract::{Access, Form, Object},
@@ -12,27 +12,31 @@ use crate::{
 };
 
 /// `GET /orders/{id}/cancel`: exactly what goes back, before anything happens.
-pub async fn ask(State(app): State<Shared>, access: Access<OrderId>) -> Result<Response, Problem> {
+pub async fn ask(
+    State(app): State<Shared>,
+    Reader { language, .. }: Reader,
+    access: Access<OrderId>,
+) -> Result<Response, Problem> {
     let order = rest::get_order(&app, &access, false).await?;
     let Some(offer) = &order.cancellation else {
         return see_other(&format!("/orders/{}", order.id));
     };
     let event = &order.event;
     let values = context! {
-        title => "Cancel this order?",
+        title => language.say("cancel.title"),
         id => &order.id,
         number => &order.number,
         event => context! {
             title => &event.title,
-            when => event.date_time.map(|at| words::when(at, &event.timezone)),
+            when => event.date_time.map(|at| words::when(language, at, &event.timezone)),
         },
-        refund => words::amount(&offer.refund),
-        fee => words::amount(&offer.fee),
+        refund => words::amount(language, &offer.refund),
+        fee => words::amount(language, &offer.fee),
         refund_minor => offer.refund.amount_minor,
         currency => &offer.refund.currency,
-        until => words::when(offer.until, &event.timezone),
+        until => words::when(language, offer.until, &event.timezone),
     };
-    app.pages.render("cancel.html", values)
+    app.pages.render(language, "cancel.html", values)
 }
 
 /// `POST /orders/{id}/cancel`: gives the tickets back. A paid order says what goes back, as it was shown.

@@ -6,6 +6,8 @@ use proto::ticket::{HoldTicketsLine, HoldTicketsRequest};
 use super::{
     event::{QUANTITY_PREFIX, again},
     page::{see_other, with_cookie},
+    reader::Reader,
+    table::Says as _,
     words,
 };
 use crate::{
@@ -20,19 +22,15 @@ use crate::{
 pub async fn choose(
     State(app): State<Shared>,
     asker: Asker,
+    Reader { language, .. }: Reader,
     Path(slug): Path<String>,
     form: Form,
 ) -> Result<Response, Problem> {
     let lines = lines(&form);
     if lines.is_empty() {
-        let notice = "Please choose at least one ticket.".to_owned();
-        return again(
-            &app,
-            slug,
-            &form,
-            (StatusCode::UNPROCESSABLE_ENTITY, notice),
-        )
-        .await;
+        let notice = language.say("event.choose_one").to_owned();
+        let notice = (StatusCode::UNPROCESSABLE_ENTITY, notice);
+        return again(&app, language, slug, (&form, notice)).await;
     }
     let request = HoldTicketsRequest {
         event_id: form.text("event_id").to_owned(),
@@ -45,8 +43,11 @@ pub async fn choose(
             if !can_choose_again(problem.reason()) {
                 return Err(problem);
             }
-            let notice = (problem::status(problem.reason()), words::refusal(&problem));
-            return again(&app, slug, &form, notice).await;
+            let notice = (
+                problem::status(problem.reason()),
+                words::refusal(language, &problem),
+            );
+            return again(&app, language, slug, (&form, notice)).await;
         }
     };
     let id = made.hold.ok_or_else(|| broken("hold"))?.id;

@@ -2,11 +2,12 @@
 //! form and nowhere else.
 
 use axum::{extract::State, response::Response};
-use http::{HeaderMap, StatusCode};
+use base::Language;
+use http::StatusCode;
 use kit::ErrorReason;
 use minijinja::{Value, context};
 
-use super::{language, order_words, words};
+use super::{order_words, reader::Reader, table::Says as _, words};
 use crate::{
     app::{App, Shared},
     extract::{Form, Network},
@@ -15,30 +16,36 @@ use crate::{
 };
 
 /// `GET /find`: the form for an address.
-pub async fn form(State(app): State<Shared>) -> Result<Response, Problem> {
-    app.pages.render("find.html", view(&app, "", None))
+pub async fn form(
+    State(app): State<Shared>,
+    Reader { language, .. }: Reader,
+) -> Result<Response, Problem> {
+    app.pages
+        .render(language, "find.html", view(&app, language, "", None))
 }
 
 /// `POST /find`: sends the code, and asks for it.
 pub async fn find(
     State(app): State<Shared>,
     network: Network,
-    headers: HeaderMap,
+    Reader { language, locale }: Reader,
     form: Form,
 ) -> Result<Response, Problem> {
     let email = form.text("email").to_owned();
     let new = NewLookup {
         email: email.clone(),
-        locale: Some(language::of(&headers).to_owned()),
+        locale: Some(locale),
     };
     match rest::request_lookup_code(&app, network, new, form.text("key")).await {
-        Ok(lookup) => app
-            .pages
-            .render("find_code.html", code_view(&lookup.id, &email, None)),
+        Ok(lookup) => app.pages.render(
+            language,
+            "find_code.html",
+            code_view(language, &lookup.id, (&email, None)),
+        ),
         Err(problem) if asks_again(problem.reason()) => {
             let status: StatusCode = problem::status(problem.reason());
-            let values = view(&app, &email, Some(&problem));
-            app.pages.refuse(status, "find.html", values)
+            let values = view(&app, language, &email, Some(&problem));
+            app.pages.refuse(status, language, "find.html", values)
         }
         Err(problem) => Err(problem),
     }
@@ -48,20 +55,26 @@ pub async fn find(
 pub async fn code(
     State(app): State<Shared>,
     network: Network,
+    Reader { language, .. }: Reader,
     form: Form,
 ) -> Result<Response, Problem> {
     let (lookup, code) = (form.text("lookup").to_owned(), form.text("code").to_owned());
     match rest::redeem_lookup_code(&app, network, lookup.clone(), code).await {
         Ok(found) => {
-            let orders: Vec<Value> = found.orders.iter().map(order).collect();
-            let values = context! { title => "Your orders", orders };
-            app.pages.render("found.html", values)
+            let orders: Vec<Value> = found
+                .orders
+                .iter()
+                .map(|one| order(language, one))
+                .collect();
+            let values =
+                context! { title => language.say("find.yours"), orders, switch => "/find?" };
+            app.pages.render(language, "found.html", values)
         }
         Err(problem) if problem.reason() == ErrorReason::CodeInvalid => {
-            let rule = "The code is not right, was used, or is too old.";
-            let values = code_view(&lookup, form.text("email"), Some(rule));
+            let rule = language.say("find.code_wrong");
+            let values = code_view(language, &lookup, (form.text("email"), Some(rule)));
             let status: StatusCode = problem::status(problem.reason());
-            app.pages.refuse(status, "find_code.html", values)
+            app.pages.refuse(status, language, "find_code.html", values)
         }
         Err(problem) => Err(problem),
     }
@@ -75,22 +88,23 @@ fn asks_again(reason: ErrorReason) -> bool {
     )
 }
 
-fn view(app: &App, email: &str, problem: Option<&Problem>) -> Value {
+fn view(app: &App, language: Language, email: &str, problem: Option<&Problem>) -> Value {
     let fields = problem.map_or(&[][..], |problem| &problem.0.fields);
     let rule = fields.iter().find(|problem| problem.field == "email");
     context! {
-        title => "Find my orders",
-        email => context! { value => email, rule => rule.map(|rule| words::rule(&rule.rule)) },
-        notice => problem.filter(|_| rule.is_none()).map(|_| "Please try once more."),
+        title => language.say("find.title"),
+        email => context! { value => email, rule => rule.map(|rule| words::rule(language, &rule.rule)) },
+        notice => problem.filter(|_| rule.is_none()).map(|_| language.say("find.once_more")),
         key => app.sources.token(),
     }
 }
 
-fn code_view(lookup: &str, email: &str, rule: Option<&str>) -> Value {
-    context! { title => "Look into your mail", lookup, email, rule }
+fn code_view(language: Language, lookup: &str, (email, rule): (&str, Option<&str>)) -> Value {
+    let title = language.say("find.look");
+    context! { title, lookup, email, rule, switch => "/find?" }
 }
 
-fn order(order: &FoundOrder) -> Value {
+fn order(language: Language, order: &FoundOrder) -> Value {
     let zone = match order.event_timezone.as_str() {
         "" => "UTC",
         zone => zone,
@@ -99,8 +113,8 @@ fn order(order: &FoundOrder) -> Value {
         number => &order.number,
         title => &order.event_title,
         location => &order.event_location,
-        when => order.event_date_time.map(|at| words::when(at, zone)),
-        status => order_words::status(order.status),
+        when => order.event_date_time.map(|at| words::when(language, at, zone)),
+        status => order_words::status(language, order.status),
         link => &order.link,
     }
 }

@@ -17,22 +17,26 @@ mod choose;
 mod error_page;
 mod event;
 mod find;
-mod language;
+mod linked_data;
 pub mod one_host;
+mod open_hold;
 mod open_link;
 mod order;
 mod order_words;
 pub mod page;
 mod pay;
 mod preferences;
+mod preview;
 pub mod problem_page;
 mod programme;
 mod qr;
+pub mod reader;
 mod release;
 mod resend;
 mod sandbox;
 mod sandbox_pay;
 mod sandbox_settle;
+mod table;
 mod terms;
 mod ticket;
 mod to_payment;
@@ -71,6 +75,7 @@ pub fn routes(app: Shared) -> Router<Shared> {
         .route("/events/{id}", get(event::event).post(choose::choose))
         .route("/checkout/{id}", get(checkout::checkout).post(buy::buy))
         .route("/checkout/{id}/release", post(release::release))
+        .route("/h/{id}/{secret}", get(open_hold::open_hold))
         .route("/o/{id}/{secret}", get(open_link::open_link))
         .route("/orders/{id}", get(order::order))
         .route(
@@ -87,10 +92,12 @@ pub fn routes(app: Shared) -> Router<Shared> {
             "/pay/sandbox/{reference}/settle",
             post(sandbox_settle::sandbox_settle),
         )
+        .route("/admin/events/{id}/preview", get(preview::preview))
         .route("/errors/{reason}", get(error_page::error_page))
         .route("/shop/style.css", get(assets::style))
         .route("/shop/shop.js", get(assets::script))
         .route("/shop/live.js", get(assets::live))
         .route("/shop/icon.svg", get(assets::icon))
+        .layer(from_fn_with_state(app.clone(), reader::remember))
         .layer(from_fn_with_state(app, one_host::one_host))
 }

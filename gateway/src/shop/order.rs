@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use axum::{extract::State, response::Response};
-use base::OrderId;
+use base::{Language, OrderId};
 use http::HeaderMap;
 use kit::Failure;
 use minijinja::{Value, context};
 use serde::Deserialize;
 
-use super::{address, order_words, qr, words};
+use super::{address, order_words, qr, reader::Reader, table::Says as _, words};
 use crate::{
     app::{App, Shared},
     extract::{Access, Query},
@@ -38,6 +38,7 @@ pub struct Visit {
 /// `GET /orders/{id}`: how the order stands, and its tickets.
 pub async fn order(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     headers: HeaderMap,
     access: Access<OrderId>,
     Query(visit): Query<Visit>,
@@ -45,9 +46,9 @@ pub async fn order(
     let order = rest::get_order(&app, &access, visit.wait.is_empty()).await?;
     let can_correct = address::proof(&app, &headers, &order.id).is_some();
     let mail_trouble = mail_trouble(&app, &order).await;
-    let values = view(&app, &order, &visit).await?;
+    let values = view(&app, language, &order, &visit).await?;
     let values = context! { can_correct, mail_trouble, ..values };
-    app.pages.render("order.html", values)
+    app.pages.render(language, "order.html", values)
 }
 
 /// `failed` or `delayed` where the receipt does not reach its guest. The page does not depend on the answer.
@@ -68,7 +69,12 @@ async fn mail_trouble(app: &App, order: &Order) -> Option<&'static str> {
     }
 }
 
-async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure> {
+async fn view(
+    app: &App,
+    language: Language,
+    order: &Order,
+    visit: &Visit,
+) -> Result<Value, Failure> {
     let awaiting = order.status == OrderStatus::AwaitingPayment;
     let payment = order.payment.as_ref();
     let ended = payment.is_some_and(|payment| {
@@ -81,14 +87,13 @@ async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure>
     let instructions = payment.and_then(|payment| payment.instructions.as_deref());
     let declined = ended || visit.payment == "declined";
     let can_pay = ended || checkout_url.is_some() || instructions.is_some();
-    let (title, sentence) = order_words::order(order, can_pay, declined);
+    let (title, sentence) = order_words::order(language, order, can_pay, declined);
     let can_try_again = awaiting && ended;
     let providers = if can_try_again {
         app.providers.titled(app, &order.payment_providers).await
     } else {
         Vec::new()
     };
-    let event = &order.event;
     let zone = zone(order);
     Ok(context! {
         id => &order.id,
@@ -99,42 +104,48 @@ async fn view(app: &App, order: &Order, visit: &Visit) -> Result<Value, Failure>
         status => words::word(order.status),
         is_moving => is_moving(order),
         mark => &order.mark,
-        done => done(&visit.done),
+        done => done(language, &visit.done),
         reload_secs => reload_secs(order).filter(|_| !can_pay || !awaiting),
         checkout_url => checkout_url.filter(|_| awaiting),
-        instructions => instructions.filter(|_| awaiting),
+        instructions => instructions.filter(|_| awaiting).map(|text| transfer(language, text)),
         can_try_again,
-        providers => words::providers(&providers),
+        providers => words::providers(language, &providers),
         chosen_provider => payment.map(|payment| &payment.provider),
         can_cancel => can_cancel(order.status),
         is_over => is_over(order.status) || order_words::guest_cancelled(order),
         cancellation => order.cancellation.as_ref().map(|offer| context! {
-            refund => words::amount(&offer.refund),
-            until => words::when(offer.until, zone),
+            refund => words::amount(language, &offer.refund),
+            until => words::when(language, offer.until, zone),
         }),
         preferences => has_documents(order).then(|| preferences(order)),
         terms_version => &order.accepted_terms,
         event_cancelled => order_words::event_cancelled(order),
         has_documents => has_documents(order) && !order_words::event_cancelled(order),
-        pay_until => payment.filter(|_| awaiting).and_then(|p| p.expires_at).map(|at| words::when(at, zone)),
-        event => context! {
-            title => &event.title,
-            slug => &event.slug,
-            location => &event.location,
-            when => event.date_time.map(|at| words::when(at, zone)),
-        },
-        lines => words::lines(&order.lines),
-        taxes => words::taxes(&order.lines),
-        total => words::amount(&order.total_amount),
-        captured => payment.and_then(|payment| payment.captured.as_ref()).map(words::amount),
-        balance_due => order.balance_due.as_ref().filter(|_| awaiting).map(words::amount),
-        refunds => order.refunds.iter().map(|one| refund(one, zone)).collect::<Vec<_>>(),
+        pay_until => payment.filter(|_| awaiting).and_then(|p| p.expires_at).map(|at| words::when(language, at, zone)),
+        event => event(language, order),
+        lines => words::lines(language, &order.lines),
+        taxes => words::taxes(language, &order.lines),
+        total => words::amount(language, &order.total_amount),
+        captured => payment.and_then(|payment| payment.captured.as_ref()).map(|money| words::amount(language, money)),
+        balance_due => order.balance_due.as_ref().filter(|_| awaiting).map(|money| words::amount(language, money)),
+        refunds => order.refunds.iter().map(|one| refund(language, one, zone)).collect::<Vec<_>>(),
         seller => order.seller.as_ref().map(words::seller),
         tickets => tickets(order)?,
-        timeline => timeline(order, zone),
+        timeline => timeline(language, order, zone),
         // A new intent per page; sending the same form twice is one try.
         key => app.sources.token(),
     })
+}
+
+fn event(language: Language, order: &Order) -> Value {
+    let event = &order.event;
+    let when = event.date_time;
+    context! {
+        title => &event.title,
+        slug => &event.slug,
+        location => &event.location,
+        when => when.map(|at| words::when(language, at, zone(order))),
+    }
 }
 
 fn tickets(order: &Order) -> Result<Vec<Value>, Failure> {
@@ -162,16 +173,25 @@ fn tickets(order: &Order) -> Result<Vec<Value>, Failure> {
     tickets.collect()
 }
 
-fn timeline(order: &Order, zone: &str) -> Vec<Value> {
+fn timeline(language: Language, order: &Order, zone: &str) -> Vec<Value> {
     let entries = order.timeline.iter().map(|entry| {
-        // The sentence says it better than the word.
-        let text = match entry.detail.as_str() {
-            "" => words::capitalised(&entry.what),
-            detail => detail.to_owned(),
-        };
-        context! { text, at => words::when(entry.at, zone) }
+        let at = words::when(language, entry.at, zone);
+        context! { text => order_words::told(language, entry), at }
     });
     entries.collect()
+}
+
+/// How to send the money: what the operator wrote, and two lines that the service adds in English.
+fn transfer(language: Language, instructions: &str) -> String {
+    let line = |line: &str| match line.split_once(": ") {
+        Some(("Amount", amount)) => language.fill("order.amount_line", &[("amount", &amount)]),
+        Some(("Reference", reference)) => {
+            language.fill("order.reference_line", &[("reference", &reference)])
+        }
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = instructions.lines().map(line).collect();
+    lines.join("\n")
 }
 
 fn zone(order: &Order) -> &str {
@@ -181,13 +201,13 @@ fn zone(order: &Order) -> &str {
     }
 }
 
-fn refund(refund: &Refund, zone: &str) -> Value {
+fn refund(language: Language, refund: &Refund, zone: &str) -> Value {
     context! {
-        amount => words::amount(&refund.amount),
-        status => order_words::refund(refund),
-        why => order_words::why(refund.reason),
+        amount => words::amount(language, &refund.amount),
+        status => order_words::refund(language, refund),
+        why => order_words::why(language, refund.reason),
         note => &refund.note,
-        at => words::when(refund.ended_at.unwrap_or(refund.created_at), zone),
+        at => words::when(language, refund.ended_at.unwrap_or(refund.created_at), zone),
     }
 }
 
@@ -200,38 +220,30 @@ fn is_moving(order: &Order) -> bool {
 }
 
 /// What a form did, in a sentence.
-fn done(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "resent" => "The receipt is on its way to you once more.",
-        "often" => {
-            "The receipt was sent several times just now. Please look into your mail, and try again later."
-        }
-        "saved" => "Saved.",
-        "corrected" => "The order goes to the new address from now on. The old link is dead.",
-        "handed_on" => "The ticket was handed on.",
-        "not_valid" => "This ticket is not valid any more, or on its way to somebody already.",
+fn done(language: Language, word: &str) -> Option<&'static str> {
+    Some(language.say(match word {
+        "resent" => "done.resent",
+        "often" => "done.often",
+        "saved" => "done.saved",
+        "corrected" => "done.corrected",
+        "handed_on" => "done.handed_on",
+        "not_valid" => "done.not_valid",
         _ => return None,
-    })
+    }))
 }
-
-const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "Deutsch"), ("fr", "Français")];
 
 fn preferences(order: &Order) -> Value {
     let wishes = &order.preferences;
-    // The first part decides, and an unknown one is English.
-    let first = wishes.locale.split('-').next().unwrap_or_default();
-    let known = LANGUAGES
-        .iter()
-        .find(|(tag, _)| first.eq_ignore_ascii_case(tag));
-    let chosen = known.map_or("en", |(tag, _)| tag);
-    let language = |(tag, name): &(&str, &str)| {
+    let chosen = Language::of(&wishes.locale);
+    let known = wishes.locale.to_ascii_lowercase().starts_with(chosen.tag());
+    let language = |one: Language| {
         // A tag with more parts stays as it is while its language does.
-        let own = *tag == chosen && known.is_some();
-        let value = if own { &*wishes.locale } else { *tag };
-        context! { tag => value, name => *name, chosen => *tag == chosen }
+        let own = one == chosen && known;
+        let value = if own { &*wishes.locale } else { one.tag() };
+        context! { tag => value, name => one.name(), chosen => one == chosen }
     };
     context! {
-        languages => LANGUAGES.iter().map(language).collect::<Vec<_>>(),
+        languages => Language::ALL.into_iter().map(language).collect::<Vec<_>>(),
         reminder => wishes.reminder,
         notices => wishes.notices,
     }

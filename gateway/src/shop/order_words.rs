@@ -1,8 +1,11 @@
 //! What the page of an order says to its guest.
 
+use base::Language;
+
+use super::{table::Says as _, words};
 use crate::rest::types::{Order, OrderStatus, Refund, RefundReason, RefundStatus, TimelineEntry};
 
-const NO_TICKETS: &str = "Sorry, there are no tickets for this order";
+const NO_TICKETS: &str = "said.no_tickets";
 
 /// What the timeline says where the order had cost nothing.
 const EVENT_CANCELLED: &str = "event_cancelled";
@@ -24,67 +27,59 @@ pub fn guest_cancelled(order: &Order) -> bool {
 }
 
 /// How an order stands, in a list.
-pub fn status(status: OrderStatus) -> &'static str {
-    match status {
-        OrderStatus::Created | OrderStatus::AwaitingPayment => "not paid yet",
-        OrderStatus::Processing => "the payment is being processed",
-        OrderStatus::Paid => "paid",
-        OrderStatus::Fulfilled => "your tickets are ready",
-        OrderStatus::PartiallyRefunded => "partly refunded",
-        OrderStatus::Refunded => "refunded",
-        OrderStatus::Expired | OrderStatus::Cancelled => "ended",
-        OrderStatus::Mismatch => "being looked into",
-        OrderStatus::Unfulfillable => "the money goes back",
-    }
+pub fn status(language: Language, status: OrderStatus) -> &'static str {
+    language.say(match status {
+        OrderStatus::Created | OrderStatus::AwaitingPayment => "status.open",
+        OrderStatus::Processing => "status.processing",
+        OrderStatus::Paid => "status.paid",
+        OrderStatus::Fulfilled => "status.fulfilled",
+        OrderStatus::PartiallyRefunded => "status.partially_refunded",
+        OrderStatus::Refunded => "status.refunded",
+        OrderStatus::Expired | OrderStatus::Cancelled => "status.ended",
+        OrderStatus::Mismatch => "status.mismatch",
+        OrderStatus::Unfulfillable => "status.unfulfillable",
+    })
 }
 
 /// Title and sentence of an order's page.
-pub fn order(order: &Order, can_pay: bool, declined: bool) -> (&'static str, &'static str) {
+pub fn order(
+    language: Language,
+    order: &Order,
+    can_pay: bool,
+    declined: bool,
+) -> (&'static str, &'static str) {
+    let (title, sentence) = keys(order, can_pay, declined);
+    (language.say(title), language.say(sentence))
+}
+
+fn keys(order: &Order, can_pay: bool, declined: bool) -> (&'static str, &'static str) {
     let something_came = order
         .payment
         .as_ref()
         .is_some_and(|payment| payment.captured.is_some());
     if event_cancelled(order) {
         let sentence = match order.status {
-            OrderStatus::Refunded => "All of your money was sent back.",
-            _ if is_free(order) => "Your tickets are no longer valid. You had nothing to pay.",
-            _ => "Your tickets are no longer valid. All of your money goes back to you.",
+            OrderStatus::Refunded => "said.all_sent_back",
+            _ if is_free(order) => "said.invalid_free",
+            _ => "said.invalid_back",
         };
-        return ("Sorry, the concert was cancelled", sentence);
+        return ("said.event_cancelled", sentence);
     }
     if guest_cancelled(order) {
         let sentence = match order.status {
-            OrderStatus::Refunded => "You cancelled this order. All of your money was sent back.",
-            _ if is_free(order) => "You cancelled this order. You had nothing to pay.",
-            _ => "You cancelled this order. What goes back to you stands below.",
+            OrderStatus::Refunded => "said.you_cancelled_all",
+            _ if is_free(order) => "said.you_cancelled_free",
+            _ => "said.you_cancelled",
         };
-        return ("Cancelled", sentence);
+        return ("said.cancelled", sentence);
     }
     match order.status {
-        OrderStatus::AwaitingPayment if declined => (
-            "Not paid yet",
-            "The payment was declined. Nothing was charged, and your tickets are still set aside.",
-        ),
-        OrderStatus::AwaitingPayment if something_came => (
-            "Not all paid yet",
-            "A part of your payment has arrived. Your tickets are set aside until the rest is here.",
-        ),
-        OrderStatus::AwaitingPayment if can_pay => (
-            "Not paid yet",
-            "Your tickets are set aside until the payment is done.",
-        ),
-        OrderStatus::Expired if something_came => (
-            "Time ran out",
-            "The time to pay is over. What had arrived goes back to you.",
-        ),
-        OrderStatus::Cancelled if something_came => (
-            "Cancelled",
-            "This order is cancelled. What had arrived goes back to you.",
-        ),
-        OrderStatus::Unfulfillable if is_free(order) => (
-            NO_TICKETS,
-            "No tickets could be issued for this order any more. You had nothing to pay.",
-        ),
+        OrderStatus::AwaitingPayment if declined => ("said.not_paid", "said.declined"),
+        OrderStatus::AwaitingPayment if something_came => ("said.part_paid", "said.part_here"),
+        OrderStatus::AwaitingPayment if can_pay => ("said.not_paid", "said.set_aside"),
+        OrderStatus::Expired if something_came => ("said.over", "said.over_part"),
+        OrderStatus::Cancelled if something_came => ("said.cancelled", "said.cancelled_part"),
+        OrderStatus::Unfulfillable if is_free(order) => (NO_TICKETS, "said.no_tickets_free"),
         status => plainly(status),
     }
 }
@@ -96,64 +91,58 @@ pub fn is_free(order: &Order) -> bool {
 
 fn plainly(status: OrderStatus) -> (&'static str, &'static str) {
     match status {
-        OrderStatus::Created => ("One moment", "We are setting your tickets aside."),
-        OrderStatus::AwaitingPayment => ("One moment", "We are preparing your payment."),
-        OrderStatus::Processing => (
-            "Your bank is still deciding",
-            "The payment provider has not told us the outcome yet. Your tickets stay set aside \
-             meanwhile. Please do not pay again.",
-        ),
-        OrderStatus::Paid => (
-            "Payment received",
-            "Your tickets are being made. This takes a moment.",
-        ),
-        OrderStatus::Fulfilled => (
-            "Your tickets",
-            "Your order is complete. Show the code of each ticket at the door. A receipt is on its way to you by mail.",
-        ),
-        OrderStatus::PartiallyRefunded => (
-            "Your tickets",
-            "Part of your money was sent back. The tickets that are still valid get you in.",
-        ),
-        OrderStatus::Refunded => ("Refunded", "Your money was sent back."),
-        OrderStatus::Expired => (
-            "Time ran out",
-            "The time to pay is over. Nothing was charged, and the tickets are free again.",
-        ),
-        OrderStatus::Cancelled => ("Cancelled", "This order is cancelled. Nothing was charged."),
-        OrderStatus::Mismatch => (
-            "We are looking into it",
-            "What arrived differs from what was asked. We are checking it and will write to you.",
-        ),
-        OrderStatus::Unfulfillable => (
-            NO_TICKETS,
-            "When your payment arrived, no tickets could be issued any more. All of your money goes \
-             back to you.",
-        ),
+        OrderStatus::Created => ("said.moment", "said.setting_aside"),
+        OrderStatus::AwaitingPayment => ("said.moment", "said.preparing"),
+        OrderStatus::Processing => ("said.bank", "said.bank_text"),
+        OrderStatus::Paid => ("said.paid", "said.paid_text"),
+        OrderStatus::Fulfilled => ("said.tickets", "said.complete"),
+        OrderStatus::PartiallyRefunded => ("said.tickets", "said.part_refunded"),
+        OrderStatus::Refunded => ("said.refunded", "said.refunded_text"),
+        OrderStatus::Expired => ("said.over", "said.over_text"),
+        OrderStatus::Cancelled => ("said.cancelled", "said.cancelled_text"),
+        OrderStatus::Mismatch => ("said.mismatch", "said.mismatch_text"),
+        OrderStatus::Unfulfillable => (NO_TICKETS, "said.no_tickets_back"),
     }
 }
 
 /// How a refund stands, for its guest: how often a provider said no is not their matter.
-pub fn refund(refund: &Refund) -> &'static str {
-    match refund.status {
-        _ if refund.withdrawn => "Not sent back",
-        RefundStatus::Requested | RefundStatus::Submitted | RefundStatus::Failed => "On its way",
-        RefundStatus::FailedFinal => "Will be paid out by hand",
-        RefundStatus::Succeeded | RefundStatus::External => "Sent back",
-    }
+pub fn refund(language: Language, refund: &Refund) -> &'static str {
+    language.say(match refund.status {
+        _ if refund.withdrawn => "refund.not_sent",
+        RefundStatus::Requested | RefundStatus::Submitted | RefundStatus::Failed => {
+            "refund.on_its_way"
+        }
+        RefundStatus::FailedFinal => "refund.by_hand",
+        RefundStatus::Succeeded | RefundStatus::External => "refund.sent",
+    })
 }
 
 /// Why, where the note does not say it.
-pub fn why(reason: RefundReason) -> Option<&'static str> {
-    match reason {
-        RefundReason::Requested => None,
-        RefundReason::Unfulfillable => Some("No tickets could be issued any more."),
-        RefundReason::SecondPayment => Some("The order had been paid before."),
-        RefundReason::Overpaid => Some("More had arrived than was asked for."),
-        RefundReason::OrderEnded => Some("The time to pay the rest was over."),
-        RefundReason::Mismatch => Some("What had arrived differed from the order."),
-        RefundReason::EventCancelled => Some("The concert was cancelled."),
-        RefundReason::GuestCancelled => Some("You cancelled the order."),
-        RefundReason::External => Some("The organiser sent it back."),
+pub fn why(language: Language, reason: RefundReason) -> Option<&'static str> {
+    let key = match reason {
+        RefundReason::Requested => return None,
+        RefundReason::Unfulfillable => "refund.unfulfillable",
+        RefundReason::SecondPayment => "refund.second_payment",
+        RefundReason::Overpaid => "refund.overpaid",
+        RefundReason::OrderEnded => "refund.order_ended",
+        RefundReason::Mismatch => "refund.mismatch",
+        RefundReason::EventCancelled => "refund.event_cancelled",
+        RefundReason::GuestCancelled => "refund.guest_cancelled",
+        RefundReason::External => "refund.external",
+    };
+    Some(language.say(key))
+}
+
+/// An entry of the story, which the service tells in English.
+pub fn told(language: Language, entry: &TimelineEntry) -> String {
+    if language == Language::En {
+        // The sentence says it better than the word.
+        return match entry.detail.as_str() {
+            "" => words::capitalised(&entry.what),
+            detail => detail.to_owned(),
+        };
     }
+    let by_word = || language.find(&format!("timeline.{}", entry.what));
+    let known = language.translate(&entry.detail).or_else(by_word);
+    known.unwrap_or(language.say("timeline.other")).to_owned()
 }

@@ -2,17 +2,22 @@
 
 use anyhow::Context as _;
 use axum::response::{Html, IntoResponse as _, Response};
+use base::Language;
 use http::{HeaderValue, StatusCode, header};
 use kit::Failure;
-use minijinja::{Environment, Value};
+use minijinja::{Environment, Value, context};
 
-use super::assets;
+use super::{assets, table};
 use crate::problem::Problem;
 
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 23] = [
     ("layout.html", include_str!("../../shop/layout.html")),
     ("programme.html", include_str!("../../shop/programme.html")),
     ("event.html", include_str!("../../shop/event.html")),
+    (
+        "event_head.html",
+        include_str!("../../shop/event_head.html"),
+    ),
     ("checkout.html", include_str!("../../shop/checkout.html")),
     ("order.html", include_str!("../../shop/order.html")),
     ("sandbox.html", include_str!("../../shop/sandbox.html")),
@@ -40,6 +45,10 @@ const TEMPLATES: [(&str, &str); 21] = [
         include_str!("../../shop/unsubscribe.html"),
     ),
     ("terms.html", include_str!("../../shop/terms.html")),
+    (
+        "translations.html",
+        include_str!("../../shop/translations.html"),
+    ),
 ];
 
 /// The templates, parsed once. Names end in `.html`, so every value is escaped.
@@ -54,15 +63,31 @@ impl Pages {
                 .with_context(|| format!("template {name}"))?;
         }
         environment.add_global("assets_version", assets::VERSION.as_str());
+        let languages = Language::ALL.map(|one| context! { tag => one.tag(), name => one.name() });
+        environment.add_global("languages", Value::from_iter(languages));
+        environment.add_function("t", table::t);
         Ok(Self(environment))
     }
 
-    pub fn text(&self, name: &str, values: Value) -> Result<String, minijinja::Error> {
+    pub fn text(
+        &self,
+        language: Language,
+        name: &str,
+        values: Value,
+    ) -> Result<String, minijinja::Error> {
+        let values = context! { lang => language.tag(), ..values };
         self.0.get_template(name)?.render(values)
     }
 
-    pub fn render(&self, name: &str, values: Value) -> Result<Response, Problem> {
-        let text = self.text(name, values).map_err(Failure::internal)?;
+    pub fn render(
+        &self,
+        language: Language,
+        name: &str,
+        values: Value,
+    ) -> Result<Response, Problem> {
+        let text = self
+            .text(language, name, values)
+            .map_err(Failure::internal)?;
         Ok(Html(text).into_response())
     }
 
@@ -70,10 +95,11 @@ impl Pages {
     pub fn refuse(
         &self,
         status: StatusCode,
+        language: Language,
         name: &str,
         values: Value,
     ) -> Result<Response, Problem> {
-        let mut response = self.render(name, values)?;
+        let mut response = self.render(language, name, values)?;
         *response.status_mut() = status;
         Ok(response)
     }

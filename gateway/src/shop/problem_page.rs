@@ -1,29 +1,47 @@
 //! A problem as a page: a sentence and a way on.
 
-use base::{HoldId, OrderId, TransferId};
+use base::{HoldId, Language, OrderId, TransferId};
 use minijinja::context;
 
+use super::table::Says as _;
 use crate::{app::App, problem::ProblemBody};
 
-/// The link of a problem's page.
+const DASHBOARD: &str = "/admin";
+
+/// Where a problem's page leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WayOn {
     link: String,
     text: &'static str,
+    to_concert: bool,
 }
 
 impl WayOn {
     fn programme() -> Self {
         Self {
             link: "/".to_owned(),
-            text: "To the programme",
+            text: "way.programme",
+            to_concert: false,
         }
+    }
+
+    fn dashboard() -> Self {
+        Self {
+            link: DASHBOARD.to_owned(),
+            text: "way.dashboard",
+            to_concert: false,
+        }
+    }
+
+    fn to_dashboard(&self) -> bool {
+        self.link == DASHBOARD
     }
 
     fn find() -> Self {
         Self {
             link: "/find".to_owned(),
-            text: "To my orders",
+            text: "way.orders",
+            to_concert: false,
         }
     }
 
@@ -33,103 +51,92 @@ impl WayOn {
         let mut parts = path.split('/').skip(1);
         let (kind, id) = (parts.next(), parts.next().unwrap_or_default());
         let text = match kind {
-            Some("orders") if id.parse::<OrderId>().is_ok() => "To the order",
+            Some("orders") if id.parse::<OrderId>().is_ok() => "way.order",
             Some("find") => return Self::find(),
-            Some("tickets") if id.parse::<TransferId>().is_ok() => "To the ticket",
-            Some("checkout") if id.parse::<HoldId>().is_ok() => "To the checkout",
-            Some("events") if !id.is_empty() => "To the concert",
+            Some("tickets") if id.parse::<TransferId>().is_ok() => "way.ticket",
+            Some("checkout") if id.parse::<HoldId>().is_ok() => "way.checkout",
+            Some("admin") => return Self::dashboard(),
+            Some("events") if !id.is_empty() => "way.concert",
             _ => return Self::programme(),
         };
         Self {
             link: format!("/{}/{id}", kind.unwrap_or_default()),
             text,
+            to_concert: kind == Some("events"),
         }
     }
 }
 
 /// Never fails: the worst is a line of text.
-pub fn render(app: &App, problem: &ProblemBody, way_on: &WayOn) -> String {
-    let (title, sentence) = words(problem);
-    let nothing_there = matches!(
-        problem.reason.as_str(),
-        "NOT_FOUND" | "UNAUTHENTICATED" | "EVENT_NOT_ACTIVE"
-    );
-    let way_on = if nothing_there {
-        WayOn::programme()
-    } else {
-        way_on.clone()
+pub fn render(app: &App, language: Language, problem: &ProblemBody, way_on: &WayOn) -> String {
+    let reason = problem.reason.as_str();
+    let nothing_there = matches!(reason, "NOT_FOUND" | "UNAUTHENTICATED" | "EVENT_NOT_ACTIVE");
+    let (title, sentence) = match reason {
+        // Paused, cancelled and archived concerts are not told apart from those that never were.
+        "NOT_FOUND" if way_on.to_concert => (
+            language.say("problem.no_concert.title"),
+            language.say("problem.no_concert"),
+        ),
+        "UNAUTHENTICATED" if way_on.to_dashboard() => (
+            language.say("problem.sign_in.title"),
+            language.say("problem.sign_in"),
+        ),
+        _ => words(language, problem),
+    };
+    let is_for_guests = nothing_there && !way_on.to_dashboard();
+    // Whose orders it is about, they know themselves.
+    let find = is_for_guests.then(|| language.say("way.orders"));
+    let way_on = match is_for_guests {
+        true => WayOn::programme(),
+        false => way_on.clone(),
     };
     let values = context! {
         title,
         sentence,
+        find,
+        link_text => language.say(way_on.text),
+        switch => format!("{}?", way_on.link),
         link => way_on.link,
-        link_text => way_on.text,
         trace_id => &problem.trace_id,
         is_fault => problem.status >= 500,
     };
     app.pages
-        .text("problem.html", values)
+        .text(language, "problem.html", values)
         .unwrap_or_else(|error| {
             tracing::error!(%error, "the problem page cannot be rendered");
             problem.title.clone()
         })
 }
 
+/// What a reason means to people, wherever on a page it is said.
+pub fn sentence(language: Language, reason: &str) -> Option<&'static str> {
+    let reason = match reason {
+        "OVERLOADED" | "TOO_MANY_REQUESTS" => "UNAVAILABLE",
+        reason => reason,
+    };
+    language.find(&format!("problem.{reason}"))
+}
+
 /// Title and sentence for people, who know nothing of keys, bodies and methods.
-fn words(problem: &ProblemBody) -> (&str, &str) {
-    let (title, detail) = (problem.title.as_str(), problem.detail.as_str());
-    match problem.reason.as_str() {
-        "NOT_FOUND" => (
-            title,
-            "This page does not exist, or it belongs to somebody else.",
+fn words(language: Language, problem: &ProblemBody) -> (&str, &str) {
+    let reason = match problem.reason.as_str() {
+        "UNSUPPORTED_MEDIA_TYPE" => "MALFORMED_BODY",
+        "IDEMPOTENCY_KEY_INVALID" => "IDEMPOTENCY_KEY_REUSED",
+        reason => reason,
+    };
+    let known = sentence(language, reason);
+    let sentence = known.or_else(|| language.find(&format!("refusal.{reason}")));
+    let title = language.find(&format!("problem.{reason}.title"));
+    match language {
+        // The service knows more about this case.
+        Language::En => (
+            title.unwrap_or(problem.title.as_str()),
+            sentence.unwrap_or(problem.detail.as_str()),
         ),
-        "UNAUTHENTICATED" => (
-            "This page needs its link",
-            "It belongs to somebody's order. Please open it by the link in your mail, or in the \
-             browser where you began, which must accept cookies.",
+        _ => (
+            title.unwrap_or(language.say("problem.other.title")),
+            sentence.unwrap_or(language.say("problem.other")),
         ),
-        "INVALID_REQUEST" => (
-            "Something is not right here",
-            "The address of this page, or the form that led here, is not what we expected. \
-             Nothing was done.",
-        ),
-        "MALFORMED_BODY" | "UNSUPPORTED_MEDIA_TYPE" => (
-            "We could not read that",
-            "What was sent here was not the form of this page. Nothing was done.",
-        ),
-        "BODY_TOO_LARGE" => (
-            "That was too long",
-            "The form was longer than we can take. Nothing was done.",
-        ),
-        "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_INVALID" => (
-            "This form cannot be used again",
-            "It was used before, or it is not complete. Please start again.",
-        ),
-        "CROSS_SITE_REQUEST" => (
-            "This form came from elsewhere",
-            "It was sent by a page that is not ours, and nothing was done. Please open the shop and \
-             begin there.",
-        ),
-        "METHOD_NOT_ALLOWED" => (
-            "This page cannot be opened like that",
-            "It only takes what a form of the shop sends.",
-        ),
-        "HOLD_EXPIRED" => (title, "The tickets are free again. Nothing was charged."),
-        "PAYMENT_IN_PROGRESS" => (
-            title,
-            "These tickets belong to an order already. Please go on there, or cancel it first.",
-        ),
-        "TICKETS_NOT_READY" => (title, "Please look at your order again shortly."),
-        "UNAVAILABLE" | "OVERLOADED" | "TOO_MANY_REQUESTS" => (
-            title,
-            "This does not work at the moment. Please try again shortly.",
-        ),
-        "OUTCOME_UNKNOWN" => (
-            title,
-            "We could not see whether that worked. Going back and sending the form again is safe: \
-             it is done only once.",
-        ),
-        _ => (title, detail),
     }
 }
 
@@ -167,7 +174,7 @@ mod tests {
         for reason in ErrorReason::all() {
             let failure = Failure::refused(Code::FailedPrecondition, reason, "A sentence.");
             let body = Problem::from(failure).body(&url, "trace");
-            let (title, sentence) = words(&body);
+            let (title, sentence) = words(Language::En, &body);
             let text = format!("{title} {sentence}").to_lowercase();
             // What only programs and admins meet keeps the words of its own page.
             let only_programs = [

@@ -1,10 +1,11 @@
 use axum::{extract::State, response::Response};
+use base::Language;
 use http::{HeaderValue, header};
 use kit::{Failure, FieldProblem};
 use minijinja::{Value, context};
 use proto::payment::{GetSandboxSessionRequest, SandboxSession, SandboxSessionStatus};
 
-use super::words;
+use super::{reader::Reader, words};
 use crate::{
     app::{App, Shared},
     cookies::is_cookie_value,
@@ -16,10 +17,14 @@ use crate::{
 /// `GET /pay/sandbox/{reference}`: the sandbox provider's page to pay on.
 pub async fn sandbox(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     Path(reference): Path<String>,
 ) -> Result<Response, Problem> {
     let session = fetch(&app, known(reference)?).await?;
-    unreferred(app.pages.render("sandbox.html", view(&session, &[])?)?)
+    unreferred(
+        app.pages
+            .render(language, "sandbox.html", view(language, &session, &[])?)?,
+    )
 }
 
 /// Whatever is no reference names nothing.
@@ -46,19 +51,23 @@ pub async fn fetch(app: &App, reference: String) -> Result<SandboxSession, Probl
     Ok(found.session.ok_or_else(|| broken("session"))?)
 }
 
-pub fn view(session: &SandboxSession, problems: &[FieldProblem]) -> Result<Value, Failure> {
+pub fn view(
+    language: Language,
+    session: &SandboxSession,
+    problems: &[FieldProblem],
+) -> Result<Value, Failure> {
     let amount = Money::required(session.amount.clone(), "amount")?;
     let rule = |name: &str| {
         problems
             .iter()
             .find(|problem| problem.field == name)
-            .map(|problem| words::rule(&problem.rule))
+            .map(|problem| words::rule(language, &problem.rule))
     };
     let status = session.status();
     Ok(context! {
         page_url => page_url(&session.reference),
         description => &session.description,
-        amount => words::amount(&amount),
+        amount => words::amount(language, &amount),
         return_url => &session.return_url,
         is_open => matches!(status, SandboxSessionStatus::Open | SandboxSessionStatus::Declined),
         was_declined => status == SandboxSessionStatus::Declined,

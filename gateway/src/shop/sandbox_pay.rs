@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::{
     page::see_other,
+    reader::Reader,
     sandbox::{fetch, known, page_url, unreferred, view},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 /// or to the second step.
 pub async fn sandbox_pay(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     Path(reference): Path<String>,
     form: Form,
 ) -> Result<Response, Problem> {
@@ -32,9 +34,9 @@ pub async fn sandbox_pay(
                 return Err(problem);
             }
             let session = fetch(&app, reference).await?;
-            let values = view(&session, &problem.0.fields)?;
+            let values = view(language, &session, &problem.0.fields)?;
             let status = problem::status(problem.reason());
-            return unreferred(app.pages.refuse(status, "sandbox.html", values)?);
+            return unreferred(app.pages.refuse(status, language, "sandbox.html", values)?);
         }
     };
     see_other(&match session.status() {

@@ -7,7 +7,10 @@ use minijinja::context;
 
 use super::{
     page::{see_other, with_cookie},
-    qr, words,
+    qr,
+    reader::Reader,
+    table::Says as _,
+    words,
 };
 use crate::{
     app::Shared,
@@ -34,13 +37,14 @@ pub async fn open(
 /// `GET /tickets/{id}`: the ticket of whoever it was handed on to.
 pub async fn ticket(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     access: Access<TransferId>,
 ) -> Result<Response, Problem> {
     let ticket = rest::get_transferred_ticket(&app, &access).await?;
     let symbol = qr::symbol(&ticket.code).map_err(Failure::internal)?;
     let event = &ticket.event;
     let values = context! {
-        title => "Your ticket",
+        title => language.say("ticket.title"),
         id => access.id.to_string(),
         number => &ticket.number,
         name => &ticket.name,
@@ -51,9 +55,9 @@ pub async fn ticket(
             title => &event.title,
             slug => &event.slug,
             location => &event.location,
-            when => event.date_time.map(|at| words::when(at, &event.timezone)),
+            when => event.date_time.map(|at| words::when(language, at, &event.timezone)),
         },
         seller => ticket.seller.as_ref().map(words::seller),
     };
-    app.pages.render("ticket.html", values)
+    app.pages.render(language, "ticket.html", values)
 }

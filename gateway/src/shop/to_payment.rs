@@ -11,7 +11,7 @@ use base::OrderId;
 use minijinja::context;
 use url::Url;
 
-use super::page::see_other;
+use super::{page::see_other, reader::Reader, words};
 use crate::{
     app::{App, Shared},
     extract::Access,
@@ -41,6 +41,7 @@ fn is_own(app: &App, url: &str) -> bool {
 /// `GET /orders/{id}/pay`: goes on to the provider's page.
 pub async fn to_payment(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     access: Access<OrderId>,
 ) -> Result<Response, Problem> {
     let order = rest::get_order(&app, &access, false).await?;
@@ -53,9 +54,9 @@ pub async fn to_payment(
     let values = context! {
         id => &order.id,
         number => &order.number,
-        total => order.total_amount.to_string(),
+        total => words::amount(language, &order.total_amount),
         site => url.host_str(),
         checkout_url => url.as_str(),
     };
-    app.pages.render("to_payment.html", values)
+    app.pages.render(language, "to_payment.html", values)
 }

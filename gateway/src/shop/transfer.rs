@@ -1,10 +1,10 @@
 use axum::{extract::State, response::Response};
-use base::{OrderId, TicketId};
+use base::{Language, OrderId, TicketId};
 use http::StatusCode;
 use kit::{ErrorReason, Failure};
 use minijinja::context;
 
-use super::{page::see_other, words};
+use super::{page::see_other, reader::Reader, table::Says as _, words};
 use crate::{
     app::{App, Shared},
     extract::{Access, AccessTo, Form},
@@ -15,14 +15,16 @@ use crate::{
 /// `GET /orders/{id}/tickets/{ticket}/transfer`: to whom?
 pub async fn ask(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     to: AccessTo<OrderId, TicketId>,
 ) -> Result<Response, Problem> {
-    page(&app, &to.access, to.part, None).await
+    page(&app, language, (&to.access, to.part), None).await
 }
 
 /// `POST /orders/{id}/tickets/{ticket}/transfer`: hands the ticket on.
 pub async fn transfer(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     to: AccessTo<OrderId, TicketId>,
     form: Form,
 ) -> Result<Response, Problem> {
@@ -40,7 +42,7 @@ pub async fn transfer(
     match rest::transfer_ticket(&app, to, holder, form.text("key")).await {
         Ok(_) => see_other(&format!("{own_page}?done=handed_on")),
         Err(problem) if problem.reason() == ErrorReason::InvalidRequest => {
-            page(&app, &again, ticket, Some((&problem, &form))).await
+            page(&app, language, (&again, ticket), Some((&problem, &form))).await
         }
         Err(problem) if problem.reason() == ErrorReason::TicketNotValid => {
             see_other(&format!("{own_page}?done=not_valid"))
@@ -51,8 +53,8 @@ pub async fn transfer(
 
 async fn page(
     app: &App,
-    access: &Access<OrderId>,
-    ticket: TicketId,
+    language: Language,
+    (access, ticket): (&Access<OrderId>, TicketId),
     refused: Option<(&Problem, &Form)>,
 ) -> Result<Response, Problem> {
     let order = rest::get_order(app, access, false).await?;
@@ -65,19 +67,19 @@ async fn page(
     let rule = |name: &str| {
         let fields = refused.map_or(&[][..], |(problem, _)| &problem.0.fields);
         let rule = fields.iter().find(|problem| problem.field == name);
-        rule.map(|rule| words::rule(&rule.rule))
+        rule.map(|rule| words::rule(language, &rule.rule))
     };
     let typed = |name: &str| refused.map_or("", |(_, form)| form.text(name));
     let event = &order.event;
     let values = context! {
-        title => "Hand a ticket on",
+        title => language.say("transfer.title"),
         id => &order.id,
         number => &order.number,
         ticket => &ticket.id,
         category => &ticket.category,
         event => context! {
             title => &event.title,
-            when => event.date_time.map(|at| words::when(at, &event.timezone)),
+            when => event.date_time.map(|at| words::when(language, at, &event.timezone)),
         },
         name => context! { value => typed("name"), rule => rule("name") },
         email => context! { value => typed("email"), rule => rule("email") },
@@ -86,8 +88,8 @@ async fn page(
     match refused {
         Some((problem, _)) => {
             let status: StatusCode = problem::status(problem.reason());
-            app.pages.refuse(status, "transfer.html", values)
+            app.pages.refuse(status, language, "transfer.html", values)
         }
-        None => app.pages.render("transfer.html", values),
+        None => app.pages.render(language, "transfer.html", values),
     }
 }

@@ -6,27 +6,30 @@ use base::OrderId;
 use kit::Failure;
 use minijinja::context;
 
+use super::{reader::Reader, table::Says as _};
 use crate::{app::Shared, cookies::is_cookie_value, extract::Path, problem::Problem, rest};
 
 /// `GET /u/{id}/{token}`: asks.
 pub async fn ask(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     Path((id, token)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let id = known(&id, &token)?.to_string();
-    let values = context! { title => "No more mails about this order?", id, token };
-    app.pages.render("unsubscribe.html", values)
+    let values = context! { title => language.say("unsubscribe.ask"), id, token };
+    app.pages.render(language, "unsubscribe.html", values)
 }
 
 /// `POST /u/{id}/{token}`: does it. Whatever the body says.
 pub async fn unsubscribe(
     State(app): State<Shared>,
+    Reader { language, .. }: Reader,
     Path((id, token)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let id = known(&id, &token)?;
     rest::unsubscribe(&app, id, token).await?;
-    let values = context! { title => "No more mails", done => true };
-    app.pages.render("unsubscribe.html", values)
+    let values = context! { title => language.say("unsubscribe.do"), done => true };
+    app.pages.render(language, "unsubscribe.html", values)
 }
 
 /// What may stand in a link of ours; whether it is right, the service says.

@@ -1,15 +1,18 @@
 //! What people read: dates in the concert's zone, money, and sentences for words of the contracts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
-use base::Zone;
+use base::{Currency, Language, Zone};
+use kit::ErrorReason;
 use minijinja::{Value, context};
 use time::OffsetDateTime;
 
+use super::{problem_page, table::Says as _};
 use crate::{
     problem::Problem,
     rest::types::{
-        Availability, CancellationRule, Line, Money, PaymentProvider, Seller, TicketType, moment,
+        Availability, CancellationRule, EventImage, Line, Money, PaymentProvider, Seller,
+        TicketType, moment,
     },
 };
 
@@ -20,44 +23,60 @@ pub use crate::rest::types::{moment::text as machine_time, word};
 const FEW_TICKETS: i64 = 10;
 
 /// `Friday 12 June 2026, 20:00 CEST`.
-pub fn when(at: OffsetDateTime, zone: &str) -> String {
+pub fn when(language: Language, at: OffsetDateTime, zone: &str) -> String {
     match zone.parse::<Zone>() {
-        Ok(zone) => zone.format_long(at),
+        Ok(zone) => language.moment(&zone, at),
         Err(_) => moment::text(at),
     }
 }
 
 /// `45.00 EUR`, or `Free`.
-pub fn price(money: &Money) -> String {
+pub fn price(language: Language, money: &Money) -> String {
     if money.amount_minor == 0 {
-        "Free".to_owned()
+        language.say("offer.free").to_owned()
     } else {
-        money.to_string()
+        amount(language, money)
     }
 }
 
 /// Of a concert, in the programme: `from 45.00 EUR`.
-pub fn price_from(money: &Money) -> String {
+pub fn price_from(language: Language, money: &Money) -> String {
     if money.amount_minor == 0 {
-        "free".to_owned()
+        language.say("programme.free").to_owned()
     } else {
-        format!("from {money}")
+        let values: &[(&str, &dyn Display)] = &[("amount", &amount(language, money))];
+        language.fill("programme.price_from", values)
     }
 }
 
 /// `45.00 EUR`.
-pub fn amount(money: &Money) -> String {
-    money.to_string()
+pub fn amount(language: Language, money: &Money) -> String {
+    match money.currency.parse::<Currency>() {
+        Ok(currency) => language.money(base::Money::new(money.amount_minor, currency)),
+        Err(_) => money.to_string(),
+    }
+}
+
+/// What an `img` says; its smallest size for browsers that do not choose.
+pub fn picture(image: &EventImage) -> Value {
+    context! {
+        src => image.sizes.first().map_or(&image.url, |size| &size.url),
+        srcset => image.srcset(),
+        width => image.width,
+        height => image.height,
+        alt => &image.alt,
+    }
 }
 
 /// The service fee in a price; none where there is none.
-pub fn fee(fee: &Money) -> Option<String> {
-    (fee.amount_minor > 0).then(|| amount(fee))
+pub fn fee(language: Language, fee: &Money) -> Option<String> {
+    (fee.amount_minor > 0).then(|| amount(language, fee))
 }
 
-pub fn providers(providers: &[PaymentProvider]) -> Vec<Value> {
+pub fn providers(language: Language, providers: &[PaymentProvider]) -> Vec<Value> {
     let entry = |provider: &PaymentProvider| {
-        context! { name => &provider.name, title => &provider.title }
+        let title = language.translate(&provider.title);
+        context! { name => &provider.name, title => title.unwrap_or(&provider.title) }
     };
     providers.iter().map(entry).collect()
 }
@@ -72,7 +91,7 @@ pub fn seller(seller: &Seller) -> Value {
 }
 
 /// One entry per rate, the highest first, with what it comes to once that is settled.
-pub fn taxes(lines: &[Line]) -> Vec<Value> {
+pub fn taxes(language: Language, lines: &[Line]) -> Vec<Value> {
     let mut sums: BTreeMap<u32, Option<Money>> = BTreeMap::new();
     for line in lines.iter().filter(|line| line.tax_rate_ppm > 0) {
         let sum = sums.entry(line.tax_rate_ppm).or_default();
@@ -82,127 +101,150 @@ pub fn taxes(lines: &[Line]) -> Vec<Value> {
         }
     }
     let entry = |(ppm, sum): (u32, Option<Money>)| {
-        context! { rate => percent(ppm), amount => sum.map(|sum| amount(&sum)) }
+        let sum = sum.map(|sum| amount(language, &sum));
+        context! { rate => language.percent(ppm), amount => sum }
     };
     sums.into_iter().rev().map(entry).collect()
 }
 
-/// `19`, `7.5`.
-fn percent(ppm: u32) -> String {
-    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 /// How a paid order can be cancelled, for whoever thinks of buying.
-pub fn cancellation(rule: &CancellationRule) -> String {
+pub fn cancellation(language: Language, rule: &CancellationRule) -> String {
     let hours = rule.until_hours;
     let until = match (hours, hours % 24) {
-        (0, _) => "until the concert begins".to_owned(),
-        (1, _) => "until one hour before the concert begins".to_owned(),
-        (24, _) => "until one day before the concert begins".to_owned(),
-        (_, 0) => format!("until {} days before the concert begins", hours / 24),
-        _ => format!("until {hours} hours before the concert begins"),
+        (0, _) => language.say("cancellation.until_0").to_owned(),
+        (1, _) => language.say("cancellation.until_1").to_owned(),
+        (24, _) => language.say("cancellation.until_day").to_owned(),
+        (_, 0) => language.fill("cancellation.until_days", &[("n", &(hours / 24))]),
+        _ => language.fill("cancellation.until_hours", &[("n", &hours)]),
     };
     match rule.fee_ppm {
-        0 => format!("You can cancel {until}, and all of your money goes back."),
-        ppm => format!(
-            "You can cancel {until}; {} % of the money is kept.",
-            percent(ppm)
-        ),
+        0 => language.fill("cancellation.all_back", &[("until", &until)]),
+        ppm => {
+            let percent = language.percent(ppm);
+            let values: &[(&str, &dyn Display)] = &[("until", &until), ("percent", &percent)];
+            language.fill("cancellation.some_kept", values)
+        }
     }
 }
 
-pub fn lines(lines: &[Line]) -> Vec<Value> {
+pub fn lines(language: Language, lines: &[Line]) -> Vec<Value> {
     let line = |line: &Line| {
         context! {
             category => &line.category,
             quantity => line.quantity,
-            fee => fee(&line.unit_fee),
+            fee => fee(language, &line.unit_fee),
             given_back => (line.refunded_quantity > 0).then_some(line.refunded_quantity),
-            unit_price => price(&line.unit_price),
-            line_total => line.line_total.to_string(),
+            unit_price => price(language, &line.unit_price),
+            line_total => amount(language, &line.line_total),
         }
     };
     lines.iter().map(line).collect()
 }
 
 /// Of a concert, in the programme.
-pub fn availability(availability: Availability) -> &'static str {
-    match availability {
-        Availability::OnSale => "Tickets on sale",
-        Availability::NotYet => "Not on sale yet",
-        Availability::SoldOut => "Sold out",
-        Availability::HeldByOthers => "All taken at the moment",
-        Availability::Ended => "Sales have ended",
-        Availability::Cancelled => "Cancelled",
-        Availability::Halted => "The sale is interrupted",
-    }
+pub fn availability(language: Language, availability: Availability) -> &'static str {
+    language.say(match availability {
+        Availability::OnSale => "availability.on_sale",
+        Availability::NotYet => "availability.not_yet",
+        Availability::SoldOut => "availability.sold_out",
+        Availability::HeldByOthers => "availability.held_by_others",
+        Availability::Ended => "availability.ended",
+        Availability::Cancelled => "availability.cancelled",
+        Availability::Halted => "availability.halted",
+    })
 }
 
 /// Of what is left, where that could not be found out for some seconds.
-pub fn old(age_secs: u64) -> String {
-    format!("What is left was last known {age_secs} seconds ago.")
+pub fn old(language: Language, age_secs: u64) -> String {
+    language.fill("event.old", &[("secs", &age_secs)])
 }
 
-/// Of a ticket type of which less is left than an order takes.
-pub const TOO_FEW: &str = "Fewer are left than an order takes";
-
 /// Of a ticket type, on the concert's page.
-pub fn offer(kind: &TicketType, zone: &str) -> String {
-    match kind.availability {
+pub fn offer(language: Language, kind: &TicketType, zone: &str) -> String {
+    let text = match kind.availability {
         Availability::OnSale => match kind.remaining {
-            Some(1) => "The last one".to_owned(),
-            Some(left) if left <= FEW_TICKETS => format!("Only {left} left"),
-            _ => "Available".to_owned(),
+            Some(1) => "offer.last",
+            Some(left) if left <= FEW_TICKETS => {
+                return language.fill("offer.few", &[("n", &left)]);
+            }
+            _ => "offer.available",
         },
         Availability::NotYet => match kind.sales_start {
-            Some(start) => format!("On sale from {}", when(start, zone)),
-            None => "Not on sale yet".to_owned(),
+            Some(start) => {
+                return language.fill("offer.from", &[("when", &when(language, start, zone))]);
+            }
+            None => "availability.not_yet",
         },
-        Availability::SoldOut => "Sold out".to_owned(),
-        Availability::HeldByOthers => {
-            "All taken at the moment. Some may come back within minutes.".to_owned()
-        }
-        Availability::Ended => "Sales have ended".to_owned(),
-        Availability::Cancelled => "The concert is cancelled".to_owned(),
-        Availability::Halted => "The sale is interrupted. Please look again later.".to_owned(),
-    }
+        Availability::SoldOut => "availability.sold_out",
+        Availability::HeldByOthers => "offer.held_by_others",
+        Availability::Ended => "availability.ended",
+        Availability::Cancelled => "offer.cancelled",
+        Availability::Halted => "offer.halted",
+    };
+    language.say(text).to_owned()
+}
+
+/// What the script that follows what is left says, as the server does.
+pub fn live(language: Language) -> String {
+    let words = [
+        ("not_yet", "availability.not_yet"),
+        ("sold_out", "availability.sold_out"),
+        ("held_by_others", "offer.held_by_others"),
+        ("ended", "availability.ended"),
+        ("cancelled", "offer.cancelled"),
+        ("halted", "offer.halted"),
+        ("available", "offer.available"),
+        ("last", "offer.last"),
+        ("few", "offer.few"),
+        ("too_few", "offer.too_few"),
+        ("unsure", "event.unsure"),
+        ("gone", "event.gone"),
+    ];
+    let words = words.map(|(name, key)| (name, language.say(key)));
+    serde_json::json!(BTreeMap::from(words)).to_string()
 }
 
 /// A sentence about a refusal, for the top of a form.
-pub fn refusal(problem: &Problem) -> String {
-    use kit::ErrorReason as R;
-    match problem.reason() {
-        R::SoldOut => "Sorry, these tickets are sold out now.".to_owned(),
-        R::HeldByOthers => {
-            "All of these are taken at the moment. Some may come back within minutes.".to_owned()
+pub fn refusal(language: Language, problem: &Problem) -> String {
+    let reason = problem.reason();
+    let fact = |name: &str| {
+        let found = problem.0.facts.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    if reason == ErrorReason::LimitExceeded {
+        if let (Some(min), Some(max)) = (fact("min_per_order"), fact("max_per_order")) {
+            return language.fill("refusal.per_order", &[("min", &min), ("max", &max)]);
         }
-        R::SalesNotStarted => "These tickets are not on sale yet.".to_owned(),
-        R::SalesEnded => "The sale of these tickets has ended.".to_owned(),
-        R::SalesHalted => {
-            "The sale of these tickets is interrupted. Please try again later.".to_owned()
+        if let Some(max) = fact("max_per_guest") {
+            return language.fill("refusal.per_guest", &[("max", &max)]);
         }
-        R::EventNotActive => "This concert is not on sale.".to_owned(),
-        R::TicketNotValid => "This ticket is no longer valid.".to_owned(),
-        R::TotalChanged => "The total has changed. Please look again before you go on.".to_owned(),
-        R::ProviderNotEnabled => {
-            "This concert cannot be paid like that. Please choose another way to pay.".to_owned()
+    }
+    let word = reason.word();
+    if let Some(sentence) = language.find(&format!("refusal.{word}")) {
+        return sentence.to_owned();
+    }
+    match language {
+        // The service knows more about this case.
+        Language::En => problem.0.detail.clone(),
+        _ => {
+            let known = problem_page::sentence(language, word);
+            known.unwrap_or(language.say("problem.other")).to_owned()
         }
-        R::TermsNotAccepted => "Please read the terms and accept them.".to_owned(),
-        R::InvalidRequest => "Something in the form needs another look.".to_owned(),
-        R::IdempotencyKeyReused => {
-            "You sent this form before with another choice. Please check it and send it again."
-                .to_owned()
-        }
-        _ => problem.0.detail.clone(),
     }
 }
 
 /// What is wrong with a field, as a sentence beside it.
-pub fn rule(rule: &str) -> String {
-    match rule.strip_prefix("is not valid: ") {
+pub fn rule(language: Language, rule: &str) -> String {
+    let english = match rule.strip_prefix("is not valid: ") {
         Some(sentence) => format!("{}.", capitalised(sentence)),
         None => format!("This {rule}."),
+    };
+    match language {
+        Language::En => english,
+        _ => {
+            let known = language.translate(&english);
+            known.unwrap_or(language.say("rule.other")).to_owned()
+        }
     }
 }
 
@@ -219,16 +261,31 @@ pub fn capitalised(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kit::{Code, Failure};
+
     use super::*;
+
+    #[test]
+    fn a_busy_shop_says_so_in_every_language() {
+        for reason in [ErrorReason::Overloaded, ErrorReason::TooManyRequests] {
+            for language in [Language::De, Language::Fr] {
+                let failure = Failure::refused(Code::Unavailable, reason, "Busy.");
+                let sentence = refusal(language, &failure.into());
+                assert_eq!(sentence, language.say("problem.UNAVAILABLE"));
+            }
+        }
+    }
 
     #[test]
     fn rules_are_sentences() {
         let rule = |until_hours, fee_ppm| {
-            cancellation(&CancellationRule {
-                allowed: true,
+            let allowed = true;
+            let rule = CancellationRule {
+                allowed,
                 until_hours,
                 fee_ppm,
-            })
+            };
+            cancellation(Language::En, &rule)
         };
         assert_eq!(
             rule(48, 0),
@@ -241,11 +298,5 @@ mod tests {
         for hours in [0, 1, 24] {
             assert!(rule(hours, 0).starts_with("You can cancel until"));
         }
-    }
-
-    #[test]
-    fn rates_are_percents() {
-        let texts = [190_000, 75_000, 81_000, 1_000_000, 1].map(percent);
-        assert_eq!(texts, ["19", "7.5", "8.1", "100", "0.0001"]);
     }
 }

@@ -84,9 +84,17 @@ async fn a_concert_is_archived_and_taken_back() {
         let back = call(edge, Method::POST, &path).json(&json!({"archived": false}));
         answer(back).await;
         assert!(edge.stub.last_asked().contains("archived: false"));
-        let list = call(edge, Method::GET, "/api/v1/admin/events?archived=true");
+        let list = call(
+            edge,
+            Method::GET,
+            "/api/v1/admin/events?archived=true&q=late%20show",
+        );
         answer(list).await;
-        assert!(edge.stub.last_asked().contains("archived: true"));
+        let asked = edge.stub.last_asked();
+        assert!(
+            asked.contains("archived: true") && asked.contains("query: \"late show\""),
+            "{asked}"
+        );
         let list = call(edge, Method::GET, "/api/v1/admin/events?archived=1");
         assert_eq!(refusal(list).await.2.as_deref(), Some("archived"));
 

@@ -129,11 +129,11 @@ async fn half_a_file_never_looks_like_a_whole_one() {
 
 #[tokio::test]
 async fn an_export_may_take_longer_than_a_request() {
-    let short = |config: &mut gateway::Config| config.handler_timeout_secs = 1;
+    let short = |config: &mut gateway::Config| config.handler_timeout_secs = 3;
     edge_with(short, async |edge| {
         let slowly = stream::iter(0..4).then(async |_| {
             // Sleeps: the rows together must come later than the time of a request is over.
-            tokio::time::sleep(Duration::from_millis(600)).await;
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
             Ok(rows(1))
         });
         will_send(edge, slowly.boxed());
@@ -157,7 +157,7 @@ async fn rows_come_no_faster_than_the_client_takes_them_and_end_when_it_leaves()
         let mut answer = export(edge).send().await.unwrap();
         assert!(answer.chunk().await.unwrap().is_some());
         // Nobody reads: what is on its way fills the buffers, and then no row is made any more.
-        let patience = Duration::from_secs(20);
+        let patience = Duration::from_secs(60);
         let waiting = eventually("the rows to stop", patience, async || {
             let before = made.load(Ordering::SeqCst);
             // Sleeps: nothing may happen in this time.

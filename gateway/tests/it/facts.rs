@@ -9,6 +9,8 @@ pub const SEATED: &str = "0190b6a2-7c1e-7000-8000-000000000003";
 pub const POOL: &str = "0190b6a2-7c1e-7000-8000-00000000000a";
 pub const HOLD: &str = "0190b6a2-7c1e-7000-8000-000000000004";
 pub const HOLD_SECRET: &str = "hold-secret-hold-secret-hold-secret-1234567";
+/// Of nobody.
+pub const NO_ACCOUNT: &str = "0190b6a2-7c1e-7000-8000-00000000000f";
 pub const ORDER: &str = "0190b6a2-7c1e-7000-8000-000000000005";
 pub const ORDER_SECRET: &str = "order-secret-order-secret-order-secret-1234";
 pub const PURCHASE_PROOF: &str = "purchase-proof-purchase-proof-purchase-12345";
@@ -171,6 +173,7 @@ pub fn fulfilled_order() -> payment::Order {
         status: ticket::TicketStatus::Valid.into(),
         generation: 1,
         holder_name: String::new(),
+        voided_by: String::new(),
     };
     payment::Order {
         status: payment::OrderStatus::Fulfilled.into(),

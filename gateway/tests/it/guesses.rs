@@ -36,13 +36,14 @@ async fn absent_and_foreign_are_one_answer() {
 #[tokio::test]
 async fn who_tries_many_links_waits() {
     edge_with(
-        |config| config.guesses_per_network_max = 5,
+        |config| config.guesses_per_network_max = 6,
         async |edge| {
             let tried = [
                 format!("/api/v1/orders/{ORDER}"),
                 format!("/api/v1/orders/{ORDER}/mark"),
                 format!("/o/{ORDER}/nonsense"),
                 format!("/t/{ABSENT}/nonsense"),
+                format!("/h/{HOLD}/nonsense"),
                 format!("/api/v1/holds/{HOLD}"),
             ];
             for path in &tried {

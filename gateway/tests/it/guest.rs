@@ -27,12 +27,13 @@ fn keys(value: &Value) -> Vec<&str> {
     keys
 }
 
-const EVENT_FIELDS: [&str; 12] = [
+const EVENT_FIELDS: [&str; 13] = [
     "availability",
     "cancellation",
     "date_time",
     "description",
     "id",
+    "image",
     "location",
     "previous_date_time",
     "price_from",

@@ -28,6 +28,7 @@ use proto::{
         refund_admin_service_server::RefundAdminServiceServer,
         sandbox_service_server::SandboxServiceServer,
     },
+    status::status_service_server::StatusServiceServer,
     ticket::{
         catalog_admin_service_server::CatalogAdminServiceServer,
         catalog_service_server::CatalogServiceServer, change_service_server::ChangeServiceServer,
@@ -38,6 +39,7 @@ use proto::{
     },
     user::{
         account_admin_service_server::AccountAdminServiceServer,
+        account_check_service_server::AccountCheckServiceServer,
         api_key_service_server::ApiKeyServiceServer, key_service_server::KeyServiceServer,
         registration_service_server::RegistrationServiceServer,
         second_factor_service_server::SecondFactorServiceServer,
@@ -228,6 +230,7 @@ async fn upstream(stub: Arc<Stub>, mesh_key: MeshKey) -> kit::Server {
         .add_service(ApiKeyServiceServer::from_arc(stub.clone()))
         .add_service(RegistrationServiceServer::from_arc(stub.clone()))
         .add_service(AccountAdminServiceServer::from_arc(stub.clone()))
+        .add_service(AccountCheckServiceServer::from_arc(stub.clone()))
         .add_service(KeyServiceServer::from_arc(stub.clone()))
         .add_service(CatalogServiceServer::from_arc(stub.clone()))
         .add_service(CatalogAdminServiceServer::from_arc(stub.clone()))
@@ -235,6 +238,7 @@ async fn upstream(stub: Arc<Stub>, mesh_key: MeshKey) -> kit::Server {
         .add_service(HoldServiceServer::from_arc(stub.clone()))
         .add_service(HoldBatchServiceServer::from_arc(stub.clone()))
         .add_service(AuditServiceServer::from_arc(stub.clone()))
+        .add_service(StatusServiceServer::from_arc(stub.clone()))
         .add_service(GrantAdminServiceServer::from_arc(stub.clone()))
         .add_service(PoolAuditServiceServer::from_arc(stub.clone()))
         .add_service(TicketCodeServiceServer::from_arc(stub.clone()))

@@ -82,6 +82,13 @@ async fn mails_are_listed_and_shown() {
             "{asked}"
         );
         assert_eq!(list["next_page_token"], "more");
+        let words = format!("/api/v1/admin/notifications/{ID}/mail");
+        let words = answer(edge.get(&words), 200).await;
+        assert_eq!(words["subject"], "Your tickets");
+        assert_eq!(
+            (&words["html"], &words["text"]),
+            (&json!("<p>•••</p>"), &json!("•••"))
+        );
         let one = answer(edge.get(&format!("/api/v1/admin/notifications/{ID}")), 200).await;
         assert_eq!(list["notifications"][0], one);
         assert_eq!(

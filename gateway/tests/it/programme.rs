@@ -7,7 +7,7 @@ use base::Secret;
 use proto::ticket::{Event, ProgrammeEntry};
 use reqwest::Response;
 use serde_json::Value;
-use testkit::{NatsServer, eventually};
+use testkit::{NatsServer, eventually, on_time};
 use time::macros::datetime;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::{
     harness::{Edge, edge, edge_with, header, refusal},
 };
 
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 const PAGE: &str = "/api/v1/events/moonlight-sessions";
 
 pub fn entry() -> ProgrammeEntry {
@@ -185,22 +185,28 @@ async fn a_hint_shows_a_change_at_once_and_without_hints_it_takes_a_second() {
             with_copy(edge, vec![entry()]).await;
             let hinting = nats.client().await;
             let subject = hints::subject::PROGRAMME_CHANGED;
-            let mut times = Vec::new();
-            for round in 0..10 {
+            let mut round = 0;
+            let limit = Duration::from_millis(200);
+            // In the first ones the gateway may not have been connected yet.
+            on_time("a change with a hint", limit, 7, async || {
+                round += 1;
                 let name = format!("Round {round}");
                 office.change(EVENT, renamed(&name));
                 hinting.publish(subject, Default::default()).await.unwrap();
                 hinting.flush().await.unwrap();
-                times.push(time_until(edge, &name).await);
-            }
-            // In the first ones the gateway may not have been connected yet.
-            let slowest = times[3..].iter().max().unwrap();
-            assert!(*slowest <= Duration::from_millis(200), "{times:?}");
+                time_until(edge, &name).await
+            })
+            .await;
 
             nats.stop().await;
-            office.change(EVENT, renamed("Without a hint"));
-            let late = time_until(edge, "Without a hint").await;
-            assert!(late <= Duration::from_millis(1_500), "{late:?}");
+            let limit = Duration::from_millis(1_500);
+            on_time("a change without a hint", limit, 1, async || {
+                round += 1;
+                let name = format!("Round {round}");
+                office.change(EVENT, renamed(&name));
+                time_until(edge, &name).await
+            })
+            .await;
         },
     )
     .await;
@@ -249,16 +255,24 @@ async fn what_is_left_follows_the_stream_and_not_an_older_read() {
             left["ticket_types"][0]["remaining"].as_i64().unwrap()
         };
         assert_eq!(left().await, 7);
-        for remaining in [6, 5, 100] {
+        let mut remaining = 200;
+        let mut shown = async || {
+            remaining -= 1;
             let begun = Instant::now();
             office.tell_left(remaining);
             eventually("it is shown", PATIENCE, || async {
                 (left().await == remaining).then_some(())
             })
             .await;
-            let took = begun.elapsed();
-            assert!(took <= Duration::from_millis(200), "{took:?}");
-        }
+            begun.elapsed()
+        };
+        let limit = Duration::from_millis(200);
+        on_time("what is left", limit, 3, &mut shown).await;
+        office.tell_left(100);
+        eventually("it is shown", PATIENCE, || async {
+            (left().await == 100).then_some(())
+        })
+        .await;
         // The entry that is read again says 7, the stream has said 100 and says nothing new.
         office.change(EVENT, renamed("Read again"));
         time_until(edge, "Read again").await;
@@ -273,7 +287,7 @@ async fn what_is_left_follows_the_stream_and_not_an_older_read() {
 #[tokio::test]
 async fn while_the_service_is_away_the_last_state_is_shown_with_its_age_and_not_for_ever() {
     edge_with(
-        |config| config.programme_stale_max_secs = 5,
+        |config| config.programme_stale_max_secs = 10,
         async |edge| {
             with_copy(edge, vec![entry()]).await;
             edge.stub.office.close();
@@ -286,7 +300,8 @@ async fn while_the_service_is_away_the_last_state_is_shown_with_its_age_and_not_
                 Some(header(&answer, "age")).filter(|age| !age.is_empty())
             })
             .await;
-            assert_eq!(aged, "3");
+            let aged: u64 = aged.parse().unwrap();
+            assert!((3..=10).contains(&aged), "{aged}");
             for path in ["/api/v1/events", &format!("{PAGE}/availability")] {
                 assert!(!header(&get(edge, path).await, "age").is_empty(), "{path}");
             }

@@ -1,5 +1,6 @@
 //! Who may do what with a concert, and the record of who did it.
 
+use kit::Failure;
 use proto::{audit, common, ticket};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use time::OffsetDateTime;
 use tonic::{Request, async_trait};
 
 use crate::{
-    facts::EVENT,
+    facts::{EVENT, NO_ACCOUNT},
     harness::{Edge, edge, edge_with, refusal},
     stub::{Reply, Stub},
 };
@@ -181,8 +182,26 @@ async fn grants_of_a_concert_are_listed_given_and_taken() {
         let editor = answer(set(json!({"grant": "editor"}))).await;
         assert_eq!(editor["grant"], "editor");
         assert!(edge.stub.last_asked().contains("grant: Editor"));
-        let refused = (422, "INVALID_REQUEST".to_owned(), Some("grant".to_owned()));
-        assert_eq!(refusal(set(json!({"grant": "king"}))).await, refused);
+        let refused = |field: &str| (422, "INVALID_REQUEST".to_owned(), Some(field.to_owned()));
+        assert_eq!(refusal(set(json!({"grant": "king"}))).await, refused("grant"));
+
+        // Only who has nothing yet is looked for among the accounts.
+        let asked = |what: &str| edge.stub.times_asked_for(what);
+        assert_eq!(asked("CheckAccountRequest"), 0);
+        let to = |user: &str| {
+            let request = edge.request(Method::PUT, &format!("{path}/{user}"));
+            request.bearer_auth("good").json(&json!({"grant": "viewer"}))
+        };
+        let set_before = asked("SetEventGrantRequest");
+        assert_eq!(refusal(to(NO_ACCOUNT)).await, refused("user_id"));
+        assert_eq!((asked("CheckAccountRequest"), asked("SetEventGrantRequest")), (1, set_before));
+        answer(to(EVENT)).await;
+        assert_eq!((asked("CheckAccountRequest"), asked("SetEventGrantRequest")), (2, set_before + 1));
+        // And nobody hears of accounts who does not own the concert.
+        edge.stub
+            .fail_times(1, || Failure::not_found("event").into_status());
+        assert_eq!(refusal(to(NO_ACCOUNT)).await.0, 404);
+        assert_eq!(asked("CheckAccountRequest"), 2);
 
         let remove = edge.request(Method::DELETE, &one).bearer_auth("good");
         assert_eq!(remove.send().await.unwrap().status(), 204);

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use reqwest::Response;
 use serde_json::Value;
-use testkit::eventually;
+use testkit::{eventually, on_time};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -71,13 +71,15 @@ async fn a_guest_sees_the_state_and_each_change_of_it() {
         with_copy(edge, vec![entry()]).await;
         let (mut one, mut two) = (Reader::open(edge).await, Reader::open(edge).await);
         assert_eq!((one.left().await, two.left().await), (7, 7));
-        for remaining in [6, 3] {
+        let mut remaining = 3_000;
+        on_time("a change", Duration::from_millis(200), 2, async || {
+            remaining -= 1;
             let begun = Instant::now();
             edge.stub.office.tell_left(remaining);
             assert_eq!((one.left().await, two.left().await), (remaining, remaining));
-            let took = begun.elapsed();
-            assert!(took <= Duration::from_millis(200), "{took:?}");
-        }
+            begun.elapsed()
+        })
+        .await;
         // A burst is told as what became of it, at ten messages a second.
         let begun = Instant::now();
         let mut messages = 0;
@@ -138,7 +140,7 @@ async fn it_ends_with_a_word_when_the_event_goes_and_when_the_gateway_stops() {
         assert_eq!(watching.next().await.unwrap().0, "reconnect");
         assert_eq!(watching.next().await, None);
         assert!(
-            begun.elapsed() < Duration::from_secs(2),
+            begun.elapsed() < Duration::from_secs(10),
             "{:?}",
             begun.elapsed()
         );

@@ -33,6 +33,8 @@ pub struct Stub {
     /// So many calls fail like this, then it works.
     failures: Mutex<Vec<fn() -> Status>>,
     pub event: Mutex<ticket::Event>,
+    /// As its admins see it.
+    pub own: Mutex<ticket::Event>,
     pub programme: Mutex<Vec<ticket::Event>>,
     pub ticket_types: Mutex<Vec<ticket::TicketType>>,
     pub hold: Mutex<ticket::Hold>,
@@ -64,6 +66,7 @@ impl Default for Stub {
             failures: Mutex::default(),
             delivery: Mutex::new(notify::DeliveryState::Sent),
             event: Mutex::new(facts::event()),
+            own: Mutex::new(facts::event()),
             programme: Mutex::new(vec![facts::event()]),
             ticket_types: Mutex::new(facts::ticket_types()),
             hold: Mutex::new(facts::hold()),
@@ -103,6 +106,12 @@ impl Stub {
             .last()
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// How often it was asked so.
+    pub fn times_asked_for(&self, what: &str) -> usize {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|one| one.contains(what)).count()
     }
 
     pub fn times_asked(&self) -> usize {
@@ -313,6 +322,20 @@ impl ticket::catalog_admin_service_server::CatalogAdminService for Stub {
         .await
     }
 
+    async fn set_event_image(
+        &self,
+        request: Request<ticket::SetEventImageRequest>,
+    ) -> Reply<ticket::SetEventImageResponse> {
+        self.answer(request, |wish| ticket::SetEventImageResponse {
+            event: Some(ticket::Event {
+                version: 4,
+                image: wish.image,
+                ..facts::event()
+            }),
+        })
+        .await
+    }
+
     async fn cancel_event(
         &self,
         request: Request<ticket::CancelEventRequest>,
@@ -344,7 +367,7 @@ impl ticket::catalog_admin_service_server::CatalogAdminService for Stub {
         request: Request<ticket::GetOwnEventRequest>,
     ) -> Reply<ticket::GetOwnEventResponse> {
         self.answer(request, |_| ticket::GetOwnEventResponse {
-            event: Some(facts::event()),
+            event: Some(self.own.lock().unwrap().clone()),
             ticket_types: facts::ticket_types(),
         })
         .await
@@ -1001,6 +1024,18 @@ impl notify::notification_admin_service_server::NotificationAdminService for Stu
     ) -> Reply<notify::GetNotificationResponse> {
         self.answer(request, |_| notify::GetNotificationResponse {
             notification: Some(crate::notifications::failed()),
+        })
+        .await
+    }
+
+    async fn read_notification(
+        &self,
+        request: Request<notify::ReadNotificationRequest>,
+    ) -> Reply<notify::ReadNotificationResponse> {
+        self.answer(request, |_| notify::ReadNotificationResponse {
+            subject: "Your tickets".to_owned(),
+            html: "<p>•••</p>".to_owned(),
+            text: "•••".to_owned(),
         })
         .await
     }

@@ -201,3 +201,16 @@ impl user::api_key_service_server::ApiKeyService for Stub {
         .await
     }
 }
+
+#[async_trait]
+impl user::account_check_service_server::AccountCheckService for Stub {
+    async fn check_account(
+        &self,
+        request: Request<user::CheckAccountRequest>,
+    ) -> Reply<user::CheckAccountResponse> {
+        self.answer(request, |asked| user::CheckAccountResponse {
+            exists: asked.user_id != facts::NO_ACCOUNT,
+        })
+        .await
+    }
+}

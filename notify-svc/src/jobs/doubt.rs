@@ -1,45 +1,52 @@
-//! A mail that was handed over and is not yet written down is in doubt: a process that is killed now sends it again.
-//! So that a kill costs one such mail and not one per line, they are handed over one after the other, as long as
-//! that goes quickly.
+//! A mail that was handed over is in doubt until the statement that writes it down is on its way: a process that is
+//! killed before sends it again. So that a kill costs one such mail and not one per line, they are handed over one
+//! after the other, as long as that goes quickly.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
 
 /// How long a mail server's answer is waited for by the others: one that is far away would set the pace of
-/// all. Once it has answered they wait until that is written down.
-const PATIENCE: Duration = Duration::from_millis(10);
+/// all. Once it has answered they wait until that is on its way to the database.
+const PATIENCE: Duration = Duration::from_millis(24);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Doubt {
     turn: Mutex<Turn>,
     over: Notify,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Turn {
     number: u64,
     /// Whom the others wait for.
     mail: Option<Mail>,
+    /// Mails whose outcome was sent to the database and not stored.
+    unwritten: usize,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Mail {
     HandedOver(Instant),
     Answered,
 }
 
-/// The mail is in doubt as long as this value lives.
-pub(super) struct InDoubt<'a> {
-    doubt: &'a Doubt,
+/// The mail is in doubt as long as this value lives, or until that is over.
+#[derive(Debug)]
+pub(super) struct InDoubt {
+    doubt: Arc<Doubt>,
     number: u64,
+    is_unwritten: AtomicBool,
 }
 
 impl Doubt {
-    pub async fn enter(&self) -> InDoubt<'_> {
+    pub async fn enter(self: &Arc<Self>) -> InDoubt {
         loop {
             let wait = match self.try_enter() {
                 Ok(entered) => return entered,
@@ -54,8 +61,11 @@ impl Doubt {
     }
 
     /// Otherwise how long to wait before another try.
-    fn try_enter(&self) -> Result<InDoubt<'_>, Duration> {
+    fn try_enter(self: &Arc<Self>) -> Result<InDoubt, Duration> {
         let mut turn = self.turn();
+        if turn.unwritten > 0 {
+            return Err(PATIENCE);
+        }
         match turn.mail {
             Some(Mail::Answered) => return Err(PATIENCE),
             Some(Mail::HandedOver(since)) if since.elapsed() < PATIENCE => {
@@ -66,8 +76,9 @@ impl Doubt {
         turn.number += 1;
         turn.mail = Some(Mail::HandedOver(Instant::now()));
         Ok(InDoubt {
-            doubt: self,
+            doubt: self.clone(),
             number: turn.number,
+            is_unwritten: AtomicBool::new(false),
         })
     }
 
@@ -76,23 +87,43 @@ impl Doubt {
     }
 }
 
-impl InDoubt<'_> {
-    /// The mail server has answered; the outcome is being written down.
+impl InDoubt {
+    /// The mail server has answered; the outcome is about to be written down.
     pub fn answered(&self) {
         let mut turn = self.doubt.turn();
         if turn.number == self.number {
             turn.mail = Some(Mail::Answered);
         }
     }
-}
 
-impl Drop for InDoubt<'_> {
-    fn drop(&mut self) {
-        let mut turn = self.doubt.turn();
-        if turn.number == self.number {
-            turn.mail = None;
+    /// The database did not store the outcome: nobody else hands a mail over before it has, or this one is given up.
+    pub fn unwritten(&self) {
+        if !self.is_unwritten.swap(true, Ordering::SeqCst) {
+            self.doubt.turn().unwritten += 1;
+        }
+    }
+
+    /// The outcome is stored.
+    pub fn written(&self) {
+        if self.is_unwritten.swap(false, Ordering::SeqCst) {
+            self.doubt.turn().unwritten -= 1;
             self.doubt.over.notify_one();
         }
+    }
+
+    /// Whatever becomes of this process, the mail is not sent again, unless the database fails.
+    pub fn over(&self) {
+        let mut turn = self.doubt.turn();
+        if turn.number == self.number && turn.mail.take().is_some() {
+            self.doubt.over.notify_one();
+        }
+    }
+}
+
+impl Drop for InDoubt {
+    fn drop(&mut self) {
+        self.over();
+        self.written();
     }
 }
 
@@ -102,7 +133,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_after_the_other_while_it_goes_quickly() {
-        let doubt = Doubt::default();
+        let doubt = Arc::new(Doubt::default());
         let first = doubt.enter().await;
         let begun = Instant::now();
         let next = async {
@@ -120,7 +151,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_long_is_waited_for_no_more() {
-        let doubt = Doubt::default();
+        let doubt = Arc::new(Doubt::default());
         let begun = Instant::now();
         let slow = doubt.enter().await;
         let second = doubt.enter().await;
@@ -139,8 +170,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_outcome_that_was_not_stored_keeps_the_others_back() {
+        let doubt = Arc::new(Doubt::default());
+        let first = doubt.enter().await;
+        first.over();
+        let second = doubt.enter().await;
+        first.unwritten();
+        drop(second);
+        let waits = tokio::time::timeout(PATIENCE * 10, doubt.enter()).await;
+        assert!(waits.is_err());
+        first.written();
+        let third = doubt.enter().await;
+        first.unwritten();
+        drop((first, third));
+        drop(doubt.enter().await);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_hangs_after_an_answered_one_is_waited_for_no_more() {
-        let doubt = Doubt::default();
+        let doubt = Arc::new(Doubt::default());
         let answered = doubt.enter().await;
         answered.answered();
         let waiter = async || (doubt.enter().await, Instant::now());

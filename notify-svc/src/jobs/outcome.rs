@@ -1,15 +1,23 @@
-//! How attempts ended, written back in batches: what ends while one batch is being committed is the next.
+//! How attempts ended, written back at once over a few sessions: while one is being committed the next mail is on its way.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use batch::{Batcher, Limits, Refused};
-use db::DbError;
+use db::{Db, DbError};
 use kit::Tasks;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
-use super::lease::Due;
+use super::{doubt::InDoubt, lease::Due};
 use crate::{
-    app::App,
     error::Error,
     mailer::{Class, MailError},
 };
@@ -17,10 +25,14 @@ use crate::{
 /// After a temporary failure: 1 min, 5 min, 30 min, 2 h, then every 12 h.
 const BACKOFF_SECS: [f64; 5] = [60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
 const LIMITS: Limits = Limits {
+    name: "mail_outcomes",
     batch_max: 64,
     queue_max: 1_024,
-    overtake_after: None,
+    // The next mail is handed over once this one's outcome is on its way: it must not wait for the commit.
+    overtake_after: Some(Duration::ZERO),
 };
+/// For outcomes that are being committed while the next mail is on its way.
+const SESSIONS: usize = 8;
 
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
@@ -120,28 +132,50 @@ impl Outcome {
 
 /// Writes outcomes. What each submitter hears is the status that its row has now; None where the lease
 /// was lost, and the attempt that took over decides.
-pub(super) struct Record(Batcher<Outcome, Option<Option<String>>>);
+pub(super) struct Record(Batcher<Written, Option<Option<String>>>);
+
+#[derive(Clone, Debug)]
+struct Written {
+    outcome: Outcome,
+    doubt: Option<Arc<InDoubt>>,
+}
 
 impl Record {
-    pub fn start(tasks: &Tasks, app: Arc<App>) -> Self {
-        let (batcher, worker) = batch::batcher(LIMITS, move |outcomes| {
-            let app = app.clone();
-            async move { written(&app, outcomes).await }
+    pub fn start(tasks: &Tasks, db: &Db) -> Self {
+        let sessions: Arc<[Db]> = (0..SESSIONS).map(|_| db.lane_session()).collect();
+        let (shared, next) = (sessions.clone(), AtomicUsize::new(0));
+        let (batcher, worker) = batch::batcher(LIMITS, move |all| {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let session = shared[turn % SESSIONS].clone();
+            async move { written(&session, all).await }
         });
-        tasks.spawn(worker);
+        tasks.spawn(async move {
+            worker.await;
+            for session in sessions.iter() {
+                session.close().await;
+            }
+        });
         Self(batcher)
     }
 
-    /// An error means that nothing is known: to be tried again.
-    pub async fn write(&self, outcome: Outcome) -> Result<Option<String>, Refused> {
-        self.0.submit(outcome).await?.ok_or(Refused::Lost)
+    /// An error means that nothing is known: to be tried again. The doubt is over as soon as the outcome is on its
+    /// way.
+    pub async fn write(
+        &self,
+        outcome: Outcome,
+        doubt: Option<Arc<InDoubt>>,
+    ) -> Result<Option<String>, Refused> {
+        let written = Written { outcome, doubt };
+        self.0.submit(written).await?.ok_or(Refused::Lost)
     }
 }
 
-async fn written(app: &App, outcomes: Vec<Outcome>) -> Vec<Option<Option<String>>> {
-    let ids: Vec<Uuid> = outcomes.iter().map(|outcome| outcome.id).collect();
-    match update(app, outcomes).await {
+async fn written(session: &Db, all: Vec<Written>) -> Vec<Option<Option<String>>> {
+    let ids: Vec<Uuid> = all.iter().map(|one| one.outcome.id).collect();
+    let doubts: Vec<Arc<InDoubt>> = all.iter().filter_map(|one| one.doubt.clone()).collect();
+    match update(session, all).await {
         Ok(rows) => {
+            doubts.iter().for_each(|doubt| doubt.written());
             let status = |id: &Uuid| {
                 let row = rows.iter().find(|(row, _)| row == id);
                 row.map(|(_, status)| status.clone())
@@ -149,6 +183,7 @@ async fn written(app: &App, outcomes: Vec<Outcome>) -> Vec<Option<Option<String>
             ids.iter().map(|id| Some(status(id))).collect()
         }
         Err(error) => {
+            doubts.iter().for_each(|doubt| doubt.unwritten());
             tracing::warn!(%error, mails = ids.len(), "outcomes not stored yet");
             vec![None; ids.len()]
         }
@@ -156,13 +191,17 @@ async fn written(app: &App, outcomes: Vec<Outcome>) -> Vec<Option<Option<String>
 }
 
 /// The rows that were written, and their status.
-async fn update(app: &App, mut outcomes: Vec<Outcome>) -> Result<Vec<(Uuid, String)>, Error> {
-    outcomes.sort_by_key(|outcome| outcome.id);
-    app.db
-        .run_statement(Columns::of(&outcomes), |tx, c| {
+async fn update(session: &Db, mut all: Vec<Written>) -> Result<Vec<(Uuid, String)>, Error> {
+    all.sort_by_key(|one| one.outcome.id);
+    let columns = Columns::of(all.iter().map(|one| &one.outcome));
+    let doubts: Vec<Arc<InDoubt>> = all.into_iter().filter_map(|one| one.doubt).collect();
+    session
+        .run_statement((columns, doubts), |tx, (c, doubts)| {
             Box::pin(async move {
+                // Otherwise what leaves first only asks the database to prepare it.
+                let is_prepared = tx.cached_statements_size() > 0;
                 // Waits differ a little, so that what failed together does not come back together.
-                let rows = sqlx::query!(
+                let statement = sqlx::query!(
                     r#"WITH ended AS (
                          SELECT n.id, o.status, o.wait_secs, o.counts, o.error, o.class, o.code,
                              o.stale
@@ -197,13 +236,29 @@ async fn update(app: &App, mut outcomes: Vec<Outcome>) -> Result<Vec<(Uuid, Stri
                     &c.codes as &[Option<i16>],
                     &c.stale,
                 )
-                .fetch_all(tx)
-                .await
-                .map_err(DbError::from)?;
+                .fetch_all(tx);
+                let left = || {
+                    if is_prepared {
+                        doubts.iter().for_each(|doubt| doubt.over());
+                    }
+                };
+                let rows = leaving(statement, left).await.map_err(DbError::from)?;
                 Ok(rows.into_iter().map(|row| (row.id, row.status)).collect())
             })
         })
         .await
+}
+
+/// `left` is called when the statement is on its way. sqlx writes it to the socket when it is polled first; from then
+/// on PostgreSQL carries it out, also where nobody is there any more to hear of it.
+async fn leaving<F: Future>(statement: F, left: impl FnOnce()) -> F::Output {
+    let mut statement = pin!(statement);
+    let first = futures::poll!(statement.as_mut());
+    left();
+    match first {
+        Poll::Ready(rows) => rows,
+        Poll::Pending => statement.await,
+    }
 }
 
 /// A column each, as the statement wants them.
@@ -221,7 +276,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(outcomes: &[Outcome]) -> Self {
+    fn of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
         let mut columns = Self::default();
         for outcome in outcomes {
             let failure = outcome.failure();

@@ -16,8 +16,14 @@ use tokio::{
 /// After a failure of the server itself; each further one doubles it.
 const REST_MIN: Duration = Duration::from_secs(5);
 const REST_MAX: Duration = Duration::from_secs(60);
+/// For so long after some were taken, room for a few more is not worth a statement.
+const GATHER: Duration = Duration::from_millis(50);
 /// A mail that takes longer is a slow one, and so is its domain until one is quick again.
 pub(super) const SLOW_AFTER: Duration = Duration::from_secs(5);
+/// Mails in hand for each place: they are made ready while others are on their way.
+const WAITING_PER_PLACE: usize = 4;
+/// Only while mails leave so quickly: else what comes later and is urgent would stand behind them.
+const QUICK: Duration = Duration::from_millis(250);
 /// A domain that had no mail since may be quick again.
 const SLOW_FOR: Duration = Duration::from_secs(60);
 /// More are not told apart from the others.
@@ -38,7 +44,13 @@ impl Place {
     }
 }
 
+/// The right to have a mail in hand that waits for its place.
+pub(super) struct Waiting {
+    _permit: OwnedSemaphorePermit,
+}
+
 pub(super) struct Room {
+    waiting: Arc<Semaphore>,
     places: Arc<Semaphore>,
     /// For mails that keep their line waiting, beside the others: whatever one domain does, the
     /// places of the others become free.
@@ -50,10 +62,14 @@ pub(super) struct Room {
 }
 
 struct State {
+    /// When rows were taken last.
+    taken_at: Option<Instant>,
     /// Mails that the pace allows now.
     tokens: f64,
     filled_at: Instant,
     rest: Option<Rest>,
+    /// How long the last mail took that was not a slow one.
+    last_took: Duration,
     /// And since when: the last slow mail of the domain.
     slow: HashMap<String, Instant>,
     /// The slow domains had a mail of the pace last time.
@@ -93,15 +109,18 @@ impl Room {
     pub fn new(count: u16, per_second: Option<u32>, sources: Sources) -> Self {
         let count = usize::from(count);
         Self {
+            waiting: Arc::new(Semaphore::new(count * WAITING_PER_PLACE)),
             places: Arc::new(Semaphore::new(count)),
             slow_places: Arc::new(Semaphore::new(slow_count(count))),
             count,
             pace: per_second.map(f64::from),
             sources,
             state: Mutex::new(State {
+                taken_at: None,
                 tokens: 1.0,
                 filled_at: Instant::now(),
                 rest: None,
+                last_took: Duration::ZERO,
                 slow: HashMap::new(),
                 slow_had: false,
             }),
@@ -112,13 +131,15 @@ impl Room {
     pub fn free(&self) -> Free {
         let mut state = self.state();
         let (mut rows, mut slow_rows) = (
-            self.places.available_permits(),
+            self.waiting.available_permits(),
             self.slow_places.available_permits(),
         );
-        let nothing_is_on_its_way = rows == self.count && slow_rows == slow_count(self.count);
+        let nothing_is_in_hand = rows == self.count * WAITING_PER_PLACE
+            && self.places.available_permits() == self.count
+            && slow_rows == slow_count(self.count);
         if let Some(rest) = &state.rest {
             // One mail at a time tries whether the server is back, and a slow one would not tell.
-            let tries = rest.until <= Instant::now() && nothing_is_on_its_way;
+            let tries = rest.until <= Instant::now() && nothing_is_in_hand;
             return self.paced(
                 &mut state,
                 Free {
@@ -129,8 +150,13 @@ impl Room {
         }
         state.forget_slow();
         let is_slow = !state.slow.is_empty();
+        if state.last_took > QUICK {
+            let waiting = self.count * WAITING_PER_PLACE - rows;
+            rows = self.places.available_permits().saturating_sub(waiting);
+        }
         // Those that are slow may keep the rest for long.
-        if rows < self.count.div_ceil(4) && !is_slow {
+        let just_taken = state.taken_at.is_some_and(|at| at.elapsed() < GATHER);
+        if just_taken && rows < (self.count * WAITING_PER_PLACE).div_ceil(2) && !is_slow {
             rows = 0;
         }
         // Whoever became slow on the way comes first: its place is wanted by the others.
@@ -170,8 +196,13 @@ impl Room {
     /// So many were taken.
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     pub fn spend(&self, rows: usize) {
+        if rows == 0 {
+            return;
+        }
+        let mut state = self.state();
+        state.taken_at = Some(Instant::now());
         if self.pace.is_some() {
-            self.state().tokens -= rows as f64;
+            state.tokens -= rows as f64;
         }
     }
 
@@ -184,7 +215,33 @@ impl Room {
         (missing > 0.0).then(|| Duration::from_secs_f64(missing / pace))
     }
 
-    pub fn place(&self) -> Option<Place> {
+    /// None where as many as may be are in hand.
+    pub fn wait(&self) -> Option<Waiting> {
+        let permit = self.waiting.clone().try_acquire_owned().ok()?;
+        Some(Waiting { _permit: permit })
+    }
+
+    /// The place of a mail in hand, when it is its turn. An error says for how long it is better put back:
+    /// the server failed meanwhile, or a mail of its domain became slow and there is no slow place.
+    pub async fn place(&self, domain: &str) -> Result<Place, Duration> {
+        // An error would mean a closed semaphore, and nobody closes it.
+        let permit = self.places.clone().acquire_owned().await;
+        let place = permit.map(|permit| Place { _permit: permit });
+        let place = place.map_err(|_| REST_MIN)?;
+        let state = self.state();
+        let now = Instant::now();
+        match &state.rest {
+            Some(rest) if rest.until > now => return Err(rest.until - now),
+            Some(_) | None => {}
+        }
+        if state.slow.contains_key(domain) {
+            return self.slow_place().ok_or(SLOW_AFTER);
+        }
+        Ok(place)
+    }
+
+    /// One that nobody waits for.
+    pub fn free_place(&self) -> Option<Place> {
         Place::of(&self.places)
     }
 
@@ -192,9 +249,11 @@ impl Room {
         Place::of(&self.slow_places)
     }
 
-    /// Of free places that nobody else wants now, so many may go to slow domains.
-    pub fn to_spare(&self, unwanted: usize) -> usize {
-        unwanted.saturating_sub(self.count.div_ceil(4))
+    /// Of free places that nobody in hand wants, so many may go to slow domains.
+    pub fn to_spare(&self) -> usize {
+        let waiting = self.count * WAITING_PER_PLACE - self.waiting.available_permits();
+        let kept = waiting + self.count.div_ceil(4);
+        self.places.available_permits().saturating_sub(kept)
     }
 
     /// None while the server itself is in trouble: then no domain is to blame.
@@ -211,6 +270,7 @@ impl Room {
     pub fn took(&self, domain: &str, long: Duration) {
         let mut state = self.state();
         if long < SLOW_AFTER {
+            state.last_took = long;
             state.slow.remove(domain);
         } else if state.slow.len() < SLOW_DOMAINS_MAX || state.slow.contains_key(domain) {
             state.slow.insert(domain.to_owned(), Instant::now());
@@ -249,11 +309,15 @@ impl Room {
         0.8 + 0.4 * f64::from(byte) / 255.0
     }
 
-    /// Once nothing is on its way any more.
+    /// Once nothing is in hand any more.
     pub async fn empty(&self) {
-        let all = u32::try_from(self.count).unwrap_or(u32::MAX);
+        let all = |count| u32::try_from(count).unwrap_or(u32::MAX);
         // An error would mean a closed semaphore, and nobody closes it.
-        drop(self.places.acquire_many(all).await);
+        let waiting = self
+            .waiting
+            .acquire_many(all(self.count * WAITING_PER_PLACE));
+        drop(waiting.await);
+        drop(self.places.acquire_many(all(self.count)).await);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -282,19 +346,66 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_few_places_are_given_at_once() {
-        let room = room(8, None);
-        let mut places: Vec<_> = (0..8).map(|_| room.place().unwrap()).collect();
-        assert!(room.place().is_none());
-        places.pop();
-        assert_eq!(
-            room.free(),
-            free(0, 0),
-            "one alone is not worth a statement"
-        );
-        places.pop();
+    async fn what_waits_is_taken_many_at_once() {
+        let room = room(2, None);
+        let mut waiting: Vec<_> = (0..8).map(|_| room.wait().unwrap()).collect();
+        room.spend(8);
+        assert!(room.wait().is_none());
+        waiting.truncate(5);
+        let why = "three are not worth a statement";
+        assert_eq!(room.free(), free(0, 0), "{why}");
+        waiting.pop();
+        assert_eq!(room.free(), free(4, 0));
+        assert_eq!(super::tests::room(1, None).free(), free(4, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_are_in_hand_than_places_while_the_server_takes_its_time() {
+        let room = room(2, None);
+        room.took("example.org", QUICK * 2);
         assert_eq!(room.free(), free(2, 0));
-        assert_eq!(super::tests::room(1, None).free(), free(1, 0));
+        let _waiting = room.wait().unwrap();
+        assert_eq!(room.free(), free(1, 0));
+        let _place = room.free_place().unwrap();
+        assert_eq!(room.free(), free(0, 0));
+        room.took("example.org", QUICK);
+        assert_eq!(room.free(), free(7, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_for_one_more_is_given_after_a_moment() {
+        let room = room(2, None);
+        let _waiting: Vec<_> = (0..7).map(|_| room.wait().unwrap()).collect();
+        assert_eq!(room.free(), free(1, 0));
+        room.spend(1);
+        assert_eq!(room.free(), free(0, 0));
+        tokio::time::advance(GATHER).await;
+        assert_eq!(room.free(), free(1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_while_the_server_fails_does_not_try_it() {
+        let room = room(1, None);
+        let place = room.place("example.org").await.ok().unwrap();
+        let (next, rest) = tokio::join!(room.place("example.org"), async {
+            let rest = room.server_failed();
+            drop(place);
+            rest
+        });
+        assert_eq!(next.err(), Some(rest));
+        tokio::time::advance(rest).await;
+        assert!(room.place("example.org").await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_while_its_domain_becomes_slow_takes_no_place_of_the_others() {
+        let room = room(2, None);
+        room.took("slow.example", SLOW_AFTER);
+        let slow = room.place("slow.example").await.ok().unwrap();
+        assert!(room.slow_place().is_none(), "its place is the slow one");
+        assert_eq!(room.place("slow.example").await.err(), Some(SLOW_AFTER));
+        drop(slow);
+        assert!(room.place("slow.example").await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -302,18 +413,20 @@ mod tests {
         let room = room(8, None);
         room.took("slow.example", SLOW_AFTER);
         assert_eq!(room.slow_domains(), ["slow.example"]);
-        assert_eq!(room.free(), free(8, 4));
+        assert_eq!(room.free(), free(32, 4));
         let one = room.slow_place().unwrap();
-        assert_eq!(room.free(), free(8, 0), "no more while one is on its way");
-        let places: Vec<_> = (0..7).map(|_| room.place().unwrap()).collect();
-        assert_eq!(room.free(), free(1, 0), "the last place is not kept back");
-        drop((one, places));
+        assert_eq!(room.free(), free(32, 0), "no more while one is on its way");
+        let waiting: Vec<_> = (0..31).map(|_| room.wait().unwrap()).collect();
+        assert_eq!(room.free(), free(1, 0), "the last one is not kept back");
+        assert_eq!(room.to_spare(), 0, "all places are wanted");
+        drop((one, waiting));
+        assert_eq!(room.to_spare(), 6);
         let slow: Vec<_> = (0..4).map(|_| room.slow_place().unwrap()).collect();
         assert!(room.slow_place().is_none());
-        assert_eq!(room.free(), free(8, 0));
+        assert_eq!(room.free(), free(32, 0));
         drop(slow);
-        room.took("slow.example", Duration::from_secs(1));
-        assert_eq!(room.free(), free(8, 0));
+        room.took("slow.example", QUICK);
+        assert_eq!(room.free(), free(32, 0));
         assert!(room.slow_domains().is_empty());
     }
 
@@ -327,7 +440,7 @@ mod tests {
         assert_eq!(room.slow_domains(), ["slow.example"], "it was slow again");
         tokio::time::advance(SLOW_FOR / 2).await;
         assert!(room.slow_domains().is_empty());
-        assert_eq!(room.free(), free(8, 0));
+        assert_eq!(room.free(), free(32, 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -366,14 +479,14 @@ mod tests {
             assert_eq!(room.free(), free(1, 0));
             room.took("slow.example", SLOW_AFTER);
             assert!(room.slow_domains().is_empty(), "it may be anybody's");
-            let place = room.place();
+            let place = room.free_place();
             assert_eq!(room.free(), free(0, 0), "one at a time");
             drop(place);
             rest = room.server_failed();
         }
         assert!((48.0..=72.0).contains(&rest.as_secs_f64()), "{rest:?}");
         room.server_is_there();
-        assert_eq!(room.free(), free(8, 0));
+        assert_eq!(room.free(), free(32, 0));
         assert!(room.server_failed() < Duration::from_secs(7));
     }
 

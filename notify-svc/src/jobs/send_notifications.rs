@@ -18,7 +18,7 @@ use super::{
     doubt::{Doubt, InDoubt},
     lease::{self, Due, Held, Lease, RENEW_INTERVAL, Wish},
     outcome::{Outcome, Record},
-    room::{Free, Place, Room, SLOW_AFTER},
+    room::{Free, Place, Room, SLOW_AFTER, Waiting},
 };
 use crate::{
     Config,
@@ -40,7 +40,7 @@ struct Sender {
     app: Arc<App>,
     tasks: Tasks,
     room: Room,
-    doubt: Doubt,
+    doubt: Arc<Doubt>,
     held: Arc<Held>,
     record: Record,
     /// Wakes the sender when there is work or a place for it.
@@ -56,9 +56,9 @@ pub(super) fn start(tasks: &Tasks, app: Arc<App>, config: &Config) {
     let sender = Arc::new(Sender {
         tasks: tasks.clone(),
         room,
-        doubt: Doubt::default(),
+        doubt: Arc::default(),
         held: Arc::default(),
-        record: Record::start(tasks, app.clone()),
+        record: Record::start(tasks, &app.db),
         wake: app.accepted.clone(),
         app,
     });
@@ -97,7 +97,11 @@ async fn round(sender: &Arc<Sender>) -> Result<bool, Error> {
     let domains = sender.room.slow_domains();
     let taken = take(sender, wish(sender, rows, &domains, false)).await?;
     if !domains.is_empty() {
-        let spare = sender.room.to_spare(rows - taken);
+        let spare = if taken < rows {
+            sender.room.to_spare()
+        } else {
+            0
+        };
         take(sender, wish(sender, slow_rows + spare, &domains, true)).await?;
     }
     // What was kept for slow domains and not taken is the others' in the next round.
@@ -124,17 +128,27 @@ async fn take(sender: &Arc<Sender>, wish: Wish) -> Result<usize, Error> {
     sender.room.spend(taken);
     for row in due {
         let lease = sender.held.take(&row);
-        let place = if slow { sender.room.slow_place() } else { None };
-        let place = place.or_else(|| sender.room.place());
+        let room = &sender.room;
+        let place = if slow {
+            room.slow_place().or_else(|| room.free_place())
+        } else {
+            None
+        };
+        let turn = place.map_or_else(|| Turn::Waits(room.wait()), Turn::Has);
         sender
             .tasks
-            .spawn(traced(sender.clone(), row, (lease, place)));
+            .spawn(traced(sender.clone(), row, (lease, turn)));
     }
     Ok(taken)
 }
 
-/// What a mail on its way has, and gives back when it ends, however it ends.
-type Taken = (Lease, Option<Place>);
+/// What a mail in hand has, and gives back when it ends, however it ends.
+type Taken = (Lease, Turn);
+
+enum Turn {
+    Has(Place),
+    Waits(Option<Waiting>),
+}
 
 async fn traced(sender: Arc<Sender>, row: Due, taken: Taken) {
     let traceparent = row.traceparent.clone();
@@ -151,20 +165,44 @@ async fn traced(sender: Arc<Sender>, row: Due, taken: Taken) {
     sender.wake.notify_one();
 }
 
-async fn deliver(sender: &Sender, row: &Due, (_lease, mut place): Taken) {
+async fn deliver(sender: &Sender, row: &Due, (_lease, turn): Taken) {
     kit::failpoint!("notify.leased");
-    match compose(&sender.app, row).await {
-        Ok(Some(mail)) => {
-            let begun = Instant::now();
-            let (sent, doubt) = watched(sender, row, send(sender, row, &mail), &mut place).await;
-            let outcome = judge(sender, row, sent, begun.elapsed());
-            kit::failpoint!("notify.sent");
-            record(sender, row, outcome).await;
-            drop(doubt);
-        }
-        Ok(None) => record(sender, row, Outcome::stale(row)).await,
-        Err(error) => record(sender, row, unsent(row, &error)).await,
-    }
+    let mail = match compose(&sender.app, row).await {
+        Ok(Some(mail)) => mail,
+        Ok(None) => return record(sender, row, Outcome::stale(row), None).await,
+        Err(error) => return record(sender, row, unsent(row, &error), None).await,
+    };
+    let mut place = match turn_came(sender, row, turn).await {
+        Ok(place) => place,
+        Err(put_back) => return record(sender, row, put_back, None).await,
+    };
+    let begun = Instant::now();
+    let (sent, doubt) = watched(sender, row, send(sender, row, &mail), &mut place).await;
+    let outcome = judge(sender, row, sent, begun.elapsed());
+    // The line is free; how long the database takes is not its matter.
+    drop(place);
+    kit::failpoint!("notify.sent");
+    record(sender, row, outcome, doubt).await;
+}
+
+/// Waits for a place. While it does, the mail may have to be put back.
+async fn turn_came(sender: &Sender, row: &Due, turn: Turn) -> Result<Place, Outcome> {
+    let waiting = match turn {
+        Turn::Has(place) => return Ok(place),
+        Turn::Waits(waiting) => waiting,
+    };
+    let place = tokio::select! {
+        biased;
+        () = sender.tasks.shutdown().begun() => return Err(judge(sender, row, Sent::Kept, Duration::ZERO)),
+        place = sender.room.place(&row.recipient_domain) => place,
+    };
+    // Another may be made ready in its stead.
+    drop(waiting);
+    sender.wake.notify_one();
+    place.map_err(|wait| {
+        let why = "the mail server, or that of the domain, did not answer when the mail was ready";
+        Outcome::put_back(row, MailError::new(Class::Server, &why), wait)
+    })
 }
 
 /// It could not be made into a mail. The database may have been away; anything else would come again.
@@ -176,12 +214,8 @@ fn unsent(row: &Due, error: &Error) -> Outcome {
     }
 }
 
-/// From the moment when it is handed over until the value is dropped the mail is in doubt.
-async fn send<'a>(
-    sender: &'a Sender,
-    row: &Due,
-    mail: &lettre::Message,
-) -> (Sent, Option<InDoubt<'a>>) {
+/// With the doubt in which the mail is since it was handed over.
+async fn send(sender: &Sender, row: &Due, mail: &lettre::Message) -> (Sent, Option<InDoubt>) {
     let (mailer, shutdown) = (&sender.app.mailer, sender.tasks.shutdown());
     let prepared = async {
         let ready = mailer.prepare(row.id, mail).await?;
@@ -212,12 +246,12 @@ async fn send<'a>(
 }
 
 /// A mail that takes long gives its place to the others and goes on in one of the slow ones.
-async fn watched<'a>(
+async fn watched(
     sender: &Sender,
     row: &Due,
-    sending: impl Future<Output = (Sent, Option<InDoubt<'a>>)>,
-    place: &mut Option<Place>,
-) -> (Sent, Option<InDoubt<'a>>) {
+    sending: impl Future<Output = (Sent, Option<InDoubt>)>,
+    place: &mut Place,
+) -> (Sent, Option<InDoubt>) {
     let slow = tokio::time::sleep(SLOW_AFTER);
     tokio::pin!(sending, slow);
     let mut quick = true;
@@ -228,7 +262,7 @@ async fn watched<'a>(
                 quick = false;
                 sender.room.took(&row.recipient_domain, SLOW_AFTER);
                 if let Some(slow_place) = sender.room.slow_place() {
-                    *place = Some(slow_place);
+                    *place = slow_place;
                     sender.wake.notify_one();
                 }
             }
@@ -291,10 +325,11 @@ fn warn(row: &Due, failure: &MailError, what: &str) {
     );
 }
 
-async fn record(sender: &Sender, row: &Due, outcome: Outcome) {
+async fn record(sender: &Sender, row: &Due, outcome: Outcome, doubt: Option<InDoubt>) {
+    let doubt = doubt.map(Arc::new);
     let write = async {
         loop {
-            match sender.record.write(outcome.clone()).await {
+            match sender.record.write(outcome.clone(), doubt.clone()).await {
                 Ok(status) => return status,
                 Err(_) => tokio::time::sleep(RECORD_DELAY).await,
             }

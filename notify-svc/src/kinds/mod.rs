@@ -11,6 +11,7 @@ mod receipt;
 mod refunded;
 mod reminder;
 mod samples;
+mod ticket_news;
 mod ticket_transferred;
 mod unfulfillable;
 
@@ -38,6 +39,7 @@ pub(crate) use receipt::read as read_receipt;
 use refunded::Refunded;
 use reminder::Reminder;
 pub(crate) use samples::samples;
+use ticket_news::TicketNews;
 use ticket_transferred::Transferred;
 use unfulfillable::Unfulfillable;
 
@@ -50,7 +52,7 @@ impl Kind {
             | Self::Refunded
             | Self::AwaitingTransfer
             | Self::AdminInvitation => 1,
-            Self::Cancelled | Self::Postponed | Self::Reminder => 2,
+            Self::Cancelled | Self::Postponed | Self::Reminder | Self::TicketNews => 2,
         }
     }
 
@@ -80,6 +82,7 @@ impl Kind {
             Self::TicketTransferred => {
                 Payload::TicketTransferred(e::TicketTransferred::decode(content)?)
             }
+            Self::TicketNews => Payload::TicketNews(e::TicketNews::decode(content)?),
             Self::LookupCode => {
                 Payload::LookupCodeRequested(e::LookupCodeRequested::decode(content)?)
             }
@@ -102,6 +105,7 @@ pub(crate) fn content(payload: &Payload) -> Vec<u8> {
         Payload::OrderReminder(message) => message.encode_to_vec(),
         Payload::OrderAwaitingTransfer(message) => message.encode_to_vec(),
         Payload::TicketTransferred(message) => message.encode_to_vec(),
+        Payload::TicketNews(message) => message.encode_to_vec(),
         Payload::LookupCodeRequested(message) => message.encode_to_vec(),
         Payload::AdminInvited(message) => message.encode_to_vec(),
         Payload::PasswordResetRequested(message) => message.encode_to_vec(),
@@ -129,6 +133,7 @@ pub(crate) enum Notice {
     Reminder(Reminder),
     AwaitingTransfer(AwaitingTransfer),
     Transferred(Transferred),
+    TicketNews(TicketNews),
     LookupCode(LookupCode),
     Invitation(Invitation),
     PasswordReset(PasswordReset),
@@ -152,6 +157,7 @@ impl Notice {
                 Self::AwaitingTransfer(AwaitingTransfer::read(facts, m)?)
             }
             Payload::TicketTransferred(m) => Self::Transferred(Transferred::read(facts, m)?),
+            Payload::TicketNews(m) => Self::TicketNews(TicketNews::read(facts, m)?),
             Payload::LookupCodeRequested(m) => Self::LookupCode(LookupCode::read(facts, m)?),
             Payload::AdminInvited(m) => Self::Invitation(Invitation::read(facts, m)?),
             Payload::PasswordResetRequested(m) => {
@@ -173,6 +179,7 @@ impl Notice {
             Self::Reminder(_) => Kind::Reminder,
             Self::AwaitingTransfer(_) => Kind::AwaitingTransfer,
             Self::Transferred(_) => Kind::TicketTransferred,
+            Self::TicketNews(_) => Kind::TicketNews,
             Self::LookupCode(_) => Kind::LookupCode,
             Self::Invitation(_) => Kind::AdminInvitation,
             Self::PasswordReset(_) => Kind::PasswordReset,
@@ -224,6 +231,7 @@ impl Notice {
             Self::Reminder(notice) => Whose::Order(&notice.about),
             Self::AwaitingTransfer(notice) => Whose::Order(&notice.about),
             Self::Transferred(notice) => Whose::Order(&notice.about),
+            Self::TicketNews(notice) => Whose::Order(&notice.about),
             Self::LookupCode(notice) => Whose::Person(&notice.personal),
             Self::Invitation(notice) => Whose::Person(&notice.personal),
             Self::PasswordReset(notice) => Whose::Person(&notice.personal),
@@ -239,6 +247,7 @@ impl Notice {
             Self::Reminder(notice) => notice.revision,
             Self::AwaitingTransfer(notice) => notice.revision,
             Self::Transferred(notice) => notice.revision,
+            Self::TicketNews(notice) => notice.revision,
             Self::Invitation(notice) => notice.revision,
             Self::Unfulfillable(_)
             | Self::Cancelled(_)
@@ -251,6 +260,7 @@ impl Notice {
     pub const fn useful_until(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Reminder(notice) => Some(notice.about.event.starts_at),
+            Self::TicketNews(notice) => notice.useful_until(),
             Self::AwaitingTransfer(notice) => Some(notice.pay_by),
             Self::LookupCode(notice) => Some(notice.personal.expires_at),
             Self::Invitation(notice) => Some(notice.personal.expires_at),
@@ -274,6 +284,7 @@ impl Notice {
             Self::Reminder(notice) => notice.letter(),
             Self::AwaitingTransfer(notice) => notice.letter(),
             Self::Transferred(notice) => notice.letter(),
+            Self::TicketNews(notice) => notice.letter(),
             Self::LookupCode(notice) => notice.letter(),
             Self::Invitation(notice) => notice.letter(),
             Self::PasswordReset(notice) => notice.letter(),
@@ -299,6 +310,7 @@ impl Notice {
                 Ok(vec![render::date_file(&notice.about, stamp.date, false)])
             }
             Self::Cancelled(notice) => Ok(vec![render::date_file(&notice.about, stamp.date, true)]),
+            Self::TicketNews(notice) => Ok(notice.files(stamp.date)),
             _ => Ok(Vec::new()),
         }
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     error::Error,
     facts::{self, Facts, parse},
-    render::{self, Language, Letter, Parts, Seller, one_line},
+    render::{self, Language, Letter, Parts, Seller, Words, one_line},
 };
 
 pub(crate) struct Personal {
@@ -36,7 +36,7 @@ impl Personal {
     }
 
     pub(super) fn letter(&self, facts: Value, parts: Parts) -> Letter {
-        let sent_to = self.language.words().sent_to;
+        let sent_to = Words::of(self.language).sent_to;
         let facts = context! {
             email => one_line(&self.email),
             seller => one_line(&self.seller.name),

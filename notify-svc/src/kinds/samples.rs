@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{
     AwaitingTransfer, Cancelled, Invitation, Kind, LookupCode, Notice, PasswordReset, Personal,
-    Postponed, Refunded, Reminder, Transferred, Unfulfillable, refunded::Cause,
+    Postponed, Refunded, Reminder, TicketNews, Transferred, Unfulfillable, refunded::Cause,
+    ticket_news::News,
 };
 use crate::render::{About, Event, Language, Line, Order, Receipt, Seller, Tax, Ticket};
 
@@ -58,6 +59,7 @@ fn shapes(kind: Kind, guest: Guest, language: Language) -> Vec<(&'static str, No
         Kind::Reminder => reminders(guest, language),
         Kind::AwaitingTransfer => awaiting(guest, language),
         Kind::TicketTransferred => transferred(guest, language),
+        Kind::TicketNews => ticket_news(guest, language),
         Kind::LookupCode => vec![("", lookup_code(guest, language))],
         Kind::AdminInvitation => invitations(guest, language),
         Kind::PasswordReset => vec![("", password_reset(guest, language))],
@@ -190,6 +192,32 @@ fn transferred(guest: Guest, language: Language) -> Vec<(&'static str, Notice)> 
     vec![
         ("", notice("Ελένη Παπαδοπούλου")),
         ("nobody named", notice("")),
+    ]
+}
+
+fn ticket_news(guest: Guest, language: Language) -> Vec<(&'static str, Notice)> {
+    let notice = |tickets, news| {
+        Notice::TicketNews(TicketNews {
+            about: About {
+                total: None,
+                ..about(guest, language)
+            },
+            revision: 0,
+            tickets,
+            explanation: said(guest).to_owned(),
+            news,
+        })
+    };
+    let moved = News::Postponed {
+        previous: datetime!(2026-10-02 18:00 UTC),
+    };
+    vec![
+        ("", notice(1, moved)),
+        ("a new date for two", notice(2, moved)),
+        ("cancelled", notice(1, News::Cancelled)),
+        ("cancelled for two", notice(2, News::Cancelled)),
+        ("a reminder", notice(1, News::Soon)),
+        ("a reminder for two", notice(2, News::Soon)),
     ]
 }
 

@@ -11,6 +11,8 @@ use super::dialogue::Step;
 const TEXT_BYTES: usize = 1_024;
 /// The service is not available, and the line is closed.
 const CLOSING: u16 = 421;
+/// How Postfix says that it does not relay for us, where it is told to be patient about it.
+const NOT_YET: u16 = 454;
 /// The mail is too large.
 const TOO_LARGE: u16 = 552;
 /// How servers say that they carry no mail of ours to anybody else.
@@ -132,14 +134,26 @@ fn replied(step: Step, code: u16, recipient: Option<&Address>, text: &str) -> Cl
     // 53x is about our account at the server (RFC 4954), and says nothing about the mail.
     let account = (530..=539).contains(&code);
     // A relay that does not relay for us says no to each recipient, in words only.
-    let relay = step == Step::Recipient && code >= 500 && denies_relay(recipient, text);
+    let refuses = code >= 500 || code == NOT_YET;
+    let relay = step == Step::Recipient && refuses && denies_relay(recipient, text);
+    let closing = code == CLOSING && is_about_the_system(text);
     match step {
-        _ if account || relay => Class::Server,
+        _ if account || relay || closing => Class::Server,
         Step::Sender if code == TOO_LARGE => Class::Permanent,
         Step::Connect | Step::Sender => Class::Server,
         Step::Recipient | Step::Data | Step::Content if code >= 500 => Class::Permanent,
         Step::Recipient | Step::Data | Step::Content => Class::Temporary,
     }
+}
+
+/// Whether a status says so (X.3.Y of RFC 3463). A line is closed on account of a recipient, too: that is counted, or one
+/// mail would keep all others back.
+fn is_about_the_system(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_whitespace().any(|word| {
+        let parts: Vec<&str> = word.split('.').collect();
+        matches!(parts[..], ["4", "3", detail] if is_number(detail))
+    })
 }
 
 /// A server quotes the recipient, whose address may hold any of these words.
@@ -197,6 +211,14 @@ mod tests {
             (Step::Sender, 552, "too large", Permanent),
             (Step::Recipient, 450, "greylisted", Temporary),
             (Step::Recipient, 421, "deferred", Temporary),
+            (Step::Recipient, 421, "4.7.0 too many complaints", Temporary),
+            (Step::Recipient, 421, "4.3.2 shutting down", Server),
+            (Step::Content, 421, "4.3.0 shutting down", Server),
+            (Step::Content, 421, "rejected by 4.3.2.1", Temporary),
+            (Step::Content, 451, "4.3.0 try again", Temporary),
+            (Step::Recipient, 454, "4.7.1 Relay access denied", Server),
+            (Step::Recipient, 454, "4.7.1 try again", Temporary),
+            (Step::Recipient, 450, "relay access denied", Temporary),
             (Step::Recipient, 452, "mailbox full", Temporary),
             (Step::Recipient, 550, "no such mailbox", Permanent),
             (Step::Recipient, 554, "5.7.1 Relay access denied", Server),

@@ -51,13 +51,18 @@ pub(super) async fn connect(
     address: (&str, u16),
     wrapping: Option<&Wrapping>,
 ) -> io::Result<Box<dyn AsyncTokioStream>> {
-    let tcp = TcpStream::connect(address).await?;
-    tcp.set_nodelay(true)?;
+    let tcp = tcp(address).await?;
     let Some(wrapping) = wrapping else {
         return Ok(Box::new(tcp));
     };
     let tls = wrapping.connector.connect(wrapping.name.clone(), tcp);
     Ok(Box::new(Wrapped(tls.await?)))
+}
+
+async fn tcp(address: (&str, u16)) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
 }
 
 #[derive(Debug)]
@@ -94,5 +99,18 @@ impl AsyncWrite for Wrapped {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_mail_leaves_at_once() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let tcp = tcp(("127.0.0.1", port)).await.unwrap();
+        assert!(tcp.nodelay().unwrap());
     }
 }

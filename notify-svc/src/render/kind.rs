@@ -22,13 +22,14 @@ pub enum Kind {
     Reminder,
     AwaitingTransfer,
     TicketTransferred,
+    TicketNews,
     LookupCode,
     AdminInvitation,
     PasswordReset,
 }
 
 impl Kind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Receipt,
         Self::Unfulfillable,
         Self::Refunded,
@@ -37,6 +38,7 @@ impl Kind {
         Self::Reminder,
         Self::AwaitingTransfer,
         Self::TicketTransferred,
+        Self::TicketNews,
         Self::LookupCode,
         Self::AdminInvitation,
         Self::PasswordReset,
@@ -53,6 +55,7 @@ impl Kind {
             Self::Reminder => "reminder",
             Self::AwaitingTransfer => "awaiting_transfer",
             Self::TicketTransferred => "ticket_transferred",
+            Self::TicketNews => "ticket_news",
             Self::LookupCode => "lookup_code",
             Self::AdminInvitation => "admin_invitation",
             Self::PasswordReset => "password_reset",
@@ -97,6 +100,7 @@ impl Kind {
             Self::Reminder => sources!("reminder"),
             Self::AwaitingTransfer => sources!("awaiting_transfer"),
             Self::TicketTransferred => sources!("ticket_transferred"),
+            Self::TicketNews => sources!("ticket_news"),
             Self::LookupCode => sources!("lookup_code"),
             Self::AdminInvitation => sources!("admin_invitation"),
             Self::PasswordReset => sources!("password_reset"),

@@ -123,7 +123,7 @@ impl Row {
 
 impl About {
     pub fn words(&self) -> &'static Words {
-        self.language.words()
+        Words::of(self.language)
     }
 
     pub fn money(&self, money: Money) -> String {
@@ -197,6 +197,23 @@ impl About {
             facts: context! { ..facts, ..self.facts() },
             parts,
         }
+    }
+}
+
+/// In place of what is nobody's but the reader's.
+const HIDDEN: &str = "•••";
+
+impl Letter {
+    /// As somebody else may see it: whoever has a link of it acts as its reader, and a code admits or signs in.
+    /// Nothing else in a letter is secret, and no template can name these.
+    pub fn without_secrets(mut self) -> Self {
+        let parts = &mut self.parts;
+        let secrets = [&mut parts.link, &mut parts.code, &mut parts.unsubscribe];
+        let codes = parts.tickets.iter_mut().map(|ticket| &mut ticket.code);
+        for secret in secrets.into_iter().flatten().chain(codes) {
+            HIDDEN.clone_into(secret);
+        }
+        self
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn lay_out(letter: &Letter, words: wording::Words) -> Result<Mail, Re
 /// All texts as they are shown; the layout only places them.
 fn values(letter: &Letter, words: wording::Words) -> Value {
     let (parts, seller) = (&letter.parts, &letter.seller);
-    let said = letter.language.words();
+    let said = Words::of(letter.language);
     let preview = match parts.lead.is_empty() {
         true => words.paragraphs.first().cloned().unwrap_or_default(),
         false => parts.lead.join(" · "),

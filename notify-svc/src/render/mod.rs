@@ -5,7 +5,6 @@
 
 mod calendar;
 mod kind;
-mod language;
 mod letter;
 mod mail;
 mod message;
@@ -19,10 +18,10 @@ mod vtimezone;
 mod wording;
 mod words;
 
+pub use base::Language;
 pub(crate) use calendar::date_file;
 pub use calendar::{Appointment, calendar};
 pub use kind::Kind;
-pub use language::Language;
 pub(crate) use letter::moment;
 pub use letter::{
     About, Letter, Paid, Panel, Parts, PrintedLine, Quote, Row, Summary, letter_mail,
@@ -35,6 +34,7 @@ pub use receipt_letter::{receipt_letter, ticket_files};
 pub use receipt_pdf::receipt_pdf;
 pub use tickets_pdf::tickets_pdf;
 pub use wording::{SOURCE_MAX_BYTES, Wording, WordingError};
+pub(crate) use words::Words;
 
 /// Why something could not be rendered. None of these passes by itself: the same facts fail again.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! The receipt on paper, for whoever has to hand one in: A4, one page or as many as its lines need.
 
 use super::paper::{ACCENT, About, Fonts, INK, Pages, SOFT, Sheet, Style, Weight, document};
+use super::words::Words;
 use super::{Language, Line, Receipt, RenderError, lines, one_line};
 
 // Points (1/72 inch), from the top left corner.
@@ -57,7 +58,7 @@ pub fn receipt_pdf(receipt: &Receipt) -> Result<Vec<u8>, RenderError> {
 
 /// Label and amount of each rate.
 fn taxes(receipt: &Receipt) -> Result<Vec<(String, String)>, RenderError> {
-    let (language, words) = (receipt.order.language, receipt.order.language.words());
+    let (language, words) = (receipt.order.language, Words::of(receipt.order.language));
     let (includes, vat) = words.tax_included;
     let sums = receipt.taxes()?;
     let texts = sums.iter().map(|tax| {
@@ -80,7 +81,7 @@ struct Writer<'f> {
 
 impl Writer<'_> {
     fn head(&mut self, receipt: &Receipt, heading: &str) {
-        let (order, words) = (&receipt.order, receipt.order.language.words());
+        let (order, words) = (&receipt.order, Words::of(receipt.order.language));
         self.sheet.bar(0.0, 0.0, PAGE_WIDTH, 7.0, ACCENT);
         let (wide, narrow) = (CONTENT * 0.58, CONTENT * 0.36);
         let large = Style::new(Weight::Bold, 24.0, INK);
@@ -113,7 +114,7 @@ impl Writer<'_> {
 
     /// The seller's particulars, down from the top right. Returns the last baseline.
     fn seller(&mut self, receipt: &Receipt, width: f32) -> f32 {
-        let (seller, words) = (&receipt.seller, receipt.order.language.words());
+        let (seller, words) = (&receipt.seller, Words::of(receipt.order.language));
         let mut particulars = lines(&seller.address);
         let (tax_id, contact) = (one_line(&seller.tax_id), one_line(&seller.contact));
         if !tax_id.is_empty() {
@@ -166,7 +167,7 @@ impl Writer<'_> {
         let above = (MARGIN, self.y - what.leading());
         self.y = self.sheet.lines(above, Weight::Regular, INK, &what);
         if let Some(fee) = line.unit_fee {
-            let label = language.words().each_includes_fee;
+            let label = Words::of(language).each_includes_fee;
             let fee = format!("{label} {}", language.money(fee));
             self.y += 12.5;
             self.sheet.line(MARGIN, self.y, CONTENT, NOTE, &fee);
@@ -175,7 +176,7 @@ impl Writer<'_> {
     }
 
     fn total(&mut self, receipt: &Receipt, taxes: &[(String, String)]) {
-        let (order, words) = (&receipt.order, receipt.order.language.words());
+        let (order, words) = (&receipt.order, Words::of(receipt.order.language));
         self.make_room(40.0);
         self.sheet.rule(MARGIN, self.y - 8.0, CONTENT, 0.0, SOFT);
         self.y += 12.0;

@@ -39,18 +39,13 @@ pub struct Words {
     pub colon: &'static str,
 }
 
-impl Language {
-    pub fn words(self) -> &'static Words {
-        match self {
-            Self::En => &EN,
-            Self::De => &DE,
-            Self::Fr => &FR,
+impl Words {
+    pub fn of(language: Language) -> &'static Self {
+        match language {
+            Language::En => &EN,
+            Language::De => &DE,
+            Language::Fr => &FR,
         }
-    }
-
-    /// Only the tag itself, unlike [`Language::of`].
-    pub fn from_tag(tag: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|language| language.tag() == tag)
     }
 }
 

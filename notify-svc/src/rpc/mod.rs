@@ -75,6 +75,15 @@ impl NotificationAdminService for Rpc {
         ))
     }
 
+    async fn read_notification(
+        &self,
+        r: Request<ReadNotificationRequest>,
+    ) -> Result<Response<ReadNotificationResponse>, Status> {
+        Ok(Response::new(
+            admin::read_notification::read_notification(&self.app, r).await?,
+        ))
+    }
+
     async fn retry_notification(
         &self,
         r: Request<RetryNotificationRequest>,

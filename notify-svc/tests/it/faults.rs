@@ -70,12 +70,16 @@ async fn while_the_server_is_away_no_mail_counts_it_and_all_go_out_when_it_is_ba
     .await;
     // Sleeps: longer than the first rest. One mail tries it again, and only one.
     tokio::time::sleep(Duration::from_secs(8)).await;
-    let (attempts, failures): (i64, i64) =
-        sqlx::query_as("SELECT sum(attempts), sum(failures) FROM notifications")
-            .fetch_one(&harness.rows)
-            .await
-            .unwrap();
-    assert!((2..=12).contains(&attempts), "{attempts} attempts");
+    let tries = proxy.connections();
+    assert!(tries <= 12, "{tries} tries");
+    eventually("it is tried again", LIMIT, async || {
+        (proxy.connections() >= 2).then_some(())
+    })
+    .await;
+    let failures: i64 = sqlx::query_scalar("SELECT sum(failures) FROM notifications")
+        .fetch_one(&harness.rows)
+        .await
+        .unwrap();
     assert_eq!(failures, 0);
 
     proxy.refuse(false);
@@ -156,7 +160,7 @@ async fn a_greylisting_server_gets_each_mail_again_later() {
     harness.accept(&envelopes).await;
     for envelope in &envelopes {
         let queued = harness.reaches(envelope, "queued", 1).await;
-        assert!((50.0..=70.0).contains(&queued.due_in_secs), "{queued:?}");
+        assert!((20.0..=70.0).contains(&queued.due_in_secs), "{queued:?}");
     }
     harness.let_time_pass().await;
     all_sent(&harness, 10).await;
@@ -269,11 +273,16 @@ async fn a_pace_is_kept_and_receipts_overtake_what_waits() {
     harness.sink.wait_for(2, LIMIT).await;
     let receipts: Vec<_> = (0..4).map(|_| to(&harness, "receipt.example")).collect();
     harness.accept(&receipts).await;
+    let before = harness.sink.messages().len();
     let mails = harness.sink.wait_for(24, LIMIT).await;
     let last_receipt = mails
         .iter()
         .rposition(|mail| mail.to == ["guest@receipt.example"]);
-    assert!(last_receipt.unwrap() < 16, "{last_receipt:?} of 24");
+    // The four, and what was already on its way.
+    assert!(
+        last_receipt.unwrap() < before + 13,
+        "{last_receipt:?} of 24 after {before}"
+    );
     assert!(
         begun.elapsed() > Duration::from_millis(5_000),
         "{:?}",

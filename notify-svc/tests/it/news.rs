@@ -8,7 +8,8 @@ use base::{MessageId, TicketId};
 use mail_parser::{Message, MessageParser, MimeHeaders as _};
 use proto::event::{
     AdminInvited, Envelope, LookupCodeRequested, OrderAwaitingTransfer, OrderPostponed,
-    OrderReminder, PaidTicket, PasswordResetRequested, TicketTransferred, envelope::Payload,
+    OrderReminder, PaidTicket, PasswordResetRequested, TicketNews, TicketNewsKind,
+    TicketTransferred, envelope::Payload,
 };
 use time::{OffsetDateTime, macros::datetime};
 
@@ -61,6 +62,20 @@ fn transferred(harness: &Harness) -> TicketTransferred {
         }),
         generation: 2,
         from_name: "Zofia Wójcik".to_owned(),
+    }
+}
+
+fn ticket_news(harness: &Harness, kind: TicketNewsKind, tickets: u32) -> TicketNews {
+    let TicketTransferred { order, .. } = transferred(harness);
+    let moved = kind == TicketNewsKind::Postponed;
+    let previous = proto::timestamp(datetime!(2026-05-29 18:00 UTC));
+    TicketNews {
+        order,
+        number: kind as u32,
+        kind: kind.into(),
+        tickets,
+        explanation: "The singer is ill.".to_owned(),
+        previous_date_time: moved.then_some(previous),
     }
 }
 
@@ -211,10 +226,49 @@ fn told(harness: &Harness) -> Vec<(Payload, &'static str, Vec<&'static str>)> {
     ]
 }
 
+/// The same of what those are told who were handed tickets.
+fn told_holders(harness: &Harness) -> Vec<(Payload, &'static str, Vec<&'static str>)> {
+    vec![
+        (
+            Payload::TicketNews(ticket_news(harness, TicketNewsKind::Postponed, 2)),
+            "New date: Nightjar Live (BX-7K3M9Q)",
+            vec![
+                "Hello Ελένη Παπαδοπούλου,",
+                "was to be on Friday 29 May 2026, 20:00 CEST.",
+                "takes place on Friday 12 June 2026, 20:00 CEST now",
+                "The 2 tickets that were handed on to you stay valid",
+                "The singer is ill.",
+                LINK,
+                UNSUBSCRIBE,
+            ],
+        ),
+        (
+            Payload::TicketNews(ticket_news(harness, TicketNewsKind::Cancelled, 1)),
+            "Cancelled: Nightjar Live (BX-7K3M9Q)",
+            vec![
+                "Friday 12 June 2026, 20:00 CEST does not take place",
+                "The ticket that was handed on to you is void with it.",
+                "The singer is ill.",
+                "Nightjar Concerts",
+            ],
+        ),
+        (
+            Payload::TicketNews(ticket_news(harness, TicketNewsKind::Reminder, 1)),
+            "Soon: Nightjar Live (BX-7K3M9Q)",
+            vec![
+                "Have the ticket that was handed on to you ready",
+                "Lucerna Music Bar, Praha",
+                LINK,
+            ],
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn each_is_one_mail_with_its_words() {
     let harness = Harness::start().await;
-    for (payload, subject, facts) in told(&harness) {
+    let all = told(&harness).into_iter().chain(told_holders(&harness));
+    for (payload, subject, facts) in all {
         let envelope = harness.message(payload);
         for _ in 0..2 {
             harness.accept(from_ref(&envelope)).await;
@@ -236,7 +290,7 @@ async fn each_is_one_mail_with_its_words() {
         harness.sink.messages().len(),
         harness.count("notifications").await,
     );
-    assert_eq!((mails, rows), (7, 7));
+    assert_eq!((mails, rows), (10, 10));
     assert!(harness.poison().await.is_empty());
     harness.check_invariants(0).await;
 }
@@ -298,6 +352,54 @@ async fn who_gets_a_ticket_gets_its_documents_and_nothing_of_the_buyer() {
     harness.sink.wait_for(2, LIMIT).await;
     assert_eq!(harness.count("notifications").await, 2);
     harness.check_invariants(1).await;
+}
+
+#[tokio::test]
+async fn news_of_a_ticket_that_was_handed_on_say_nothing_of_money_and_move_its_calendar_entry() {
+    let harness = Harness::start().await;
+    for (kind, method) in [
+        (TicketNewsKind::Postponed, Some("STATUS:CONFIRMED")),
+        (TicketNewsKind::Cancelled, Some("STATUS:CANCELLED")),
+        (TicketNewsKind::Reminder, None),
+    ] {
+        let news = ticket_news(&harness, kind, 1);
+        let mail = mail_of(&harness, Payload::TicketNews(news.clone())).await;
+        let message = parsed(&mail);
+        let to = message.to().unwrap().first().unwrap();
+        assert_eq!(to.address(), Some("eleni@example.com"));
+        let calendar = message.attachment(0).map(|file| {
+            let text = file.text_contents().unwrap();
+            text.lines()
+                .find(|line| line.starts_with("STATUS:"))
+                .unwrap()
+                .to_owned()
+        });
+        assert_eq!(calendar.as_deref(), method, "{kind:?}");
+        for part in words(&message) {
+            for foreign in ["zofia@example.com", " EUR", "cancel your order", "Zofia"] {
+                assert!(!part.contains(foreign), "{foreign}:\n{part}");
+            }
+        }
+        // Under another message's id it is the same news to the same person.
+        let again = harness.message(Payload::TicketNews(news));
+        harness.accept(from_ref(&again)).await;
+    }
+    assert_eq!(harness.count("notifications").await, 3);
+    assert_eq!(harness.sink.messages().len(), 3);
+    for (field, spoil) in [
+        ("tickets", (|news| news.tickets = 0) as fn(&mut TicketNews)),
+        ("number", |news| news.number = 0),
+        ("kind", |news| news.kind = 0),
+        ("previous_date_time", |news| news.previous_date_time = None),
+    ] {
+        let mut news = ticket_news(&harness, TicketNewsKind::Postponed, 1);
+        spoil(&mut news);
+        let refused = harness.message(Payload::TicketNews(news));
+        harness.accept(from_ref(&refused)).await;
+        let reasons = format!("{:?}", harness.poison().await);
+        assert!(reasons.contains(field), "{field}: {reasons}");
+    }
+    harness.check_invariants(3).await;
 }
 
 /// The subject of the only notification.

@@ -28,13 +28,13 @@ async fn a_temporary_refusal_is_tried_again_later_as_the_same_mail() {
         "{first:?}"
     );
     assert!(
-        (45.0..=70.0).contains(&first.due_in_secs),
+        (20.0..=70.0).contains(&first.due_in_secs),
         "a minute: {first:?}"
     );
     harness.let_time_pass().await;
     let second = harness.reaches(&envelope, "queued", 2).await;
     assert!(
-        (260.0..=331.0).contains(&second.due_in_secs),
+        (200.0..=331.0).contains(&second.due_in_secs),
         "five minutes: {second:?}"
     );
     harness.let_time_pass().await;
@@ -140,13 +140,13 @@ async fn a_lease_is_respected_while_it_lives_and_taken_over_when_it_ran_out() {
     let envelope = harness.envelope();
     harness.accept(from_ref(&envelope)).await;
     let leased = harness.reaches(&envelope, "sending", 1).await;
-    assert!((15.0..=30.0).contains(&leased.due_in_secs), "{leased:?}");
+    assert!((5.0..=30.0).contains(&leased.due_in_secs), "{leased:?}");
     harness.stop().await;
     drop(server);
     // As a process that was killed leaves it.
     sqlx::query(
         "UPDATE notifications
-         SET status = 'sending', next_attempt_at = clock_timestamp() + interval '60 s'",
+         SET status = 'sending', next_attempt_at = clock_timestamp() + interval '600 s'",
     )
     .execute(&harness.rows)
     .await
@@ -221,7 +221,7 @@ async fn a_mail_server_that_says_nothing_does_not_hold_up_the_end() {
     let envelope = harness.envelope();
     harness.accept(from_ref(&envelope)).await;
     harness.reaches(&envelope, "sending", 1).await;
-    let stop = tokio::time::timeout(Duration::from_secs(15), harness.stop());
+    let stop = tokio::time::timeout(Duration::from_secs(25), harness.stop());
     stop.await.expect("the service ends within its time");
     let queued = harness.reaches(&envelope, "queued", 1).await;
     assert!(queued.last_error.unwrap().contains("handed over"));

@@ -3,21 +3,21 @@
 use std::slice::from_ref;
 
 use base::UserId;
-use kit::{ErrorReason, Failure, client::MeshChannel};
+use kit::{ErrorReason, Failure};
 use proto::{
     Peer,
     notify::{template_admin_service_client::TemplateAdminServiceClient, *},
 };
 use tonic::{Request, Status};
 
-use crate::harness::{Harness, LIMIT};
+use crate::harness::{Channel, Harness, LIMIT};
 
 const WORDS: &str = "Subject: Servus {{ name }}: {{ title }}\nHeadline: {{ title }}\n\
                      Button: Zu den Karten\n\nGrüß Gott! <b>{{ tickets }}</b> Karten.\n";
 
 struct Office {
     harness: Harness,
-    templates: TemplateAdminServiceClient<MeshChannel>,
+    templates: TemplateAdminServiceClient<Channel>,
     user: UserId,
 }
 
@@ -152,7 +152,7 @@ async fn every_kind_has_its_words_in_every_language() {
     let request = office.signed(ListTemplatesRequest {});
     let listed = office.templates.clone().list_templates(request).await;
     let listed = listed.unwrap().into_inner().templates;
-    assert_eq!(listed.len(), 33);
+    assert_eq!(listed.len(), 36);
     for template in listed {
         assert_eq!((template.version, template.builtin), (0, true));
         let request = office.signed(GetTemplateRequest {

@@ -4,13 +4,16 @@ mod apply_provider_events;
 mod drive_orders;
 mod drive_refunds;
 mod drive_transfers;
+mod fold_sales;
 mod follow_event_changes;
 mod follow_events;
 mod forget_desk;
+mod measure_orders;
 mod reconcile_refunds;
 mod refund_cancelled_events;
 mod remind_guests;
 mod room;
+mod tell_holders;
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +28,7 @@ use room::Room;
 
 /// A job looks by itself this often, should a nudge be lost with its process.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 const REMINDER_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -41,6 +45,18 @@ pub(crate) fn start(app: &Arc<App>) {
         .job("apply_provider_events", POLL_INTERVAL, nudge, move || {
             apply_provider_events::round(shared.clone(), room.clone())
         });
+    let shared = app.clone();
+    app.tasks
+        .job("fold_sales", POLL_INTERVAL, Arc::default(), move || {
+            fold_sales::round(shared.clone())
+        });
+    let shared = app.clone();
+    app.tasks.job(
+        "measure_orders",
+        MEASURE_INTERVAL,
+        Arc::default(),
+        move || measure_orders::round(shared.clone()),
+    );
     start_refunds(app);
     start_news(app);
     start_desk(app);
@@ -81,6 +97,11 @@ fn start_news(app: &Arc<App>) {
         Arc::default(),
         move || remind_guests::round(shared.clone()),
     );
+    let shared = app.clone();
+    app.tasks
+        .job("tell_holders", POLL_INTERVAL, Arc::default(), move || {
+            tell_holders::round(shared.clone())
+        });
 }
 
 fn start_refunds(app: &Arc<App>) {

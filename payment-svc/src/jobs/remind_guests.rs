@@ -40,6 +40,7 @@ pub(super) async fn round(app: Arc<App>) -> anyhow::Result<bool> {
     for soon in soon(&app, now).await? {
         if let Some(due) = due(&app, soon, now) {
             super::resume("remind guests", None, remind_all(&app, &due)).await?;
+            super::resume("remind holders", None, remind_holders(&app, &due)).await?;
         }
     }
     Ok(false)
@@ -112,6 +113,55 @@ async fn read_page(conn: &mut PgConnection, due: &Due, after: Uuid) -> Result<Ve
                            WHERE m.event_id = $1 AND m.version > o.event_version AND m.date_time <> $2)
            AND EXISTS (SELECT FROM order_lines l
                        WHERE l.order_id = o.id AND l.quantity > l.refunded_quantity)
+         ORDER BY o.id LIMIT $5",
+        due.soon.event,
+        due.soon.date_time,
+        due.due,
+        after,
+        PAGE_ROWS,
+        due.soon.zone,
+    );
+    Ok(orders.fetch_all(conn).await?)
+}
+
+/// Orders of which others have tickets, and have had them since before it was time.
+async fn remind_holders(app: &App, due: &Due) -> Result<(), Error> {
+    let mut after = Uuid::nil();
+    loop {
+        let page = app.db.read((due.clone(), after), |conn, (due, after)| {
+            Box::pin(read_handed_on(conn, due, *after))
+        });
+        let page = page.await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = *last;
+        for order in page {
+            let of = (due.soon.date_time, due.due);
+            if let Err(error) = saga::remind_holders(app, order.into(), of).await {
+                tracing::warn!(%order, %error, "holders of tickets not reminded yet");
+            }
+        }
+    }
+}
+
+async fn read_handed_on(
+    conn: &mut PgConnection,
+    due: &Due,
+    after: Uuid,
+) -> Result<Vec<Uuid>, Error> {
+    let orders = sqlx::query_scalar!(
+        "SELECT o.id FROM orders o
+         WHERE o.event_id = $1 AND o.event_date_time = $2 AND o.event_timezone = $6 AND o.id > $4
+           AND o.status IN ('fulfilled', 'partially_refunded')
+           AND EXISTS (SELECT FROM ticket_transfers t
+                       WHERE t.order_id = o.id AND t.status = 'done' AND t.ended_at < $3)
+           AND NOT EXISTS (SELECT FROM holder_news n
+                           WHERE n.order_id = o.id AND (n.kind, n.date_time) = ('reminder', $2)
+                              OR n.order_id = o.id AND n.kind = 'postponed' AND n.created_at >= $3)
+           AND NOT EXISTS (SELECT FROM event_cancellations c WHERE c.event_id = $1)
+           AND NOT EXISTS (SELECT FROM event_moves m
+                           WHERE m.event_id = $1 AND m.version > o.event_version AND m.date_time <> $2)
          ORDER BY o.id LIMIT $5",
         due.soon.event,
         due.soon.date_time,

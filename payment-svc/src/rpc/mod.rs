@@ -7,8 +7,9 @@ mod internal;
 use std::sync::Arc;
 
 use proto::payment::{
-    desk_service_server::DeskService, order_admin_service_server::OrderAdminService,
-    order_service_server::OrderService, provider_event_service_server::ProviderEventService,
+    desk_service_server::DeskService, insight_admin_service_server::InsightAdminService,
+    order_admin_service_server::OrderAdminService, order_service_server::OrderService,
+    provider_event_service_server::ProviderEventService,
     refund_admin_service_server::RefundAdminService, sandbox_service_server::SandboxService, *,
 };
 use tonic::{Request, Response, Status, async_trait};
@@ -22,6 +23,7 @@ pub(crate) struct Orders(pub Arc<App>);
 pub(crate) struct Desk(pub Arc<App>);
 pub(crate) struct OrdersAdmin(pub Arc<App>);
 pub(crate) struct RefundsAdmin(pub Arc<App>);
+pub(crate) struct Insights(pub Arc<App>);
 pub(crate) struct SandboxPage(pub Arc<Sandbox>);
 pub(crate) struct ProviderEvents(pub Arc<App>);
 
@@ -356,6 +358,18 @@ impl RefundAdminService for RefundsAdmin {
     ) -> Result<Response<GetEventAccountsResponse>, Status> {
         Ok(Response::new(
             admin::get_event_accounts::get_event_accounts(&self.0, r).await?,
+        ))
+    }
+}
+
+#[async_trait]
+impl InsightAdminService for Insights {
+    async fn read_sales(
+        &self,
+        r: Request<ReadSalesRequest>,
+    ) -> Result<Response<ReadSalesResponse>, Status> {
+        Ok(Response::new(
+            admin::read_sales::read_sales(&self.0, r).await?,
         ))
     }
 }

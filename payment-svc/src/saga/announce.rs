@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use super::{
     facts::snapshot,
+    holder_news::{HolderNews, note_for_holders},
     news::{self, News},
     send_back::order_status,
 };
@@ -36,6 +37,8 @@ const WITHHELD: &str = "withheld:";
 #[derive(Clone)]
 pub(crate) struct Announcement {
     message: MessageId,
+    /// Of what its holders are to be told, where tickets of it were handed on.
+    holders: MessageId,
     at: OffsetDateTime,
     id: OrderId,
     order: OrderFacts,
@@ -62,6 +65,7 @@ impl Announcement {
     pub fn about(app: &App, order: &OrderRow) -> Self {
         Self {
             message: MessageId::new(&app.sources),
+            holders: MessageId::new(&app.sources),
             at: app.sources.now(),
             id: order.order_id(),
             order: order_facts(app, order),
@@ -84,6 +88,16 @@ impl Announcement {
             Some(number) => self.write(tx, payload(self.order.clone(), number)).await,
             None => Ok(()),
         }
+    }
+
+    /// Whoever has tickets of the order hears it, too, whether or not its guest wants to. The order is locked.
+    pub(super) async fn to_holders(
+        &self,
+        tx: &mut PgConnection,
+        news: HolderNews<'_>,
+    ) -> Result<(), Error> {
+        let trace = self.context.trace.as_ref().map(|trace| trace.traceparent());
+        note_for_holders(tx, self.holders, self.id, news, trace.as_deref()).await
     }
 
     /// Tells the guest of a refund, if this is the moment for its reason. The order is locked.
@@ -128,6 +142,8 @@ impl Announcement {
         tx: &mut PgConnection,
         explanation: &str,
     ) -> Result<(), Error> {
+        self.to_holders(tx, HolderNews::Cancelled { explanation })
+            .await?;
         let payload = Payload::OrderCancelled(OrderCancelled {
             order: Some(self.order.clone()),
             explanation: explanation.to_owned(),
@@ -168,6 +184,9 @@ impl Announcement {
                 reason: why_unfulfillable(tx, refund).await?,
             })
         } else {
+            let explanation = &refund.note;
+            self.to_holders(tx, HolderNews::Cancelled { explanation })
+                .await?;
             Payload::OrderCancelled(OrderCancelled {
                 order,
                 explanation: refund.note.clone(),

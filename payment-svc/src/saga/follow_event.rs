@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::{
     announce::Announcement,
     facts::EventNow,
+    holder_news::HolderNews,
     news::{News, event_is_cancelled, tickets_left},
     send_back::order_status,
 };
@@ -90,6 +91,11 @@ async fn follow(tx: &mut PgConnection, following: &Following) -> Result<(), Erro
     let previous_date_time = Some(proto::timestamp(known.date_time));
     let explanation = following.moved.explanation.clone();
     let announcement = &following.announcement;
+    let news = HolderNews::Postponed {
+        previous: known.date_time,
+        explanation: &explanation,
+    };
+    announcement.to_holders(tx, news).await?;
     let told = announcement.of_news(tx, News::Postponed, |order, number| {
         Payload::OrderPostponed(OrderPostponed {
             order: Some(order),

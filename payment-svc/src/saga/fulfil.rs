@@ -36,6 +36,7 @@ pub(crate) async fn fulfil(
 ) -> Result<(), Error> {
     let request = CommitOrderRequest {
         order_id: order.id.to_string(),
+        event_id: order.event_id.map(|id| id.to_string()).unwrap_or_default(),
     };
     let answer = app
         .inventory

@@ -46,6 +46,8 @@ pub(crate) async fn hand_on(app: &App, id: Uuid, by: By) -> Result<(), Error> {
 struct Done {
     transfer: TransferRow,
     generation: i32,
+    /// Which facts of the event the message has.
+    event_version: i64,
     /// None where the ticket has moved on since: its code is dead.
     message: Option<TicketTransferred>,
     id: MessageId,
@@ -84,6 +86,7 @@ async fn done(
     let done = Done {
         transfer: transfer.clone(),
         generation: i32::try_from(ticket.generation).unwrap_or(i32::MAX),
+        event_version: order.event_version,
         message: (!answer.superseded).then_some(message),
         id: MessageId::new(&app.sources),
         at: app.sources.now(),
@@ -109,6 +112,7 @@ async fn record(tx: &mut PgConnection, done: &Done) -> Result<(), Error> {
     if ended.execute(&mut *tx).await?.rows_affected() == 0 {
         return Ok(());
     }
+    must_be_of_now(tx, done).await?;
     if let Some(message) = &done.message {
         let payload = Payload::TicketTransferred(message.clone());
         let enqueue = events::enqueue(tx, done.id, done.at, payload);
@@ -116,6 +120,21 @@ async fn record(tx: &mut PgConnection, done: &Done) -> Result<(), Error> {
     }
     store::note(tx, order, status, &done.by, TICKET_HANDED_ON).await?;
     Ok(())
+}
+
+/// Whoever gets a ticket after its event was moved hears the date from this message and no other, so it must
+/// not tell the old one. The order is locked; whoever fails here tries again.
+async fn must_be_of_now(tx: &mut PgConnection, done: &Done) -> Result<(), Error> {
+    let version = sqlx::query_scalar!(
+        "SELECT event_version FROM orders WHERE id = $1",
+        done.transfer.order_id,
+    );
+    if version.fetch_one(tx).await? == done.event_version {
+        return Ok(());
+    }
+    Err(Error::Broken(
+        "an event was changed while a ticket of it was being handed on",
+    ))
 }
 
 /// Tells a refusal of the business, which ends the step, from a fault, after which it is repeated.

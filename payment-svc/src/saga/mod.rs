@@ -16,6 +16,7 @@ mod follow_money;
 mod fulfil;
 mod given_back;
 mod hand_on;
+mod holder_news;
 mod inquire;
 mod news;
 mod notice_refunds;
@@ -29,6 +30,7 @@ mod send_back_all;
 mod send_receipt;
 mod settle;
 mod settle_refund;
+mod tell_holders;
 mod void_tickets;
 
 pub(crate) use advance_refund::{
@@ -45,6 +47,7 @@ pub(crate) use follow_event::{Moved, follow_event};
 pub(crate) use fulfil::{Fulfilment, fulfil, fulfil_all};
 pub(crate) use given_back::{GivenBack, give_back, sold_lines};
 pub(crate) use hand_on::hand_on;
+pub(crate) use holder_news::remind_holders;
 pub(crate) use inquire::inquire;
 pub(crate) use notice_refunds::{note_all, note_seen, notice_refunds, seen_refunds};
 pub(crate) use pay_all::{Payment, pay_all};
@@ -56,4 +59,5 @@ pub(crate) use send_back::{NewRefund, Voids, order_status, send_back, too_large}
 pub(crate) use send_receipt::{ReceiptAgain, receipt_facts, was_sent};
 pub(crate) use settle::{Report, settle};
 pub(crate) use settle_refund::settle_by_hand;
+pub(crate) use tell_holders::tell_holders;
 pub(crate) use void_tickets::{Voided, void_free_tickets, void_tickets};

@@ -46,11 +46,12 @@ async fn balances(pool: &PgPool, order: Uuid) -> Balances {
     .collect()
 }
 
-/// Entries that do not add up, of all orders.
+/// Entries that do not add up, of all orders, and figures that are not those of the orders.
 async fn uneven(pool: &PgPool) -> i64 {
     sqlx::query_scalar(
-        "SELECT count(*) FROM (SELECT FROM account_entries GROUP BY entry, source_id, currency
-                               HAVING sum(amount_minor) <> 0) uneven",
+        "SELECT (SELECT count(*) FROM (SELECT FROM account_entries GROUP BY entry, source_id, currency
+                                       HAVING sum(amount_minor) <> 0) uneven)
+              + (SELECT count(*) FROM sale_drift)",
     )
     .fetch_one(pool)
     .await

@@ -41,12 +41,14 @@ async fn a_payment_that_was_faster_wins() {
     // payment-svc has not heard of it yet.
     world.hook.copies(0);
     let placed = world.placed().await;
+    world.nobody_looks().await;
     world.pay(&placed.order).await;
     let order = world.cancel(&placed).await.unwrap();
     assert!(
         matches!(order.status(), OrderStatus::Paid | OrderStatus::Fulfilled),
         "{order:?}"
     );
+    world.hurry().await;
     world.until(&placed, OrderStatus::Fulfilled).await;
     assert_eq!(
         failure(world.cancel(&placed).await).reason,
@@ -75,10 +77,10 @@ async fn cancel_and_pay_at_once_end_in_one_of_both() {
 #[tokio::test]
 async fn an_order_that_is_cancelled_while_it_is_placed_is_answered_as_cancelled() {
     let world = World::start().await;
-    world.tickets.books().mood.begin_delay = Duration::from_secs(1);
+    world.tickets.books().mood.begin_delay = Duration::from_secs(4);
     let placing = world.place(world.wish());
     let cancelling = async {
-        let id = testkit::eventually("the order's row", Duration::from_secs(1), || async {
+        let id = testkit::eventually("the order's row", Duration::from_secs(60), || async {
             let found = sqlx::query_scalar("SELECT id FROM orders").fetch_optional(&world.pool);
             found.await.unwrap()
         })

@@ -218,14 +218,14 @@ async fn the_first_receipt_goes_where_the_order_is_by_then() {
     world.submit(&reference, CARD).await.unwrap();
     eventually(
         "the saga asks for tickets",
-        Duration::from_secs(10),
+        Duration::from_secs(60),
         || async { (world.tickets.books().commits_begun > 0).then_some(()) },
     )
     .await;
     // The saga has read the order, and has no tickets yet.
     world.sql(MOVE).await;
     world.tickets.books().mood.commit_delay = Duration::ZERO;
-    let receipts = eventually("a receipt", Duration::from_secs(20), || async {
+    let receipts = eventually("a receipt", Duration::from_secs(60), || async {
         world.hurry().await;
         Some(world.receipts().await).filter(|receipts| !receipts.is_empty())
     })
@@ -252,7 +252,7 @@ async fn a_receipt_that_is_being_made_again_does_not_go_to_the_old_address() {
                      WHERE datname = current_database() AND wait_event_type = 'Lock'";
         eventually(
             "it waits for the order",
-            Duration::from_secs(10),
+            Duration::from_secs(60),
             || async { (world.count(waits).await > 0).then_some(()) },
         )
         .await;

@@ -30,7 +30,7 @@ async fn bound_and_not_recorded() {
     world.hurry().await;
     testkit::eventually(
         "a page to pay on",
-        std::time::Duration::from_secs(10),
+        std::time::Duration::from_secs(60),
         || async {
             let query = "SELECT count(*) FROM payment_attempts WHERE checkout_url IS NOT NULL";
             world.hurry().await;
@@ -49,11 +49,18 @@ async fn never_bound_it_is_cancelled_after_a_minute() {
     let world = World::start().await;
     let wish = world.wish();
     world.tickets.books().mood.begin_delay = std::time::Duration::from_secs(30);
-    let hasty = tokio::time::timeout(
-        std::time::Duration::from_millis(300),
-        world.place(wish.clone()),
+    let recorded = testkit::eventually(
+        "the order's row",
+        std::time::Duration::from_secs(60),
+        || async {
+            let query = "SELECT count(*) FROM orders WHERE status = 'created'";
+            (world.count(query).await == 1).then_some(())
+        },
     );
-    assert!(hasty.await.is_err());
+    tokio::select! {
+        answer = world.place(wish.clone()) => assert!(answer.unwrap().preparing),
+        () = recorded => {}
+    }
     let mut world = world;
     world.crash();
     world.tickets.books().mood.begin_delay = std::time::Duration::ZERO;
@@ -67,7 +74,7 @@ async fn never_bound_it_is_cancelled_after_a_minute() {
         1
     );
     world.sql("UPDATE orders SET created_at = created_at - interval '61 s', next_step_at = clock_timestamp()").await;
-    testkit::eventually("cancelled", std::time::Duration::from_secs(10), || async {
+    testkit::eventually("cancelled", std::time::Duration::from_secs(60), || async {
         world.hurry().await;
         (world
             .count("SELECT count(*) FROM orders WHERE status = 'cancelled'")
@@ -95,7 +102,7 @@ async fn asked_for_a_page_and_not_recorded() {
     world.hurry().await;
     let order = testkit::eventually(
         "the page again",
-        std::time::Duration::from_secs(10),
+        std::time::Duration::from_secs(60),
         || async {
             let order = world.order(&before, false).await;
             (!reference(&order).is_empty()).then_some(order)
@@ -154,7 +161,7 @@ async fn an_order_that_does_not_get_on_is_put_before_a_person() {
     world.until(&placed, OrderStatus::Paid).await;
     let why = testkit::eventually(
         "a person is asked",
-        std::time::Duration::from_secs(20),
+        std::time::Duration::from_secs(60),
         || async {
             world.hurry().await;
             world.attention(&placed).await
@@ -167,7 +174,7 @@ async fn an_order_that_does_not_get_on_is_put_before_a_person() {
     world.until(&placed, OrderStatus::Fulfilled).await;
     let over = testkit::eventually(
         "nobody is asked",
-        std::time::Duration::from_secs(10),
+        std::time::Duration::from_secs(60),
         || async { world.attention(&placed).await.is_none().then_some(()) },
     );
     over.await;
@@ -180,7 +187,7 @@ async fn committed_and_not_recorded() {
     let placed = world.placed().await;
     world.tickets.books().mood.commit_answer_lost = true;
     world.pay(&placed.order).await;
-    testkit::eventually("a commit", std::time::Duration::from_secs(10), || async {
+    testkit::eventually("a commit", std::time::Duration::from_secs(60), || async {
         (world.tickets.books().commits > 0).then_some(())
     })
     .await;
@@ -217,7 +224,7 @@ async fn two_processes_drive_the_same_orders() {
     let (one, two) = (world.placed().await, world.placed().await);
     world.pay(&one.order).await;
     world.pay(&two.order).await;
-    testkit::eventually("fulfilled", std::time::Duration::from_secs(20), || async {
+    testkit::eventually("fulfilled", std::time::Duration::from_secs(60), || async {
         world.hurry().await;
         let query = "SELECT count(*) FROM orders WHERE status = 'fulfilled'";
         (world.count(query).await == 2).then_some(())
@@ -226,7 +233,7 @@ async fn two_processes_drive_the_same_orders() {
     // A process looks each second, so within a commit the other one has come as well.
     testkit::eventually(
         "more commits than orders",
-        std::time::Duration::from_secs(10),
+        std::time::Duration::from_secs(60),
         || async { (world.tickets.books().commits > 2).then_some(()) },
     )
     .await;

@@ -10,12 +10,13 @@ use clap::Parser as _;
 use futures::future::BoxFuture;
 use kit::{
     Admin, Bind, Code, ErrorReason, Failure, MeshKey, ServerBuilder, Shutdown, Tasks, VerifyToken,
-    client::{self, MeshChannel},
+    client,
 };
 use payment_svc::{Config, MIGRATOR, build_with_verifier};
 use proto::{
     Peer,
     payment::{
+        insight_admin_service_client::InsightAdminServiceClient,
         order_admin_service_client::OrderAdminServiceClient,
         refund_admin_service_client::RefundAdminServiceClient,
     },
@@ -25,14 +26,17 @@ use proto::{
     },
 };
 use sqlx::PgPool;
-use testkit::keys;
+use testkit::{Patient, keys};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::world::Channel;
+
 pub struct Desk {
     pub pool: PgPool,
-    pub orders: OrderAdminServiceClient<MeshChannel>,
-    pub refunds: RefundAdminServiceClient<MeshChannel>,
+    pub orders: OrderAdminServiceClient<Channel>,
+    pub refunds: RefundAdminServiceClient<Channel>,
+    pub insights: InsightAdminServiceClient<Channel>,
     grants: Grants,
 }
 
@@ -113,11 +117,12 @@ impl Desk {
         let server = Box::pin(build).await.unwrap();
         tokio::spawn(server.serve(Shutdown::new()));
         let url = format!("http://{addr}");
-        let channel = client::channel(&url, mesh.identity(Peer::Gateway)).unwrap();
+        let channel = Patient(client::channel(&url, mesh.identity(Peer::Gateway)).unwrap());
         Self {
             pool: db.pool().await,
             orders: OrderAdminServiceClient::new(channel.clone()),
-            refunds: RefundAdminServiceClient::new(channel),
+            refunds: RefundAdminServiceClient::new(channel.clone()),
+            insights: InsightAdminServiceClient::new(channel),
             grants,
         }
     }

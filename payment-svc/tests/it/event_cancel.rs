@@ -26,7 +26,7 @@ async fn progress(world: &World) -> Option<GetEventRefundResponse> {
 }
 
 async fn until_finished(world: &World) -> GetEventRefundResponse {
-    eventually("every order has ended", Duration::from_secs(30), || async {
+    eventually("every order has ended", Duration::from_secs(60), || async {
         world.hurry().await;
         progress(world)
             .await
@@ -106,7 +106,7 @@ async fn a_refund_that_fails_keeps_it_open_and_is_not_made_again() {
     let (sold, stuck) = (world.sold().await, world.sold_to(NEVER_REFUNDS).await);
     world.tickets.cancel_event("");
     world.until(&sold, OrderStatus::Refunded).await;
-    let failed = eventually("it fails", Duration::from_secs(20), || async {
+    let failed = eventually("it fails", Duration::from_secs(60), || async {
         world.hurry().await;
         let request = proto::payment::ListRefundsRequest {
             status: RefundStatus::FailedFinal.into(),
@@ -123,7 +123,7 @@ async fn a_refund_that_fails_keeps_it_open_and_is_not_made_again() {
     let scans = world
         .count("SELECT scans::bigint FROM event_cancellations")
         .await;
-    eventually("two more looks", Duration::from_secs(20), || async {
+    eventually("two more looks", Duration::from_secs(60), || async {
         world.hurry().await;
         (world
             .count("SELECT scans::bigint FROM event_cancellations")
@@ -158,7 +158,7 @@ async fn an_order_that_turns_up_later_is_found() {
     world
         .sql("UPDATE orders SET event_id = '0190b6a2-7c1e-7000-8000-0123456789ab'")
         .await;
-    eventually("it goes back", Duration::from_secs(20), || async {
+    eventually("it goes back", Duration::from_secs(60), || async {
         world.hurry().await;
         let order = world.order(&late, false).await;
         (order.status() == OrderStatus::Refunded).then_some(())
@@ -201,7 +201,7 @@ async fn whoever_paid_twice_is_told_once() {
                   deadline, 9000, 'EUR', clock_timestamp() FROM payment_attempts")
         .await;
     world.tickets.cancel_event("");
-    eventually("both are on their way", Duration::from_secs(20), || async {
+    eventually("both are on their way", Duration::from_secs(60), || async {
         world.hurry().await;
         let left = "SELECT count(*) FROM refunds WHERE submitted_at IS NOT NULL";
         (world.count(left).await == 2).then_some(())

@@ -18,7 +18,7 @@ use crate::{
 const OLD: OffsetDateTime = datetime!(2031-06-12 18:00 UTC);
 const NEW: OffsetDateTime = datetime!(2031-09-01 17:00 UTC);
 const NEWER: OffsetDateTime = datetime!(2031-10-01 17:00 UTC);
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl World {
     pub async fn free(&self) -> Placed {
@@ -28,7 +28,7 @@ impl World {
     }
 
     /// Every order that the event still matters to knows this date, and the last look found nothing.
-    async fn until_known(&self, date: OffsetDateTime) {
+    pub async fn until_known(&self, date: OffsetDateTime) {
         eventually("every order knows the date", PATIENCE, || async {
             self.hurry().await;
             let known: bool = sqlx::query_scalar(

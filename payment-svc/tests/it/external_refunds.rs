@@ -19,7 +19,7 @@ async fn until_noticed(world: &mut World) -> RefundDetail {
     world.crash();
     world.restart().await;
     let world = &*world;
-    eventually("an external refund", Duration::from_secs(20), || async {
+    eventually("an external refund", Duration::from_secs(60), || async {
         let all = world.list(Clerk::superadmin(), ListRefundsRequest::default());
         let all = all.await.refunds.into_iter();
         all.filter_map(|listed| listed.refund)
@@ -85,7 +85,7 @@ async fn what_a_person_paid_out_there_is_not_counted_again() {
     world.send_back_at_the_provider(&placed, 3000).await;
     world.crash();
     world.restart().await;
-    eventually("it has a name", Duration::from_secs(20), || async {
+    eventually("it has a name", Duration::from_secs(60), || async {
         let named = "SELECT count(*) FROM refunds WHERE provider_ref IS NOT NULL";
         (world.count(named).await == 1).then_some(())
     })
@@ -127,7 +127,7 @@ async fn what_went_back_meanwhile_nobody_has_to_pay_out() {
         world.send_back_at_the_provider(&placed, amount_minor).await;
         world.tickets.books().mood.void_away = false;
         world.until_refund(&refund, status).await;
-        let counted = eventually("it counts", Duration::from_secs(20), || async {
+        let counted = eventually("it counts", Duration::from_secs(60), || async {
             let counted = "SELECT refunded_minor FROM payment_attempts";
             Some(world.count(counted).await).filter(|counted| *counted > 0)
         });
@@ -153,7 +153,7 @@ async fn ours_that_nobody_told_of_is_found_in_the_books() {
         )
         .await;
     let refund = world.refund(an_amount(&placed, 1000)).await.unwrap();
-    eventually("it is there", Duration::from_secs(20), || async {
+    eventually("it is there", Duration::from_secs(60), || async {
         (world.sent_back(&placed).await == 1000).then_some(())
     })
     .await;

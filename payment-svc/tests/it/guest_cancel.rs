@@ -135,7 +135,7 @@ async fn another_amount_than_shown_is_refused() {
     world.until(&placed, OrderStatus::PartiallyRefunded).await;
     testkit::eventually(
         "both went back",
-        std::time::Duration::from_secs(20),
+        std::time::Duration::from_secs(60),
         || async { (world.sent_back(&placed).await == 8550).then_some(()) },
     )
     .await;

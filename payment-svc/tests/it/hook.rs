@@ -12,13 +12,14 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
-use kit::client::MeshChannel;
 use proto::payment::{
     ReceiveEventRequest, provider_event_service_client::ProviderEventServiceClient,
 };
 use tokio::net::TcpListener;
 
-pub type EventsClient = ProviderEventServiceClient<MeshChannel>;
+use crate::world::Channel;
+
+pub type EventsClient = ProviderEventServiceClient<Channel>;
 
 #[derive(Clone, Default)]
 pub struct Hook(Arc<Mutex<Inner>>);

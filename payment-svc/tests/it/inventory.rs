@@ -360,6 +360,7 @@ fn ticket() -> Ticket {
         status: TicketStatus::Valid.into(),
         generation: 1,
         holder_name: String::new(),
+        voided_by: String::new(),
     }
 }
 
@@ -573,6 +574,7 @@ impl Books {
         }
         for ticket in &mut void {
             ticket.status = TicketStatus::Void.into();
+            ticket.voided_by.clone_from(&request.refund_id);
         }
         let void: Vec<Ticket> = void.into_iter().map(|ticket| ticket.clone()).collect();
         self.voids.insert(request.refund_id.clone(), void.clone());

@@ -199,7 +199,7 @@ async fn all_of_it_too_late_is_a_late_payment() {
     world.until(&sold, OrderStatus::Fulfilled).await;
     world.tickets.books().mood.sold_out = true;
     confirm(&world, arrival(&gone, Some(9100))).await.unwrap();
-    let order = eventually("the money goes back", Duration::from_secs(10), || async {
+    let order = eventually("the money goes back", Duration::from_secs(60), || async {
         let order = world.order(&gone, false).await;
         let refused = order.status() == OrderStatus::Unfulfillable;
         (refused && order.refunds.len() == 2).then_some(order)
@@ -233,7 +233,7 @@ async fn what_will_not_come_is_rejected() {
             .await,
         1
     );
-    eventually("the stock is free", Duration::from_secs(10), || async {
+    eventually("the stock is free", Duration::from_secs(60), || async {
         let books = world.tickets.books();
         books.orders[&placed.order.id].released.then_some(())
     })

@@ -39,7 +39,7 @@ async fn too_little_came(world: &World) -> Placed {
     world.pay(&placed.order).await;
     world.until(&placed, OrderStatus::Mismatch).await;
     // The event is odd by itself; what came is recorded as soon as the provider has been asked.
-    let captured = eventually("the money", Duration::from_secs(5), || async {
+    let captured = eventually("the money", Duration::from_secs(60), || async {
         let payment = world.order(&placed, false).await.payment.unwrap();
         let ended = payment.status() == AttemptStatus::Succeeded;
         payment.captured.filter(|_| ended)

@@ -191,7 +191,7 @@ async fn copies_of_a_second_attempt_at_once_are_one() {
 /// Declines the card and waits until the order knows.
 async fn declined(world: &World, placed: &Placed) -> Order {
     world.decline(&placed.order).await;
-    testkit::eventually("a failed attempt", Duration::from_secs(5), || async {
+    testkit::eventually("a failed attempt", Duration::from_secs(60), || async {
         let order = world.order(placed, false).await;
         let failed = order.payment.as_ref().unwrap().status() == AttemptStatus::Failed;
         failed.then_some(order)

@@ -29,7 +29,7 @@ impl World {
         Ok(answer.into_inner().order.unwrap().preferences.unwrap())
     }
 
-    async fn unsubscribe(&self, order_id: &str, token: &str) -> Result<(), Status> {
+    pub async fn unsubscribe(&self, order_id: &str, token: &str) -> Result<(), Status> {
         let request = UnsubscribeRequest {
             order_id: order_id.to_owned(),
             token: token.to_owned(),

@@ -56,13 +56,13 @@ async fn it_is_asked_about_on_a_schedule() {
     let checks = "SELECT checks::bigint FROM payment_attempts";
     for looks in 1..=3 {
         world.hurry().await;
-        eventually("one more look", Duration::from_secs(5), || async {
+        eventually("one more look", Duration::from_secs(60), || async {
             (world.count(checks).await == looks).then_some(())
         })
         .await;
     }
     let pause = "SELECT extract(epoch FROM next_step_at - clock_timestamp())::bigint FROM orders";
-    eventually("a long pause", Duration::from_secs(5), || async {
+    eventually("a long pause", Duration::from_secs(60), || async {
         (world.count(pause).await > 600).then_some(())
     })
     .await;
@@ -75,6 +75,7 @@ async fn it_is_asked_about_on_a_schedule() {
 
 async fn processing_by_asking(world: &World) -> Placed {
     let placed = world.placed().await;
+    world.nobody_looks().await;
     world
         .submit(&reference(&placed.order), PENDS)
         .await
@@ -100,12 +101,12 @@ async fn what_cannot_be_closed_keeps_its_order_until_it_is_known() {
     world.tickets.books().mood.pay_secs = 2;
     let placed = processing(&world, PENDS_FOR_GOOD).await;
     let overdue = "SELECT count(*) FROM orders WHERE pay_by < clock_timestamp()";
-    eventually("the time is over", Duration::from_secs(5), || async {
+    eventually("the time is over", Duration::from_secs(60), || async {
         (world.count(overdue).await == 1).then_some(())
     })
     .await;
     world.hurry().await;
-    eventually("a look without news", Duration::from_secs(5), || async {
+    eventually("a look without news", Duration::from_secs(60), || async {
         let checks = world.count("SELECT checks::bigint FROM payment_attempts");
         (checks.await > 0).then_some(())
     })

@@ -41,7 +41,7 @@ async fn it_dies_at_every_point() {
         world.crash();
         world.tickets.books().mood.void_away = false;
         let child = Mutex::new(dying(&world, point));
-        let died = eventually(point, Duration::from_secs(30), || async {
+        let died = eventually(point, Duration::from_secs(60), || async {
             world.hurry().await;
             child.lock().unwrap().try_wait().unwrap()
         })

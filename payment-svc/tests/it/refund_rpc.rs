@@ -214,7 +214,7 @@ async fn the_list_has_pages() {
     assert_eq!(seen, wanted);
     eventually(
         "all of them",
-        std::time::Duration::from_secs(20),
+        std::time::Duration::from_secs(60),
         || async {
             let request = ListRefundsRequest {
                 status: RefundStatus::Succeeded.into(),
@@ -253,7 +253,7 @@ async fn every_payment_of_the_order_gives_back() {
         .unwrap();
     assert_eq!((minor(&other), other.provider.as_str()), (9000, "manual"));
     world.until_refund(&refund, RefundStatus::Succeeded).await;
-    eventually("by hand", std::time::Duration::from_secs(20), || async {
+    eventually("by hand", std::time::Duration::from_secs(60), || async {
         world.settle(&other).await.ok()
     })
     .await;

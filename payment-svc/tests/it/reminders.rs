@@ -14,7 +14,7 @@ use crate::{
     world::{Placed, World},
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const REMINDERS: &str = "SELECT count(*) FROM outbox WHERE kind = 'order_reminder'";
 
 /// A zone in which it is that hour now.

@@ -32,7 +32,7 @@ async fn the_second_one_goes_back_in_full_and_the_tickets_stay() {
     // Reopens every page, the paid one too; its ledger stays.
     world.sql("UPDATE sandbox.sessions SET status = 'open', declines = 0, expires_at = clock_timestamp() + interval '1 hour' WHERE declines > 0").await;
     world.pay(&first.order).await;
-    let order = eventually("it is back", Duration::from_secs(20), || async {
+    let order = eventually("it is back", Duration::from_secs(60), || async {
         let order = world.order(&second, false).await;
         let back = order.refunds.first()?.status() == RefundStatus::Succeeded;
         back.then_some(order)
@@ -55,7 +55,7 @@ async fn once_the_order_is_paid_its_other_page_is_closed() {
     world.sql("UPDATE sandbox.sessions SET status = 'open', declines = 0, settled_at = NULL WHERE declines > 0").await;
     world.pay(&first.order).await;
     world.until(&second, OrderStatus::Fulfilled).await;
-    eventually("no page is left", Duration::from_secs(15), || async {
+    eventually("no page is left", Duration::from_secs(60), || async {
         let open = "SELECT count(*) FROM sandbox.sessions WHERE status = 'open'";
         (world.count(open).await == 0).then_some(())
     })

@@ -47,7 +47,7 @@ impl Shop {
 
     /// The order once it has a page to pay on.
     pub async fn with_page(&self, placed: &Placed) -> Order {
-        eventually("a page to pay on", Duration::from_secs(20), || async {
+        eventually("a page to pay on", Duration::from_secs(60), || async {
             self.world.hurry().await;
             let order = self.world.order(placed, false).await;
             let payment = order.payment.as_ref();
@@ -218,7 +218,7 @@ async fn a_session_that_stripe_ended_by_itself_makes_room() {
     let shop = Shop::open().await;
     let placed = shop.world.placed().await;
     shop.stripe.lapse(&reference(&placed.order)).unwrap();
-    eventually("the attempt has ended", Duration::from_secs(10), || async {
+    eventually("the attempt has ended", Duration::from_secs(60), || async {
         let order = shop.world.order(&placed, false).await;
         (order.payment.unwrap().status() == AttemptStatus::Cancelled).then_some(())
     })
@@ -292,7 +292,7 @@ async fn another_amount_is_quarantined() {
     // The event alone stops the order; what came is asked for afterwards.
     eventually(
         "the money in our books",
-        Duration::from_secs(20),
+        Duration::from_secs(60),
         || async {
             let captured: i64 =
                 sqlx::query_scalar("SELECT sum(captured_minor)::bigint FROM payment_attempts")

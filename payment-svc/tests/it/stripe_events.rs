@@ -31,7 +31,7 @@ fn now() -> i64 {
 }
 
 async fn until_count(shop: &Shop, query: &'static str, count: i64) {
-    eventually(query, Duration::from_secs(15), || async {
+    eventually(query, Duration::from_secs(60), || async {
         (shop.world.count(query).await == count).then_some(())
     })
     .await;
@@ -67,7 +67,7 @@ async fn delivered_late_and_three_times_it_counts_once() {
     let placed = shop.world.placed().await;
     shop.stripe.pay(&reference(&placed.order)).unwrap();
     shop.world.until(&placed, OrderStatus::Fulfilled).await;
-    eventually("all deliveries", Duration::from_secs(10), || async {
+    eventually("all deliveries", Duration::from_secs(60), || async {
         (shop.world.hook.seen().len() >= 5).then_some(())
     })
     .await;

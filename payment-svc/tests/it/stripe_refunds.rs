@@ -25,7 +25,7 @@ async fn paid_in_vain(shop: &Shop) -> Placed {
 }
 
 async fn until_refund(shop: &Shop, status: &str) {
-    eventually(status, Duration::from_secs(20), || async {
+    eventually(status, Duration::from_secs(60), || async {
         shop.world
             .sql("UPDATE refunds SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL")
             .await;
@@ -79,7 +79,7 @@ async fn a_refund_that_waits_is_followed() {
     shop.stripe.refunds_become(RefundFate::StaysPending);
     let placed = paid_in_vain(&shop).await;
     until_refund(&shop, "submitted").await;
-    let made = eventually("the refund", Duration::from_secs(10), || async {
+    let made = eventually("the refund", Duration::from_secs(60), || async {
         shop.stripe.refunds().pop()
     })
     .await;
@@ -94,7 +94,7 @@ async fn a_refund_that_fails_is_put_before_a_person() {
         let shop = Shop::open().await;
         shop.stripe.refunds_become(fate);
         let placed = paid_in_vain(&shop).await;
-        let made = eventually("the refund", Duration::from_secs(10), || async {
+        let made = eventually("the refund", Duration::from_secs(60), || async {
             shop.stripe.refunds().pop()
         })
         .await;
@@ -174,7 +174,7 @@ async fn what_failed_makes_room_for_what_was_sent_back_instead() {
     shop.world.until(&placed, OrderStatus::Fulfilled).await;
     shop.stripe.refunds_become(RefundFate::StaysPending);
     shop.world.refund(everything(&placed)).await.unwrap();
-    let made = eventually("the refund", Duration::from_secs(10), || async {
+    let made = eventually("the refund", Duration::from_secs(60), || async {
         let waits = "SELECT count(*) FROM refunds WHERE provider_ref IS NOT NULL";
         let made = shop.stripe.refunds().pop()?;
         (shop.world.count(waits).await == 1).then_some(made)
@@ -231,7 +231,7 @@ async fn the_books_are_read_to_their_end() {
     let slow = Fault::Slow(Duration::from_secs(8));
     shop.stripe.fault_next("GET /v1/refunds", slow, 2);
     shop.world.restart().await;
-    eventually("all of them", Duration::from_secs(40), || async {
+    eventually("all of them", Duration::from_secs(90), || async {
         let noticed = "SELECT count(*) FROM refunds WHERE status = 'external'";
         (shop.world.count(noticed).await == 101).then_some(())
     })

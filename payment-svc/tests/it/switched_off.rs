@@ -29,12 +29,12 @@ async fn an_open_payment_of_a_switched_off_provider_is_put_before_a_person() {
     world.reconfigure(|config| config.payment_providers = vec![ProviderName::Manual]);
     world.restart().await;
     world.hurry().await;
-    let why = eventually("a person is asked", Duration::from_secs(10), || async {
+    let why = eventually("a person is asked", Duration::from_secs(60), || async {
         world.attention(&placed).await
     })
     .await;
     assert!(why.contains("switched off"), "{why}");
-    eventually("a long pause", Duration::from_secs(10), || async {
+    eventually("a long pause", Duration::from_secs(60), || async {
         let pause =
             "SELECT extract(epoch FROM next_step_at - clock_timestamp())::bigint FROM orders";
         (world.count(pause).await > 3000).then_some(())
@@ -58,7 +58,7 @@ async fn a_refund_that_a_switched_off_provider_was_asked_for_is_not_paid_out_by_
     let placed = world.sold_to(REFUNDS_LATE).await;
     world.hook.copies(0);
     let refund = world.refund(everything(&placed)).await.unwrap();
-    eventually("it is asked for", Duration::from_secs(10), || async {
+    eventually("it is asked for", Duration::from_secs(60), || async {
         let asked = "SELECT count(*) FROM sandbox.refunds";
         (world.count(asked).await == 1).then_some(())
     })
@@ -67,7 +67,7 @@ async fn a_refund_that_a_switched_off_provider_was_asked_for_is_not_paid_out_by_
     world.reconfigure(|config| config.payment_providers = vec![ProviderName::Manual]);
     world.restart().await;
     world.hurry().await;
-    let why = eventually("a person is asked", Duration::from_secs(10), || async {
+    let why = eventually("a person is asked", Duration::from_secs(60), || async {
         world.attention(&placed).await
     })
     .await;
@@ -102,7 +102,7 @@ async fn an_order_that_was_not_bound_yet_ends() {
     world.reconfigure(|config| config.payment_providers = vec![ProviderName::Sandbox]);
     world.restart().await;
     world.sql("UPDATE orders SET created_at = created_at - interval '61 s', next_step_at = clock_timestamp()").await;
-    eventually("cancelled", Duration::from_secs(10), || async {
+    eventually("cancelled", Duration::from_secs(60), || async {
         let ended = "SELECT count(*) FROM orders WHERE status = 'cancelled' AND stock_released_at IS NOT NULL";
         (world.count(ended).await == 1).then_some(())
     })

@@ -20,7 +20,7 @@ use crate::{
 pub const CARD: &str = "4242424242424242";
 pub const REFUNDS_LATE: &str = "4000000000007726";
 pub const NEVER_REFUNDS: &str = "4000000000005126";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl World {
     /// An order with its tickets, two at 45.00 EUR.
@@ -148,6 +148,7 @@ fn order_of(payload: &Payload) -> &str {
         Payload::OrderReminder(told) => &told.order,
         Payload::OrderAwaitingTransfer(told) => &told.order,
         Payload::TicketTransferred(told) => &told.order,
+        Payload::TicketNews(told) => &told.order,
         Payload::OrderErased(told) => return &told.order_id,
         Payload::LookupCodeRequested(_)
         | Payload::AdminInvited(_)

@@ -57,10 +57,14 @@ async fn each_report_counts_once_and_each_order_is_fulfilled_once() {
     let told = "SELECT count(*) FROM outbox WHERE kind = 'order_paid'";
     assert_eq!(world.count(told).await, orders);
     assert_eq!(i64::from(world.tickets.books().commits), orders);
-    eventually("all events are applied", Duration::from_secs(5), || async {
-        let applied = "SELECT count(*) FROM provider_events WHERE state = 'applied'";
-        (world.count(applied).await == orders).then_some(())
-    })
+    eventually(
+        "all events are applied",
+        Duration::from_secs(60),
+        || async {
+            let applied = "SELECT count(*) FROM provider_events WHERE state = 'applied'";
+            (world.count(applied).await == orders).then_some(())
+        },
+    )
     .await;
     world.end().await;
 }
@@ -85,14 +89,14 @@ async fn of_two_payments_of_an_order_at_the_same_moment_one_goes_back() {
     assert_eq!(report(&world, &both).await, 2 * ORDERS);
     for (first, second) in &pairs {
         world.until(second, OrderStatus::Fulfilled).await;
-        let order = eventually("one is back", Duration::from_secs(20), || async {
+        let order = eventually("one is back", Duration::from_secs(60), || async {
             let order = world.order(second, false).await;
             (!order.refunds.is_empty()).then_some(order)
         })
         .await;
         assert_eq!(order.refunds.len(), 1);
         assert_eq!(order.refunds[0].reason(), RefundReason::SecondPayment);
-        eventually("the money is back", Duration::from_secs(20), || async {
+        eventually("the money is back", Duration::from_secs(60), || async {
             let back = world.sent_back(first).await + world.sent_back(second).await;
             (back == 9000).then_some(())
         })

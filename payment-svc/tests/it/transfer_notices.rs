@@ -104,7 +104,7 @@ async fn killed_before_the_reference_was_stored_it_tells_once() {
         )
         .await;
     world.restart().await;
-    eventually("it has its reference", Duration::from_secs(20), || async {
+    eventually("it has its reference", Duration::from_secs(60), || async {
         world.hurry().await;
         let named = "SELECT count(*) FROM payment_attempts WHERE provider_ref IS NOT NULL";
         (world.count(named).await == 1).then_some(())

@@ -39,7 +39,7 @@ async fn delivered_three_times_it_counts_once() {
     let placed = world.placed().await;
     world.pay(&placed.order).await;
     world.until(&placed, OrderStatus::Fulfilled).await;
-    eventually("the delivery is over", Duration::from_secs(15), || async {
+    eventually("the delivery is over", Duration::from_secs(60), || async {
         let query = "SELECT count(*) FROM sandbox.deliveries WHERE delivered_at IS NULL";
         (world.count(query).await == 0).then_some(())
     })
@@ -72,7 +72,7 @@ async fn without_a_webhook_the_reconciler_finds_the_money() {
     world.hook.copies(0);
     let placed = world.placed().await;
     world.hurry().await;
-    eventually("one look without news", Duration::from_secs(5), || async {
+    eventually("one look without news", Duration::from_secs(60), || async {
         (world
             .count("SELECT checks::bigint FROM payment_attempts")
             .await
@@ -112,10 +112,14 @@ async fn out_of_order_and_late_events_change_nothing() {
             .unwrap();
         assert!(again.into_inner().duplicate);
     }
-    eventually("all events are applied", Duration::from_secs(5), || async {
-        let query = "SELECT count(*) FROM provider_events WHERE state = 'applied'";
-        (world.count(query).await == 3).then_some(())
-    })
+    eventually(
+        "all events are applied",
+        Duration::from_secs(60),
+        || async {
+            let query = "SELECT count(*) FROM provider_events WHERE state = 'applied'";
+            (world.count(query).await == 3).then_some(())
+        },
+    )
     .await;
     assert_eq!(
         world.order(&placed, false).await.status(),
@@ -136,7 +140,7 @@ async fn a_lie_that_is_signed_changes_nothing_either() {
         .receive_event(signed(&body, SECRET))
         .await
         .unwrap();
-    eventually("the event is applied", Duration::from_secs(5), || async {
+    eventually("the event is applied", Duration::from_secs(60), || async {
         let query = "SELECT count(*) FROM provider_events WHERE state = 'applied'";
         (world.count(query).await == 1).then_some(())
     })
@@ -231,7 +235,7 @@ async fn what_is_quarantined_waits_for_a_person() {
     world.until(&placed, OrderStatus::Mismatch).await;
     // A payment as it was asked for is recorded, and decides nothing.
     world.pay(&placed.order).await;
-    eventually("the money is recorded", Duration::from_secs(5), || async {
+    eventually("the money is recorded", Duration::from_secs(60), || async {
         let query = "SELECT count(*) FROM payment_attempts WHERE status = 'succeeded'";
         (world.count(query).await == 1).then_some(())
     })
@@ -275,7 +279,7 @@ async fn an_event_about_a_stranger_s_payment_is_kept_for_a_person() {
     world
         .sql("UPDATE provider_events SET attempts = 13, next_attempt_at = clock_timestamp()")
         .await;
-    eventually("the event is given up", Duration::from_secs(30), || async {
+    eventually("the event is given up", Duration::from_secs(60), || async {
         let query = "SELECT count(*) FROM provider_events WHERE state = 'unmatched'";
         world.sql("UPDATE provider_events SET attempts = 13, next_attempt_at = clock_timestamp() WHERE state = 'received'").await;
         (world.count(query).await == 1).then_some(())

@@ -20,7 +20,7 @@ use proto::{
     },
 };
 use sqlx::PgPool;
-use testkit::{eventually, keys};
+use testkit::{Patient, eventually, keys};
 use tokio::{runtime::Runtime, sync::oneshot};
 use tonic::Status;
 use uuid::Uuid;
@@ -33,20 +33,23 @@ use crate::{
 };
 
 pub const SECRET: &str = "a secret for webhooks";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Comes again where it is told to.
+pub type Channel = Patient<client::MeshChannel>;
 
 pub struct World {
     pub pool: PgPool,
     pub tickets: Inventory,
     pub hook: Hook,
-    pub orders: OrderServiceClient<client::MeshChannel>,
-    pub desk: DeskServiceClient<client::MeshChannel>,
-    pub sandbox: SandboxServiceClient<client::MeshChannel>,
+    pub orders: OrderServiceClient<Channel>,
+    pub desk: DeskServiceClient<Channel>,
+    pub sandbox: SandboxServiceClient<Channel>,
     pub events: EventsClient,
-    pub orders_admin: OrderAdminServiceClient<client::MeshChannel>,
-    pub refunds: RefundAdminServiceClient<client::MeshChannel>,
+    pub orders_admin: OrderAdminServiceClient<Channel>,
+    pub refunds: RefundAdminServiceClient<Channel>,
     /// As it was when the first process started.
-    pub record: AuditServiceClient<client::MeshChannel>,
+    pub record: AuditServiceClient<Channel>,
     /// What another process on the same database is started with.
     pub flags: Vec<String>,
     config: Config,
@@ -182,7 +185,7 @@ impl World {
             hold_secret,
             email: "ada@example.org".to_owned(),
             phone_number: "+49 30 901820".to_owned(),
-            name: "Ada".to_owned(),
+            name: "Ada Byron-Lovelace".to_owned(),
             expected_total: Some(Money {
                 amount_minor: i64::from(terms.quantity) * terms.price_minor,
                 currency: terms.currency.to_owned(),
@@ -324,13 +327,23 @@ impl World {
              UPDATE provider_events SET next_attempt_at = clock_timestamp() WHERE state = 'received';
              UPDATE refunds SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
              UPDATE ticket_transfers SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
+             UPDATE holder_news SET next_step_at = clock_timestamp() WHERE next_step_at IS NOT NULL;
              UPDATE event_moves SET next_scan_at = clock_timestamp();
              UPDATE event_cancellations SET next_scan_at = clock_timestamp()",
         )
         .await;
     }
 
-    pub fn admin(&self) -> OrderAdminServiceClient<client::MeshChannel> {
+    /// No order is looked at by itself for a while, however long a busy machine takes for the test.
+    pub async fn nobody_looks(&self) {
+        self.sql(
+            "UPDATE orders SET next_step_at = clock_timestamp() + interval '1 hour'
+             WHERE next_step_at IS NOT NULL",
+        )
+        .await;
+    }
+
+    pub fn admin(&self) -> OrderAdminServiceClient<Channel> {
         self.orders_admin.clone()
     }
 
@@ -354,7 +367,7 @@ pub fn failure<T: std::fmt::Debug>(outcome: Result<T, Status>) -> Failure {
 }
 
 /// In a runtime of its own, so that it can be ended like a process.
-async fn serve(config: &Config, mesh: &MeshKey) -> (Runtime, client::MeshChannel) {
+async fn serve(config: &Config, mesh: &MeshKey) -> (Runtime, Channel) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -377,5 +390,5 @@ async fn serve(config: &Config, mesh: &MeshKey) -> (Runtime, client::MeshChannel
     });
     let addr = addr.await.expect("payment-svc did not start");
     let channel = client::channel(&format!("http://{addr}"), mesh.identity(Peer::Gateway)).unwrap();
-    (runtime, channel)
+    (runtime, Patient(channel))
 }

@@ -25,6 +25,8 @@ pub const CANCEL_UNTIL_MAX_HOURS: u32 = 8_760;
 pub const CANCEL_FEE_MAX_PPM: u32 = 1_000_000;
 pub const CANCEL_REASON_MAX_CHARS: usize = 500;
 pub const POSTPONE_REASON_MAX_CHARS: usize = 500;
+pub const IMAGE_ALT_MAX_CHARS: usize = 250;
+pub const IMAGE_SIDE_MAX_PX: u32 = 10_000;
 pub const RESUME_NOTE_MAX_CHARS: usize = 500;
 pub const PER_ORDER_DEFAULT: u32 = 10;
 /// Over all orders of a guest.
@@ -36,8 +38,6 @@ pub const POOLS_MAX: usize = 100;
 pub const POOLS_PER_TYPE_MAX: usize = 8;
 /// Lines of one hold.
 pub const LINES_MAX: usize = 20;
-pub const PAGE_SIZE_DEFAULT: u32 = 20;
-pub const PAGE_SIZE_MAX: u32 = 100;
 /// Events of the programme in one answer to a member that keeps a copy.
 pub const PROGRAMME_PAGE_DEFAULT: u32 = 100;
 pub const PROGRAMME_PAGE_MAX: u32 = 500;
@@ -52,6 +52,10 @@ pub const GRANTS_PER_EVENT_MAX: usize = 200;
 pub const HOLDER_NAME_MAX_CHARS: usize = 200;
 /// Keys that one event ever has.
 pub const KEYS_MAX: usize = 100;
+/// Events whose figures one answer has.
+pub const INSIGHT_EVENTS_MAX: u32 = 20;
+/// Events in one flush of page views.
+pub const VIEWS_MAX: usize = 1_000;
 /// Dead codes in one answer.
 pub const DEAD_CODES_DEFAULT: u32 = 1_000;
 pub const DEAD_CODES_MAX: u32 = 5_000;

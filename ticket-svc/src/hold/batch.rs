@@ -12,12 +12,12 @@ use super::{
     memory::Memory,
     refuse::held,
     sale,
-    sheet::pools,
+    sheet::{Days, pools},
     store::{self, Outcome, Sheet},
     wish::Wish,
 };
 use crate::{
-    domain::hold_state::HoldState,
+    domain::{hold_day::day_turns, hold_state::HoldState},
     error::Error,
     store::holds::{self, Hold},
 };
@@ -35,7 +35,7 @@ pub struct Batch<'a> {
     /// Places of the wishes without an answer, in the order of arrival.
     pub(super) open: Vec<usize>,
     /// Those whose hold is stored, to be read next.
-    stored: Vec<usize>,
+    stored: Vec<(usize, HoldId)>,
     /// The database was looked at for all that is open, holds and pools at one moment, and memory is
     /// up to date. What `make` tells is of two moments, before it waited and after.
     pub(super) checked: bool,
@@ -43,6 +43,10 @@ pub struct Batch<'a> {
     pub(super) loaded: HashSet<EventId>,
     /// Pools without a dead hold, as far as this batch had to know.
     pub(super) reclaimed: HashSet<PoolId>,
+    /// As it began, also if it ends after midnight.
+    days: Days,
+    /// How often somebody who is about to end a dead hold was waited for.
+    pub(super) waits: u32,
     /// The next question waits for the pools' locks, and so for whoever is giving stock back.
     pub(super) must_lock: bool,
 }
@@ -66,6 +70,8 @@ impl<'a> Batch<'a> {
             checked: false,
             loaded: HashSet::new(),
             reclaimed: HashSet::new(),
+            days: Days::at(lane.sources.now()),
+            waits: 0,
             must_lock: false,
         }
     }
@@ -103,7 +109,7 @@ impl<'a> Batch<'a> {
         if !self.stored.is_empty() {
             tracing::warn!(%error, holds = self.stored.len(), "stored holds could not be read");
         }
-        for place in self.stored.drain(..) {
+        for (place, _) in self.stored.drain(..) {
             self.answers[place] = Some(Err(Error::Db(db::DbError::OutcomeUnknown)));
         }
         let alone = self.wishes.len() == 1 && !self.open.is_empty();
@@ -182,12 +188,9 @@ impl<'a> Batch<'a> {
         };
         let grants = plan.grants.iter();
         let grants = grants.map(|(place, grant)| (self.wishes[*place], grant));
-        let sheet = Sheet::new(&self.lane.terms, &asked, &open, grants);
+        let sheet = Sheet::new((&self.lane.terms, &self.days), &asked, &open, grants);
         let outcome = if make {
-            let made = self.lane.session.run_statement(sheet, |conn, sheet| {
-                Box::pin(async move { store::make(conn, sheet).await })
-            });
-            match made.await {
+            match self.make(sheet).await {
                 // Another process has just stored one of them: the next question finds it.
                 Err(error) if store::is_a_copy(&error) => return Ok(false),
                 outcome => outcome?,
@@ -202,6 +205,26 @@ impl<'a> Batch<'a> {
         let outdated = self.forget_outdated(&asked, &outcome);
         self.checked = !make && !outdated;
         Ok(self.absorb(&outcome, plan.grants))
+    }
+
+    async fn make(&self, sheet: Sheet) -> Result<Outcome, Error> {
+        let session = &self.lane.session;
+        if day_turns(self.lane.sources.now()) {
+            // A copy with the id of another day is met by no key.
+            let made = session.run(sheet, |conn, sheet| {
+                Box::pin(async move { store::make_in_turn(conn, sheet).await })
+            });
+            return made.await;
+        }
+        let made = session.run_statement(sheet, |conn, sheet| {
+            Box::pin(async move { store::make(conn, sheet).await })
+        });
+        made.await
+    }
+
+    /// The hold of a wish among those that are stored.
+    fn find_in(&self, stored: &HashSet<HoldId>, wish: &Wish) -> Option<HoldId> {
+        self.days.ids_of(wish).find(|id| stored.contains(id))
     }
 
     /// The pools of what is to be granted. Of a refused wish only what it lacks, where somebody may be
@@ -226,30 +249,31 @@ impl<'a> Batch<'a> {
     fn absorb(&mut self, outcome: &Outcome, grants: Vec<(usize, Grant)>) -> bool {
         self.memory.saw(outcome.now, &outcome.pools);
         let before = self.open.len();
-        let stored: HashSet<Uuid> = outcome.stored.iter().copied().collect();
+        let stored = outcome.stored.iter().copied().map(HoldId::from);
+        let stored: HashSet<HoldId> = stored.collect();
         let mut made = HashSet::new();
         let grants = grants.into_iter().filter(|_| outcome.granted);
         for (place, grant) in grants {
             let wish = self.wishes[place];
-            if stored.contains(&wish.hold_id.uuid()) {
+            if self.find_in(&stored, wish).is_some() {
                 continue;
             }
             for need in &grant.needs {
                 self.memory.took(need.pool_id, need.quantity);
             }
-            made.insert(wish.hold_id);
+            made.insert(wish.key_id);
             self.answers[place] = Some(Ok(self.hold(wish, grant, outcome)));
         }
         for place in std::mem::take(&mut self.open) {
-            let id = self.wishes[place].hold_id;
+            let wish = self.wishes[place];
             if self.answers[place].is_some() {
                 continue;
             }
-            if made.contains(&id) {
+            if made.contains(&wish.key_id) {
                 // With another body.
                 self.answers[place] = Some(Err(Error::IdempotencyKeyReused));
-            } else if stored.contains(&id.uuid()) {
-                self.stored.push(place);
+            } else if let Some(id) = self.find_in(&stored, wish) {
+                self.stored.push((place, id));
             } else {
                 self.open.push(place);
             }
@@ -281,7 +305,7 @@ impl<'a> Batch<'a> {
 
     fn hold(&self, wish: &Wish, grant: Grant, outcome: &Outcome) -> Hold {
         Hold {
-            id: wish.hold_id,
+            id: self.days.today.hold_id(wish.key_id),
             event_id: wish.event_id,
             state: HoldState::Active,
             expires_at: outcome.expires_at,
@@ -303,8 +327,7 @@ impl<'a> Batch<'a> {
         if self.stored.is_empty() {
             return Ok(());
         }
-        let ids = self.stored.iter().map(|place| self.wishes[*place].hold_id);
-        let ids: Vec<HoldId> = ids.collect();
+        let ids: Vec<HoldId> = self.stored.iter().map(|(_, id)| *id).collect();
         let found = self.lane.session.read(ids, |conn, ids| {
             Box::pin(async move { holds::find_all(conn, ids).await })
         });
@@ -313,9 +336,9 @@ impl<'a> Batch<'a> {
             .into_iter()
             .map(|hold| (hold.id, hold))
             .collect();
-        for place in self.stored.drain(..) {
+        for (place, id) in self.stored.drain(..) {
             let wish = self.wishes[place];
-            let answer = match found.get(&wish.hold_id) {
+            let answer = match found.get(&id) {
                 Some(hold) if hold.body_hash == wish.body_hash => Ok(hold.clone()),
                 Some(_) => Err(Error::IdempotencyKeyReused),
                 None => Err(Error::Fault("a hold is there and is not")),

@@ -94,12 +94,12 @@ impl From<Error> for Refusal {
 pub fn decide<'a>(facts: &Facts<'_>, wishes: impl Iterator<Item = &'a Wish>) -> Vec<Decision> {
     let (mut taken, mut granted) = (HashMap::new(), HashSet::new());
     let decisions = wishes.map(|wish| {
-        if granted.contains(&wish.hold_id) {
+        if granted.contains(&wish.key_id) {
             return Decision::Wait;
         }
         match one(facts, &mut taken, wish) {
             Ok(grant) => {
-                granted.insert(wish.hold_id);
+                granted.insert(wish.key_id);
                 Decision::Grant(grant)
             }
             Err(refusal) => Decision::Refuse(refusal),
@@ -283,6 +283,10 @@ mod tests {
             archived_at: None,
             previous_date_time: None,
             postpone_reason: text(),
+            image_key: None,
+            image_width: None,
+            image_height: None,
+            image_alt: text(),
             version: 1,
             now: NOW,
         }
@@ -325,7 +329,7 @@ mod tests {
             quantity: *quantity,
         });
         Wish {
-            hold_id: HoldId::new(&Sources::system()),
+            key_id: HoldId::new(&Sources::system()).uuid(),
             event_id: Uuid::from_u128(EVENT).into(),
             lines: lines.collect(),
             body_hash: [0; 32],

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use base::HoldId;
+use base::Sources;
 use db::{Db, DbError};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::{
     batch::{Batch, NO_ANSWER},
@@ -18,29 +19,34 @@ type Answer = Result<Hold, Error>;
 
 #[derive(Debug)]
 pub struct Lane {
-    /// For what is not in a hurry.
-    pub db: Db,
     /// Its own session.
     pub session: Db,
     pub terms: Terms,
+    pub sources: Sources,
     memory: Mutex<Memory>,
 }
 
 impl Lane {
-    pub fn new(db: Db, session: Db, terms: Terms) -> Self {
+    pub fn new(session: Db, terms: Terms, sources: Sources) -> Self {
         let memory = Mutex::default();
         Self {
-            db,
             session,
             terms,
+            sources,
             memory,
         }
     }
 
-    /// An answer to each wish, in their order. Equal ids with equal bodies are one wish: whoever repeats
+    /// An answer to each wish, in their order. Equal keys with equal bodies are one wish: whoever repeats
     /// it in the same batch hears what the first one hears. With another body it is a wish of its own,
     /// of which one at most comes true.
     pub async fn hold(&self, wishes: Vec<Wish>) -> Vec<Answer> {
+        let answers = self.answer(wishes).await;
+        count(&answers);
+        answers
+    }
+
+    async fn answer(&self, wishes: Vec<Wish>) -> Vec<Answer> {
         let mut memory = self.memory.lock().await;
         memory.make_room();
         let mut firsts: Vec<&Wish> = Vec::with_capacity(wishes.len());
@@ -110,6 +116,25 @@ impl Lane {
     }
 }
 
+/// For whoever watches, a batch at a time.
+fn count(answers: &[Answer]) {
+    let mut counts = [("made", 0), ("sold_out", 0), ("refused", 0), ("failed", 0)];
+    for answer in answers {
+        let outcome = match answer {
+            Ok(_) => 0,
+            Err(Error::SoldOut(_) | Error::HeldByOthers(_)) => 1,
+            Err(Error::Db(_) | Error::Fault(_) | Error::Failure(_)) => 3,
+            Err(_) => 2,
+        };
+        counts[outcome].1 += 1;
+    }
+    for (outcome, count) in counts {
+        if count > 0 {
+            metrics::counter!("holds_total", "outcome" => outcome).increment(count);
+        }
+    }
+}
+
 /// No wish is to blame: the database was busy, or did not answer.
 fn is_of_the_database(error: &Error) -> bool {
     matches!(
@@ -118,8 +143,8 @@ fn is_of_the_database(error: &Error) -> bool {
     )
 }
 
-fn key(wish: &Wish) -> (HoldId, [u8; 32]) {
-    (wish.hold_id, wish.body_hash)
+fn key(wish: &Wish) -> (Uuid, [u8; 32]) {
+    (wish.key_id, wish.body_hash)
 }
 
 /// What a copy of a wish hears.

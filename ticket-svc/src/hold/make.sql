@@ -1,8 +1,8 @@
 -- THE statement of the hot path; `store.rs` says what it promises. $1: ids of all wishes. $2 to $6: needs.
 -- $7 to $11: holds to be made. $12 to $19: their lines. $20: the secrets' key. $21: seconds that a hold
--- lasts. $22, $23: from when on, and until when, it may be made.
+-- lasts. $22, $23: from when on, and until when, it may be made. $24: ids of all wishes on other days.
 WITH known AS MATERIALIZED (
-    SELECT COALESCE(array_agg(id), '{}') AS ids FROM holds WHERE id = ANY($1)
+    SELECT COALESCE(array_agg(id), '{}') AS ids FROM holds WHERE id = ANY($1::uuid[] || $24::uuid[])
 ), need AS MATERIALIZED (
     SELECT n.hold_id, n.pool_id, n.line, n.quantity, n.generation
     FROM known k, UNNEST($2::uuid[], $3::uuid[], $4::int[], $5::bigint[], $6::bigint[])
@@ -31,9 +31,10 @@ WITH known AS MATERIALIZED (
     FROM locked
 ), verdict AS MATERIALIZED (
     SELECT now, now + make_interval(secs => $21) AS expires_at,
-           fits AND now >= COALESCE($22, '-infinity'::timestamptz)
+           fits AND NOT k.ids && $24
+                AND now >= COALESCE($22, '-infinity'::timestamptz)
                 AND now < COALESCE($23, 'infinity'::timestamptz) AS granted
-    FROM found
+    FROM found, known k
 ), taken AS (
     UPDATE pools p
     SET capacity = l.capacity, sold = l.sold, blocked = l.blocked, held = l.held + l.quantity

@@ -16,14 +16,10 @@ mod sheet;
 mod store;
 mod wish;
 
-use std::{
-    collections::hash_map::DefaultHasher,
-    hash::{Hash as _, Hasher as _},
-    sync::{Arc, RwLock},
-};
+use std::sync::Arc;
 
-use ::batch::{Batcher, Limits, Refused};
-use base::EventId;
+use ::batch::{Limits, Refused};
+use base::Sources;
 use db::{Db, DbError};
 use kit::Tasks;
 
@@ -36,6 +32,7 @@ pub use wish::{Wish, WishLine};
 /// so they follow one another, and a rush on one event is not in the way of every other.
 const LANES: usize = 2;
 const LIMITS: Limits = Limits {
+    name: "holds",
     batch_max: 512,
     // A few batches; who comes later is told to try again.
     queue_max: 4_096,
@@ -54,65 +51,39 @@ const SESSION: [(&str, &str); 6] = [
     ("max_parallel_workers_per_gather", "0"),
 ];
 
-type Guests = Batcher<Wish, Result<Hold, Error>>;
-
-/// Where wishes go. Clones share the lanes.
+/// Where wishes go; closed before the service starts them and once it ends. Clones share the lanes.
 #[derive(Clone, Debug, Default)]
-pub struct Lanes {
-    /// Empty before the service starts them and once it ends.
-    open: Arc<RwLock<Vec<Guests>>>,
-}
+pub struct Lanes(::batch::Lanes<Wish, Result<Hold, Error>>);
 
 impl Lanes {
     /// Starts the lanes. With the service's tasks they take nothing more, work off what waits, and end.
-    pub fn start(tasks: &Tasks, db: &Db, terms: &Terms) -> Self {
-        let lanes = (0..LANES).map(|_| {
+    pub fn start(tasks: &Tasks, db: &Db, terms: &Terms, sources: &Sources) -> Self {
+        let lanes = Self::default();
+        for _ in 0..LANES {
             let session = db.kept_session(&SESSION);
-            let lane = Arc::new(Lane::new(db.clone(), session.clone(), terms.clone()));
+            let lane = Lane::new(session.clone(), terms.clone(), sources.clone());
+            let lane = Arc::new(lane);
             let (guests, worker) = ::batch::batcher(LIMITS, move |wishes| {
                 let lane = lane.clone();
                 async move { lane.hold(wishes).await }
             });
+            lanes.0.open(guests);
             tasks.spawn(async move {
                 worker.await;
                 session.close().await;
             });
-            guests
-        });
-        let lanes = Self {
-            open: Arc::new(RwLock::new(lanes.collect())),
-        };
-        let (closing, shutdown) = (lanes.clone(), tasks.shutdown().clone());
-        tasks.spawn(async move {
-            shutdown.begun().await;
-            closing.close();
-        });
+        }
+        let open = lanes.0.clone();
+        tasks.at_the_end(async move { open.close() });
         lanes
     }
 
     /// The hold that was asked for, new or stored. Dropping the future takes a wish back whose turn
     /// has not come.
     pub async fn hold(&self, wish: Wish) -> Result<Hold, Error> {
-        let guests = self.lane(wish.event_id);
-        let guests = guests.ok_or(Error::Db(DbError::Busy))?;
-        guests.submit(wish).await.map_err(unanswered)?
-    }
-
-    fn lane(&self, event_id: EventId) -> Option<Guests> {
-        let mut hasher = DefaultHasher::new();
-        event_id.hash(&mut hasher);
-        let open = self
-            .open
-            .read()
-            .unwrap_or_else(|broken| broken.into_inner());
-        let lanes = u64::try_from(open.len()).ok().filter(|lanes| *lanes > 0)?;
-        let lane = usize::try_from(hasher.finish() % lanes).ok()?;
-        open.get(lane).cloned()
-    }
-
-    fn close(&self) {
-        let open = self.open.write();
-        open.unwrap_or_else(|broken| broken.into_inner()).clear();
+        let event = wish.event_id;
+        let answer = self.0.submit_by(&event, wish).await;
+        answer.map_err(unanswered)?
     }
 }
 

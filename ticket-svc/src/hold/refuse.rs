@@ -1,6 +1,6 @@
 //! What a batch does before somebody is refused.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use base::{EventId, PoolId};
 
@@ -10,8 +10,13 @@ use super::{
 };
 use crate::{
     error::Error,
-    store::holds::{self, RECLAIM_BATCH},
+    store::dead_holds::{self, Reclaimed},
 };
+
+/// Between two looks for stock that somebody else is about to give back.
+const WAIT: Duration = Duration::from_millis(10);
+/// Two seconds, as for a lock.
+const WAITS_MAX: u32 = 200;
 
 impl Batch<'_> {
     /// Refuses what the database has confirmed; before, it takes back what dead holds have of it.
@@ -47,8 +52,8 @@ impl Batch<'_> {
         given_up
     }
 
-    /// Ends dead holds that have what is missing, and has the pools locked afterwards. False where
-    /// that is done, or was done a moment ago.
+    /// Ends dead holds that have what is missing, and has the pools locked afterwards, so that what others give
+    /// back is seen too. False where that is done, or was done a moment ago.
     async fn reclaim(&mut self, plan: &Plan) -> Result<bool, Error> {
         let held = plan
             .refusals
@@ -63,8 +68,15 @@ impl Batch<'_> {
             return Ok(false);
         }
         let pools: Vec<PoolId> = short.iter().copied().collect();
-        if holds::reclaim_of_pools(&self.lane.db, pools).await? < RECLAIM_BATCH {
-            self.reclaimed.extend(short);
+        match dead_holds::reclaim_of_pools(&self.lane.session, pools).await? {
+            Reclaimed::Some => {}
+            Reclaimed::None => self.reclaimed.extend(short),
+            Reclaimed::ByOthers if self.waits < WAITS_MAX => {
+                self.waits += 1;
+                // Sleeps: whoever has it is through in a few of these.
+                tokio::time::sleep(WAIT).await;
+            }
+            Reclaimed::ByOthers => return Err(Error::Db(db::DbError::Busy)),
         }
         self.must_lock = true;
         self.checked = false;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use base::{EventId, PoolId};
+use base::{EventId, HoldId, PoolId};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{
     decide::Grant,
@@ -11,6 +12,7 @@ use super::{
     store::{Holds, Lines, Needs, Sheet},
     wish::Wish,
 };
+use crate::domain::hold_day::HoldDay;
 
 /// What is the same for every hold of the service.
 #[derive(Clone, Debug)]
@@ -19,17 +21,49 @@ pub struct Terms {
     pub ttl_secs: u32,
 }
 
+/// The day of what is made, and those that a hold may be of which is there already.
+#[derive(Clone, Debug)]
+pub struct Days {
+    pub today: HoldDay,
+    others: Vec<HoldDay>,
+}
+
+impl Days {
+    pub fn at(now: OffsetDateTime) -> Self {
+        let today = HoldDay::of(now);
+        let others = today.others(now);
+        Self { today, others }
+    }
+
+    /// Every id that the hold of a wish may have.
+    pub fn ids_of(&self, wish: &Wish) -> impl Iterator<Item = HoldId> {
+        let days = std::iter::once(&self.today).chain(&self.others);
+        days.map(|day| day.hold_id(wish.key_id))
+    }
+
+    fn ids(&self, wishes: &[&Wish]) -> Vec<Uuid> {
+        let ids = wishes.iter().map(|wish| self.today.hold_id(wish.key_id));
+        ids.map(HoldId::uuid).collect()
+    }
+
+    fn ids_beside(&self, wishes: &[&Wish]) -> Vec<Uuid> {
+        let ids = wishes.iter().flat_map(|wish| self.ids_of(wish).skip(1));
+        ids.map(HoldId::uuid).collect()
+    }
+}
+
 impl Sheet {
     /// For these wishes, of which some shall be granted. The pools are told in any case, those of the
     /// grants among them.
     pub fn new<'a>(
-        terms: &Terms,
+        (terms, days): (&Terms, &Days),
         pools: &BTreeMap<PoolId, i64>,
         wishes: &[&Wish],
         grants: impl Iterator<Item = (&'a Wish, &'a Grant)>,
     ) -> Self {
         let mut sheet = Self {
-            ids: wishes.iter().map(|wish| wish.hold_id.uuid()).collect(),
+            ids: days.ids(wishes),
+            ids_beside: days.ids_beside(wishes),
             secret_key_id: terms.secret_key_id.clone(),
             ttl_secs: f64::from(terms.ttl_secs),
             ..Self::default()
@@ -42,13 +76,14 @@ impl Sheet {
         // In the order of the indexes that the rows go into; whoever stores the same holds at the same
         // moment waits and is not waited for.
         let mut grants: Vec<_> = grants.collect();
-        grants.sort_unstable_by_key(|(wish, _)| wish.hold_id.uuid());
+        grants.sort_unstable_by_key(|(wish, _)| wish.key_id);
         for (wish, grant) in grants {
-            sheet.holds.push(wish, grant);
-            sheet.lines.push(wish, grant);
+            let id = days.today.hold_id(wish.key_id).uuid();
+            sheet.holds.push(id, wish, grant);
+            sheet.lines.push(id, grant);
             for need in &grant.needs {
                 let generation = pools.get(&need.pool_id).copied().unwrap_or(0);
-                let of = (wish.hold_id.uuid(), need.line);
+                let of = (id, need.line);
                 sheet
                     .needs
                     .push(of, need.pool_id, need.quantity, generation);
@@ -84,7 +119,7 @@ pub fn pools(sales: &HashMap<EventId, Sale>, wishes: &[&Wish]) -> BTreeMap<PoolI
 impl Needs {
     fn push(
         &mut self,
-        (hold_id, line): (uuid::Uuid, i32),
+        (hold_id, line): (Uuid, i32),
         pool_id: PoolId,
         quantity: i64,
         generation: i64,
@@ -98,8 +133,8 @@ impl Needs {
 }
 
 impl Holds {
-    fn push(&mut self, wish: &Wish, grant: &Grant) {
-        self.ids.push(wish.hold_id.uuid());
+    fn push(&mut self, id: Uuid, wish: &Wish, grant: &Grant) {
+        self.ids.push(id);
         self.event_ids.push(wish.event_id.uuid());
         self.body_hashes.push(wish.body_hash.to_vec());
         self.currencies.push(grant.total.currency.to_string());
@@ -108,9 +143,9 @@ impl Holds {
 }
 
 impl Lines {
-    fn push(&mut self, wish: &Wish, grant: &Grant) {
+    fn push(&mut self, id: Uuid, grant: &Grant) {
         for line in &grant.lines {
-            self.hold_ids.push(wish.hold_id.uuid());
+            self.hold_ids.push(id);
             self.lines.push(line.line);
             self.ticket_type_ids.push(line.ticket_type_id.uuid());
             self.categories.push(line.category.clone());

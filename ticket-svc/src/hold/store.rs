@@ -13,6 +13,8 @@ use crate::error::Error;
 pub struct Sheet {
     /// Of every wish; those that are stored already come back.
     pub ids: Vec<Uuid>,
+    /// The same of other days.
+    pub ids_beside: Vec<Uuid>,
     pub needs: Needs,
     pub holds: Holds,
     pub lines: Lines,
@@ -111,6 +113,7 @@ pub async fn make(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Err
         sheet.ttl_secs,
         sheet.opens_at,
         sheet.closes_at,
+        &sheet.ids_beside,
     )
     .fetch_one(conn)
     .await?;
@@ -130,6 +133,17 @@ pub async fn make(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Err
     })
 }
 
+/// Of all services that make holds about midnight.
+const TURN_OF_THE_DAY: i64 = 0x686f_6c64_6461_7973;
+
+/// `make` after everybody else who makes holds has ended, so that it tells of all that they stored.
+pub async fn make_in_turn(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Error> {
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", TURN_OF_THE_DAY)
+        .execute(&mut *conn)
+        .await?;
+    make(conn, sheet).await
+}
+
 /// What `make` would find, without a lock and without a change.
 pub async fn look(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Error> {
     let row = sqlx::query!(
@@ -140,7 +154,7 @@ pub async fn look(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Err
             FROM pools WHERE id = ANY($2)
         )
         SELECT clock_timestamp() AS "now!",
-               (SELECT COALESCE(array_agg(id), '{}') FROM holds WHERE id = ANY($1)) AS "stored!",
+               (SELECT COALESCE(array_agg(id), '{}') FROM holds WHERE id = ANY($1::uuid[] || $3::uuid[])) AS "stored!",
                COALESCE(array_agg(id), '{}') AS "pool_ids!",
                COALESCE(array_agg(generation), '{}') AS "generations!",
                COALESCE(array_agg(free), '{}') AS "free!: Vec<Option<i64>>",
@@ -150,6 +164,7 @@ pub async fn look(conn: &mut PgConnection, sheet: &Sheet) -> Result<Outcome, Err
         "#,
         &sheet.ids,
         &sheet.needs.pool_ids,
+        &sheet.ids_beside,
     )
     .fetch_one(conn)
     .await?;

@@ -1,10 +1,11 @@
-use base::{EventId, HoldId, TicketTypeId};
+use base::{EventId, TicketTypeId};
+use uuid::Uuid;
 
 /// What a guest wants set aside. Its form is in order; nothing else is known of it yet.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    /// Derived from the idempotency key.
-    pub hold_id: HoldId,
+    /// Derived from the idempotency key; with a day (`HoldDay`) it is the id of the hold.
+    pub key_id: Uuid,
     pub event_id: EventId,
     /// Each of another type, of one unit or more.
     pub lines: Vec<WishLine>,

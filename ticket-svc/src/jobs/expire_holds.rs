@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     error::Error,
     store::{
-        holds::{self, Batch, DEAD_BATCH},
+        dead_holds::{self, Batch, DEAD_BATCH},
         stock::Stuck,
     },
 };
@@ -71,7 +71,7 @@ impl Sweeper {
             match swept {
                 Ok(batch) => {
                     self.put_aside(&batch.stuck, now + ASIDE);
-                    self.wave |= batch.found == most;
+                    self.wave |= batch.found >= most;
                 }
                 Err(error) => failure = Some(error),
             }
@@ -129,20 +129,29 @@ fn is_of_a_hold(error: &Error) -> bool {
     )
 }
 
-/// Ends up to `most` dead holds; those that somebody else is about to end are left to them.
+/// Ends dead holds, up to `most` of each kind; those that somebody else is about to end are left to them. Each
+/// deadline has an index of its own: asked for together, all that is dead would be gathered for each batch.
 async fn sweep(
     conn: &mut PgConnection,
     aside: &[Uuid],
     most: usize,
     look: Look,
 ) -> Result<Batch, Error> {
+    dead_holds::by_index_alone(conn).await?;
     let dead = sqlx::query_scalar!(
         r#"
-        SELECT h.id FROM holds h
-        WHERE ((h.status = 'active' AND h.expires_at <= (SELECT clock_timestamp()))
-            OR (h.status = 'paying' AND h.paying_until <= (SELECT clock_timestamp())))
-          AND NOT EXISTS (SELECT 1 FROM UNNEST($2::uuid[]) AS a (id) WHERE a.id = h.id)
-        LIMIT $1 FOR UPDATE OF h SKIP LOCKED
+        WITH active AS MATERIALIZED (
+            SELECT h.id FROM holds h
+            WHERE h.status = 'active' AND h.expires_at <= (SELECT clock_timestamp())
+              AND h.id <> ALL ($2::uuid[])
+            LIMIT $1 FOR UPDATE OF h SKIP LOCKED
+        ), paying AS MATERIALIZED (
+            SELECT h.id FROM holds h
+            WHERE h.status = 'paying' AND h.paying_until <= (SELECT clock_timestamp())
+              AND h.id <> ALL ($2::uuid[])
+            LIMIT $1 FOR UPDATE OF h SKIP LOCKED
+        )
+        SELECT id AS "id!" FROM active UNION ALL SELECT id FROM paying
         "#,
         most as i64,
         aside,
@@ -150,7 +159,7 @@ async fn sweep(
     .fetch_all(&mut *conn)
     .await?;
     match look {
-        Look::AtNone => holds::expire_all_or_none(conn, &dead).await,
-        Look::AtEach => holds::expire(conn, &dead).await,
+        Look::AtNone => dead_holds::expire_all_or_none(conn, &dead).await,
+        Look::AtEach => dead_holds::expire(conn, &dead).await,
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod audit_pools;
 pub mod expire_holds;
+pub mod fold_traffic;

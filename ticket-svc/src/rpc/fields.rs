@@ -4,6 +4,7 @@ use std::{fmt::Display, str::FromStr};
 
 use base::{IdempotencyKey, Money, PoolId, TextError};
 use kit::FieldProblem;
+use pages::Page;
 use proto::common;
 use time::OffsetDateTime;
 
@@ -29,6 +30,21 @@ impl Fields {
 
     pub fn text(&mut self, field: &str, value: Result<String, TextError>) -> Option<String> {
         self.check(field, value.map_err(|error| error.problem))
+    }
+
+    pub fn page(&mut self, size: u32, token: &str) -> Page {
+        Page::read(&mut self.0, size, token)
+    }
+
+    /// LIKE patterns, one per word of a search.
+    pub fn patterns(&mut self, field: &str, words: &str) -> Vec<String> {
+        let words = self.text(
+            field,
+            base::bounded(field, words, 0, limits::SEARCH_MAX_CHARS),
+        );
+        let words = words.unwrap_or_default();
+        let words = words.split_whitespace().take(limits::SEARCH_MAX_WORDS);
+        words.map(pattern).collect()
     }
 
     /// Absent is fine.
@@ -141,4 +157,13 @@ pub fn required_key(key: &str) -> Result<IdempotencyKey, Error> {
 fn whole_micros(time: OffsetDateTime) -> OffsetDateTime {
     time.replace_nanosecond(time.nanosecond() / 1000 * 1000)
         .unwrap_or(time)
+}
+
+/// The word anywhere, taken literally.
+fn pattern(word: &str) -> String {
+    let literal = word
+        .replace('\\', r"\\")
+        .replace('%', r"\%")
+        .replace('_', r"\_");
+    format!("%{literal}%")
 }

@@ -7,8 +7,9 @@ use proto::ticket::{
     self as api, catalog_admin_service_server as catalog_admin, catalog_service_server as catalog,
     change_service_server as change, grant_admin_service_server as grant_admin,
     grant_service_server as grant, hold_batch_service_server as hold_batch,
-    hold_service_server as hold, inventory_service_server as inventory,
-    pool_audit_service_server as pool_audit, ticket_code_service_server as ticket_code,
+    hold_service_server as hold, insight_admin_service_server as insight_admin,
+    inventory_service_server as inventory, pool_audit_service_server as pool_audit,
+    ticket_code_service_server as ticket_code, view_service_server as view_count,
 };
 use tonic::{Request, Response, Status};
 
@@ -18,8 +19,8 @@ pub(crate) mod admin;
 mod fields;
 mod grants;
 mod guest;
+mod insights;
 mod internal;
-mod page;
 mod proof;
 mod ticket_codes;
 pub(crate) mod view;
@@ -34,6 +35,7 @@ pub fn register(builder: ServerBuilder, app: Arc<App>) -> ServerBuilder {
     let catalog_admin = catalog_admin::CatalogAdminServiceServer::new(rpc.clone());
     builder
         .add_service(record)
+        .add_service(status::service(None))
         .add_service(catalog::CatalogServiceServer::new(rpc.clone()))
         .add_service(Announced::new(catalog_admin, announce))
         .add_service(hold::HoldServiceServer::new(rpc.clone()))
@@ -43,6 +45,8 @@ pub fn register(builder: ServerBuilder, app: Arc<App>) -> ServerBuilder {
         .add_service(grant_admin::GrantAdminServiceServer::new(rpc.clone()))
         .add_service(pool_audit::PoolAuditServiceServer::new(rpc.clone()))
         .add_service(ticket_code::TicketCodeServiceServer::new(rpc.clone()))
+        .add_service(insight_admin::InsightAdminServiceServer::new(rpc.clone()))
+        .add_service(view_count::ViewServiceServer::new(rpc.clone()))
         .add_service(inventory::InventoryServiceServer::new(rpc))
 }
 
@@ -207,6 +211,15 @@ impl catalog_admin::CatalogAdminService for Rpc {
     ) -> Answer<api::UpdateEventResponse> {
         Ok(Response::new(
             admin::update_event::update_event(&self.app, r).await?,
+        ))
+    }
+
+    async fn set_event_image(
+        &self,
+        r: Request<api::SetEventImageRequest>,
+    ) -> Answer<api::SetEventImageResponse> {
+        Ok(Response::new(
+            admin::set_event_image::set_event_image(&self.app, r).await?,
         ))
     }
 

@@ -56,7 +56,17 @@ pub fn event(event: &Event, types: &[TicketType]) -> api::Event {
         previous_date_time: event.previous_date_time.map(proto::timestamp),
         archived_at: event.archived_at.map(proto::timestamp),
         cancellation: cancellation(event),
+        image: image(event),
     }
+}
+
+fn image(event: &Event) -> Option<api::EventImage> {
+    Some(api::EventImage {
+        key: event.image_key.clone()?,
+        width: event.image_width?.cast_unsigned(),
+        height: event.image_height?.cast_unsigned(),
+        alt: event.image_alt.clone(),
+    })
 }
 
 /// None where guests may not cancel what they have paid.
@@ -227,6 +237,10 @@ pub fn ticket(signers: &Signers, ticket: &Ticket) -> Result<api::Ticket, Error> 
         status: status.into(),
         generation: ticket.generation,
         holder_name: ticket.holder_name.clone(),
+        voided_by: ticket
+            .voided_by
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
     })
 }
 
@@ -273,7 +287,7 @@ fn money(amount_minor: i64, currency: &str) -> common::Money {
     }
 }
 
-fn event_status(status: EventStatus) -> api::EventStatus {
+pub fn event_status(status: EventStatus) -> api::EventStatus {
     match status {
         EventStatus::Inactive => api::EventStatus::Inactive,
         EventStatus::Active => api::EventStatus::Active,

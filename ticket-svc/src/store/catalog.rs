@@ -53,6 +53,11 @@ pub struct Event {
     pub previous_date_time: Option<OffsetDateTime>,
     /// What was said of the date that it was postponed to.
     pub postpone_reason: String,
+    /// The gateway's name of its picture, of which the rest says what pages need to know.
+    pub image_key: Option<String>,
+    pub image_width: Option<i32>,
+    pub image_height: Option<i32>,
+    pub image_alt: String,
     pub version: i64,
     /// The database's clock when it was read.
     #[serde(skip)]
@@ -203,6 +208,19 @@ pub async fn event_to_the_end(
     event(conn, id).await
 }
 
+/// The same of several, which are in the order of their ids, but for those that somebody is about to cancel.
+pub async fn idle_events_to_the_end(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<Event>, Error> {
+    let locked = sqlx::query_scalar!(
+        "SELECT id FROM events WHERE id = ANY($1) ORDER BY id FOR KEY SHARE SKIP LOCKED",
+        ids,
+    );
+    let locked = locked.fetch_all(&mut *conn).await?;
+    events(conn, &locked).await
+}
+
 /// In the order of their ids as given; absent ones are left out.
 pub async fn events(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Event>, Error> {
     let events = sqlx::query_as!(
@@ -212,7 +230,8 @@ pub async fn events(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Event>,
                payment_providers, seller_name, seller_address, seller_tax_id, seller_contact,
                fee_mode, fee_fixed_minor, fee_rate_ppm, manual_payment_days,
                cancel_until_hours, cancel_fee_ppm, cancel_reason, archived_at,
-               previous_date_time, postpone_reason, version, clock_timestamp() AS "now!"
+               previous_date_time, postpone_reason, image_key, image_width, image_height, image_alt,
+               version, clock_timestamp() AS "now!"
         FROM events WHERE id = ANY($1)
         ORDER BY array_position($1, id)
         "#,

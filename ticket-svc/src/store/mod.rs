@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod changes;
+pub mod dead_holds;
 pub mod grants;
 pub mod guests;
 pub mod halts;

@@ -532,7 +532,7 @@ async fn own_events_come_in_pages_newest_first() {
         shop.own(api::ListOwnEventsRequest {
             page_size: 2,
             page_token,
-            archived: false,
+            ..Default::default()
         })
     };
     let first = admin
@@ -568,5 +568,36 @@ async fn concurrent_changes_have_consecutive_numbers() {
         .await
         .unwrap();
     assert_eq!(last, 16);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_events_are_found_by_words_of_title_and_place() {
+    let shop = Shop::open().await;
+    for title in ["Nacht 100%", "Tag", "Nachtmusik"] {
+        let request = event_request(title);
+        create(&shop, request).await.unwrap();
+    }
+    let find = async |words: &str| {
+        let request = shop.own(api::ListOwnEventsRequest {
+            query: words.to_owned(),
+            ..Default::default()
+        });
+        let listed = shop.admin.clone().list_own_events(request).await;
+        let mut titles: Vec<String> = listed?
+            .into_inner()
+            .events
+            .into_iter()
+            .map(|e| e.title)
+            .collect();
+        titles.sort();
+        Ok::<_, Status>(titles)
+    };
+    assert_eq!(find("nACHT").await.unwrap(), ["Nacht 100%", "Nachtmusik"]);
+    assert_eq!(find("0% nacht").await.unwrap(), ["Nacht 100%"]);
+    assert!(find("nacht_").await.unwrap().is_empty(), "taken literally");
+    assert!(find("nacht tag").await.unwrap().is_empty(), "all of them");
+    assert_eq!(find(" ").await.unwrap().len(), 3);
+    refused_field(find(&"x".repeat(201)).await, "query");
     shop.close().await;
 }

@@ -1,12 +1,14 @@
 //! An event that will not happen: nothing of it is sold any more, and the answer to that is final.
 
+use std::time::Instant;
+
 use base::UserId;
 use kit::ErrorReason;
 use proto::ticket::{self as api, Availability, EventStatus, HoldStatus, OrderAnswer};
 use testkit::{Direction, keys};
 use tonic::Request;
 
-use crate::shop::{Shop, begin_request, by, refused, refused_field};
+use crate::shop::{Shop, begin_request, by, in_one_wait, refused, refused_field};
 
 fn cancel(event: &str, expected_version: i64) -> api::CancelEventRequest {
     api::CancelEventRequest {
@@ -196,6 +198,14 @@ async fn more_holds_than_one_batch_are_freed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_commit_under_way_ends_before_the_cancellation_is_answered() {
     let shop = std::sync::Arc::new(Shop::open().await);
+    let answers = in_one_wait(async || Box::pin(cancelled_under_a_commit(&shop)).await).await;
+    // While it was under way nobody had heard of the cancellation.
+    assert_eq!(answers, (OrderAnswer::Committed, false));
+    std::sync::Arc::into_inner(shop).unwrap().close().await;
+}
+
+/// The answer to the commit, and whether the cancellation was answered before it.
+async fn cancelled_under_a_commit(shop: &std::sync::Arc<Shop>) -> (Instant, (OrderAnswer, bool)) {
     let (event, ticket_type) = shop.on_sale(5).await;
     let (order, _) = shop.paying(event, ticket_type, 1).await;
     let (later, _) = shop.paying(event, ticket_type, 1).await;
@@ -207,6 +217,7 @@ async fn a_commit_under_way_ends_before_the_cancellation_is_answered() {
         .fetch_all(&mut *stock)
         .await
         .unwrap();
+    let begun = Instant::now();
     let commit = tokio::spawn({
         let shop = shop.clone();
         async move { shop.commit(order).await.answer() }
@@ -218,12 +229,12 @@ async fn a_commit_under_way_ends_before_the_cancellation_is_answered() {
     });
     // The commit for the stock, the cancellation for the commit.
     shop.waiting(2).await;
-    assert!(!cancelled.is_finished());
+    let answered = cancelled.is_finished();
     stock.rollback().await.unwrap();
-    assert_eq!(commit.await.unwrap(), OrderAnswer::Committed);
+    let commit = commit.await.unwrap();
     cancelled.await.unwrap();
     assert_eq!(shop.commit(later).await.answer(), OrderAnswer::Refused);
-    std::sync::Arc::into_inner(shop).unwrap().close().await;
+    (begun, (commit, answered))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -260,6 +271,15 @@ async fn nothing_is_committed_after_the_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_do_not_wait_for_one_another() {
     let shop = Shop::open().await;
+    let (waits, still_waits) =
+        in_one_wait(async || Box::pin(commit_beside_a_waiting_one(&shop)).await).await;
+    assert!(waits.is_some());
+    assert_eq!(still_waits, waits, "the first had to give up for them");
+    shop.close().await;
+}
+
+/// Who waits before another commit and an edit, and who waits after them.
+async fn commit_beside_a_waiting_one(shop: &Shop) -> (Instant, (Option<String>, Option<String>)) {
     let (event, blocked) = shop.on_sale(5).await;
     let free = shop.ticket_type(event, Some(5)).await;
     let (order, _) = shop.paying(event, blocked, 1).await;
@@ -273,9 +293,10 @@ async fn commits_do_not_wait_for_one_another() {
     .fetch_all(&mut *stock)
     .await
     .unwrap();
-    let (first, ()) = tokio::join!(shop.commit(order), async {
+    let begun = Instant::now();
+    let (first, waiters) = tokio::join!(shop.commit(order), async {
         shop.waiting(1).await;
-        let waits = waiter(&shop).await;
+        let waits = waiter(shop).await;
         // While one keeps the event to its end, another commits and an admin edits.
         shop.commit(other).await;
         shop.update_event(api::UpdateEventRequest {
@@ -284,24 +305,21 @@ async fn commits_do_not_wait_for_one_another() {
             ..Default::default()
         })
         .await;
-        assert_eq!(
-            waiter(&shop).await,
-            waits,
-            "the first had to give up for them"
-        );
+        let still_waits = waiter(shop).await;
         stock.rollback().await.unwrap();
+        (waits, still_waits)
     });
     assert_eq!(first.answer(), OrderAnswer::Committed);
-    shop.close().await;
+    (begun, waiters)
 }
 
 /// The transaction that waits for a row.
-async fn waiter(shop: &Shop) -> String {
+async fn waiter(shop: &Shop) -> Option<String> {
     sqlx::query_scalar(
         "SELECT concat(pid, ' ', xact_start) FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event_type = 'Lock'",
     )
-    .fetch_one(&shop.db)
+    .fetch_optional(&shop.db)
     .await
     .unwrap()
 }

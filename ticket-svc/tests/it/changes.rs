@@ -136,7 +136,7 @@ async fn bad_cursors_and_strangers_are_refused() {
         (Peer::Payment, true),
         (Peer::Operator, true),
     ] {
-        let channel = kit::client::channel(&shop.url, shop.mesh.identity(peer)).unwrap();
+        let channel = shop.channel(peer);
         let answer = ChangeServiceClient::new(channel)
             .list_event_changes(api::ListEventChangesRequest::default())
             .await;

@@ -435,6 +435,7 @@ async fn the_first_sales_of_an_event_make_one_key() {
             tokio::spawn(async move {
                 let request = api::CommitOrderRequest {
                     order_id: order.to_string(),
+                    ..Default::default()
                 };
                 let committed = inventory.commit_order(request).await.unwrap();
                 committed.into_inner().tickets

@@ -61,7 +61,7 @@ async fn only_the_members_that_need_it_may_ask() {
         grants: Vec::new(),
     };
     let client = |peer| {
-        let channel = kit::client::channel(&shop.url, shop.mesh.identity(peer)).unwrap();
+        let channel = shop.channel(peer);
         GrantServiceClient::new(channel)
     };
     for peer in [Peer::Gateway, Peer::User, Peer::Operator] {

@@ -104,7 +104,7 @@ async fn what_ends_unsold_or_becomes_void_counts_no_more() {
     let (order, held) = (shop.order(), shop.hold(of.0, of.1, 4).await);
     begin(&shop, ADA, order, &held).await.unwrap();
     shop.age(&held).await;
-    let patience = std::time::Duration::from_secs(10);
+    let patience = std::time::Duration::from_secs(60);
     testkit::eventually("the sweeper ended it", patience, || async {
         (shop.counters(of.1).await == (0, 0)).then_some(())
     })

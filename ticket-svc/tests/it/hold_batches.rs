@@ -25,7 +25,7 @@ async fn call_within(
     requests: Vec<api::HoldTicketsRequest>,
     timeout_ms: u32,
 ) -> Answers {
-    let channel = kit::client::channel(&shop.url, shop.mesh.identity(peer)).unwrap();
+    let channel = shop.channel(peer);
     let items = requests
         .into_iter()
         .map(|request| api::HoldTicketsBatchItem {

@@ -1,21 +1,27 @@
 //! The hot path: what comes at the same moment is made together, and every guest still hears what is
 //! true of them alone.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use base::{EventId, TicketTypeId};
 use futures::future::join_all;
 use kit::{Certainty, ErrorReason, Failure};
-use proto::ticket::{self as api, HoldStatus};
+use proto::{
+    Peer,
+    ticket::{self as api, HoldStatus, hold_service_client::HoldServiceClient},
+};
 use sqlx::{Connection as _, PgConnection};
-use testkit::{Direction, eventually, keys};
+use testkit::{Direction, eventually, keys, on_time};
 use tokio::task::JoinHandle;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::shop::{Held, Replica, Shop, euro, refused};
+use crate::shop::{Held, LOCK_TIMEOUT, Replica, Shop, euro, hold_request, in_one_wait, refused};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type Answer = Result<api::HoldTicketsResponse, Status>;
 
@@ -266,25 +272,30 @@ async fn one_key_for_two_events_at_two_services_at_once_is_one_hold_and_a_refusa
 async fn a_key_stored_while_a_batch_waits_is_not_refused() {
     let shop = Arc::new(Shop::open().await);
     let replica = Arc::new(shop.replica().await);
-    let (event, ticket_type) = shop.on_sale(10).await;
-    let (line, key) = ((ticket_type, 1), keys::idempotency_key());
-    let jam = Jam::of(&shop, event).await;
-    let there = spawn_at_replica(&replica, event, line, &key);
-    shop.waiting(1).await;
-    // Who waits for a row gets it in turn: the hold is stored, the pool is halted, and then the
-    // other batch has it.
-    let halted = tokio::spawn({
-        let shop = shop.clone();
-        async move { halt(&shop, ticket_type, true).await }
-    });
-    shop.waiting(2).await;
-    let here = spawn_hold(&shop, event, line, key);
-    shop.waiting(3).await;
-    jam.end().await;
-    let (here, there) = (here.await.unwrap(), there.await.unwrap());
+    let (event, ticket_type) = shop.on_sale(1_000).await;
+    let (here, there) = in_one_wait(async || {
+        let (line, key) = ((ticket_type, 1), keys::idempotency_key());
+        let jam = Jam::of(&shop, event).await;
+        let begun = Instant::now();
+        let there = spawn_at_replica(&replica, event, line, &key);
+        shop.waiting(1).await;
+        // Who waits for a row gets it in turn: the hold is stored, the pool is halted, and then the
+        // other batch has it.
+        let halted = tokio::spawn({
+            let shop = shop.clone();
+            async move { halt(&shop, ticket_type, true).await }
+        });
+        shop.waiting(2).await;
+        let here = spawn_hold(&shop, event, line, key);
+        shop.waiting(3).await;
+        jam.end().await;
+        let answers = (here.await.unwrap(), there.await.unwrap());
+        halted.await.unwrap();
+        halt(&shop, ticket_type, false).await;
+        (begun, answers)
+    })
+    .await;
     assert_eq!(hold_id(&here), hold_id(&there));
-    halted.await.unwrap();
-    halt(&shop, ticket_type, false).await;
     Arc::into_inner(replica).unwrap().close().await;
     close(shop).await;
 }
@@ -341,29 +352,31 @@ async fn a_repeated_call_finds_its_hold_behind_a_wrong_one_with_its_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nobody_waits_for_the_pool_of_a_wish_that_is_refused() {
     let shop = Arc::new(Shop::open().await);
-    let (event, stalls) = shop.on_sale(10).await;
+    let (event, stalls) = shop.on_sale(1_000).await;
     let balcony = shop.ticket_type(event, Some(10)).await;
     halt(&shop, balcony, true).await;
     let key = keys::idempotency_key;
     let halted = ErrorReason::SalesHalted;
     refused(shop.try_hold(event, &[(balcony, 1)], &key()).await, halted);
-    let jam = Jam::of_type(&shop, stalls).await;
-    // Who looks into a halted pool keeps it.
-    let auditor = Jam::of_type(&shop, balcony).await;
-    let first = spawn_hold(&shop, event, (stalls, 1), key());
-    shop.waiting(1).await;
-    let of_stalls = spawn_hold(&shop, event, (stalls, 1), key());
-    let of_balcony = spawn_hold(&shop, event, (balcony, 1), key());
-    all_arrived(&shop, event).await;
-    jam.end().await;
-    first.await.unwrap().unwrap();
-    let both = futures::future::join(of_stalls, of_balcony);
-    let (of_stalls, of_balcony) = tokio::time::timeout(Duration::from_secs(1), both)
-        .await
-        .expect("they wait for the halted pool");
-    of_stalls.unwrap().unwrap();
-    refused(of_balcony.unwrap(), halted);
-    auditor.end().await;
+    on_time("two answers", LOCK_TIMEOUT, 1, async || {
+        let jam = Jam::of_type(&shop, stalls).await;
+        // Who looks into a halted pool keeps it.
+        let auditor = Jam::of_type(&shop, balcony).await;
+        let first = spawn_hold(&shop, event, (stalls, 1), key());
+        shop.waiting(1).await;
+        let of_stalls = spawn_hold(&shop, event, (stalls, 1), key());
+        let of_balcony = spawn_hold(&shop, event, (balcony, 1), key());
+        all_arrived(&shop, event).await;
+        jam.end().await;
+        let begun = Instant::now();
+        first.await.unwrap().unwrap();
+        of_stalls.await.unwrap().unwrap();
+        refused(of_balcony.await.unwrap(), halted);
+        let took = begun.elapsed();
+        auditor.end().await;
+        took
+    })
+    .await;
     halt(&shop, balcony, false).await;
     close(shop).await;
 }
@@ -562,32 +575,40 @@ async fn a_halted_pool_is_not_held_from() {
 async fn nothing_is_held_of_an_event_once_its_cancellation_is_answered() {
     let shop = Arc::new(Shop::open().await);
     for _ in 0..3 {
-        let (event, ticket_type) = shop.on_sale(1_000).await;
-        shop.hold(event, ticket_type, 1).await;
-        let jam = Jam::of(&shop, event).await;
-        let under_way = spawn_hold(&shop, event, (ticket_type, 1), keys::idempotency_key());
-        shop.waiting(1).await;
-        let others =
-            (0..64).map(|_| spawn_hold(&shop, event, (ticket_type, 1), keys::idempotency_key()));
-        let others: Vec<_> = others.collect();
-        let cancelled = tokio::spawn({
-            let shop = shop.clone();
-            async move { shop.cancel_event(event, "").await }
-        });
-        shop.waiting(2).await;
-        jam.end().await;
-        cancelled.await.unwrap();
-        assert_eq!(shop.counters(ticket_type).await, (0, 0));
-        under_way.await.unwrap().unwrap();
-        for other in others {
-            let answer = other.await.unwrap();
-            if let Some(reason) = reason(&answer) {
-                assert_eq!(reason, ErrorReason::EventNotActive);
-            }
-        }
-        assert_eq!(shop.counters(ticket_type).await, (0, 0));
+        let under_way = in_one_wait(async || Box::pin(cancelled_under_holds(&shop)).await).await;
+        under_way.unwrap();
     }
     close(shop).await;
+}
+
+/// The answer to the hold that was under way then.
+async fn cancelled_under_holds(shop: &Arc<Shop>) -> (Instant, Answer) {
+    let (event, ticket_type) = shop.on_sale(1_000).await;
+    shop.hold(event, ticket_type, 1).await;
+    let jam = Jam::of(shop, event).await;
+    let begun = Instant::now();
+    let under_way = spawn_hold(shop, event, (ticket_type, 1), keys::idempotency_key());
+    shop.waiting(1).await;
+    let others =
+        (0..64).map(|_| spawn_hold(shop, event, (ticket_type, 1), keys::idempotency_key()));
+    let others: Vec<_> = others.collect();
+    let cancelled = tokio::spawn({
+        let shop = shop.clone();
+        async move { shop.cancel_event(event, "").await }
+    });
+    shop.waiting(2).await;
+    jam.end().await;
+    cancelled.await.unwrap();
+    assert_eq!(shop.counters(ticket_type).await, (0, 0));
+    let under_way = under_way.await.unwrap();
+    for other in others {
+        let answer = other.await.unwrap();
+        if let Some(reason) = reason(&answer) {
+            assert_eq!(reason, ErrorReason::EventNotActive);
+        }
+    }
+    assert_eq!(shop.counters(ticket_type).await, (0, 0));
+    (begun, under_way)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -634,7 +655,9 @@ async fn a_lost_database_is_said_to_be_busy_and_found_again() {
     wire.refuse(true);
     wire.reset_connected();
     let key = keys::idempotency_key();
-    let lost = shop.try_hold(event, &[(ticket_type, 1)], &key).await;
+    let wish = hold_request(event, &[(ticket_type, 1)], &key);
+    let mut holds = HoldServiceClient::new(shop.impatient(Peer::Gateway));
+    let lost = holds.hold_tickets(wish).await;
     let failure = Failure::from_status(&lost.unwrap_err());
     let unavailable = [ErrorReason::Overloaded, ErrorReason::OutcomeUnknown];
     assert!(unavailable.contains(&failure.reason), "{failure:?}");

@@ -9,7 +9,7 @@ use testkit::NatsServer;
 
 use crate::shop::{Shop, event_request, refused_field};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn read(shop: &Shop, request: ReadProgrammeRequest) -> ReadProgrammeResponse {
     let read = shop.catalog.clone().read_programme(request).await;

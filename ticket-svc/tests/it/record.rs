@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base::{EventId, TicketTypeId, UserId};
-use kit::{CallContext, ErrorReason, Failure, TraceId, client::MeshChannel};
+use kit::{CallContext, ErrorReason, Failure, TraceId};
 use proto::{
     Peer,
     audit::{
@@ -15,21 +15,20 @@ use proto::{
 use serde_json::Value;
 use tonic::Status;
 
-use crate::shop::{Shop, by, in_days, refused, refused_field, type_request};
+use crate::shop::{Channel, Shop, by, in_days, refused, refused_field, type_request};
 
 const ALL: [Grant; 4] = [Grant::Owner, Grant::Editor, Grant::Viewer, Grant::Door];
 
 struct Office {
     shop: Shop,
-    grants: GrantAdminServiceClient<MeshChannel>,
-    record: AuditServiceClient<MeshChannel>,
+    grants: GrantAdminServiceClient<Channel>,
+    record: AuditServiceClient<Channel>,
 }
 
 impl Office {
     async fn open() -> Self {
         let shop = Shop::open().await;
-        let channel =
-            || kit::client::channel(&shop.url, shop.mesh.identity(Peer::Gateway)).unwrap();
+        let channel = || shop.channel(Peer::Gateway);
         Self {
             grants: GrantAdminServiceClient::new(channel()),
             record: AuditServiceClient::new(channel()),

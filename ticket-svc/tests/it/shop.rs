@@ -20,7 +20,7 @@ use proto::{
     },
 };
 use sqlx::PgPool;
-use testkit::{FaultProxy, TestDb, keys};
+use testkit::{FaultProxy, Patient, TestDb, keys};
 use time::{Duration, OffsetDateTime};
 use tokio::task::JoinHandle;
 use tonic::{Request, Status};
@@ -28,17 +28,20 @@ use uuid::Uuid;
 
 use crate::invariants::check_invariants;
 
+/// Comes again where it is told to.
+pub type Channel = Patient<MeshChannel>;
+
 pub struct Shop {
-    pub catalog: CatalogServiceClient<MeshChannel>,
-    pub admin: CatalogAdminServiceClient<MeshChannel>,
-    pub holds: HoldServiceClient<MeshChannel>,
-    pub inventory: InventoryServiceClient<MeshChannel>,
+    pub catalog: CatalogServiceClient<Channel>,
+    pub admin: CatalogAdminServiceClient<Channel>,
+    pub holds: HoldServiceClient<Channel>,
+    pub inventory: InventoryServiceClient<Channel>,
     /// As the gateway, which may not call it.
-    pub inventory_of_gateway: InventoryServiceClient<MeshChannel>,
-    pub changes: ChangeServiceClient<MeshChannel>,
-    pub grants: GrantServiceClient<MeshChannel>,
-    pub audit: PoolAuditServiceClient<MeshChannel>,
-    pub codes: TicketCodeServiceClient<MeshChannel>,
+    pub inventory_of_gateway: InventoryServiceClient<Channel>,
+    pub changes: ChangeServiceClient<Channel>,
+    pub grants: GrantServiceClient<Channel>,
+    pub audit: PoolAuditServiceClient<Channel>,
+    pub codes: TicketCodeServiceClient<Channel>,
     pub database_url: String,
     pub url: String,
     pub mesh: MeshKey,
@@ -114,7 +117,7 @@ impl Shop {
         let shutdown = Shutdown::new();
         let server = tokio::spawn(server.serve(shutdown.clone()));
         let url = format!("http://{addr}");
-        let channel = |peer| kit::client::channel(&url, mesh.identity(peer)).unwrap();
+        let channel = |peer| Patient(kit::client::channel(&url, mesh.identity(peer)).unwrap());
         Self {
             catalog: CatalogServiceClient::new(channel(Peer::Gateway)),
             admin: CatalogAdminServiceClient::new(channel(Peer::Gateway)),
@@ -147,14 +150,24 @@ impl Shop {
     pub async fn replica_with(&self, change: impl FnOnce(&mut ticket_svc::Config)) -> Replica {
         let mut config = self.config.clone();
         change(&mut config);
+        self.start_replica(config, self.sources.clone()).await
+    }
+
+    /// The same whose clock says another time.
+    pub async fn replica_at(&self, now: OffsetDateTime) -> Replica {
+        let sources = Sources::new(base::ManualClock::new(now), base::SystemRandom);
+        self.start_replica(self.config.clone(), sources).await
+    }
+
+    async fn start_replica(&self, config: ticket_svc::Config, sources: Sources) -> Replica {
         let (bind, addr) = Bind::loopback().await.unwrap();
-        let sources = self.sources.clone();
         let server = ticket_svc::build_with_verifier(&config, bind, sources, Arc::new(Trusting));
+        let server = Box::pin(server);
         let shutdown = Shutdown::new();
         let server = tokio::spawn(server.await.unwrap().serve(shutdown.clone()));
         let url = format!("http://{addr}");
-        let channel = kit::client::channel(&url, self.mesh.identity(Peer::Gateway)).unwrap();
-        let of_payment = kit::client::channel(&url, self.mesh.identity(Peer::Payment)).unwrap();
+        let channel = |peer| Patient(kit::client::channel(&url, self.mesh.identity(peer)).unwrap());
+        let (channel, of_payment) = (channel(Peer::Gateway), channel(Peer::Payment));
         Replica {
             inventory: InventoryServiceClient::new(of_payment),
             catalog: CatalogServiceClient::new(channel.clone()),
@@ -163,6 +176,15 @@ impl Shop {
             shutdown,
             server,
         }
+    }
+
+    pub fn channel(&self, peer: Peer) -> Channel {
+        Patient(self.impatient(peer))
+    }
+
+    /// For a test about overload.
+    pub fn impatient(&self, peer: Peer) -> MeshChannel {
+        kit::client::channel(&self.url, self.mesh.identity(peer)).unwrap()
     }
 
     /// The server is told to end; what it has begun goes on.
@@ -297,6 +319,7 @@ impl Shop {
     pub async fn commit(&self, order: OrderId) -> api::CommitOrderResponse {
         let request = api::CommitOrderRequest {
             order_id: order.to_string(),
+            ..Default::default()
         };
         self.inventory
             .clone()
@@ -429,7 +452,7 @@ impl Shop {
 
     /// Waits until so many sessions of the service wait for a row.
     pub async fn waiting(&self, sessions: i64) {
-        let patience = std::time::Duration::from_secs(5);
+        let patience = std::time::Duration::from_secs(60);
         testkit::eventually("sessions wait for a row", patience, || async {
             let waiting: i64 = sqlx::query_scalar(
                 "SELECT COUNT(*) FROM pg_stat_activity
@@ -472,12 +495,27 @@ impl Shop {
     }
 }
 
+/// Whoever waits for a row waits until a statement gives up.
+pub const LOCK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// A scene in which somebody waits for a row, and in which it matters who came first. Where the machine was so busy that
+/// a statement may have given up waiting, it is played again. A scene answers since when somebody waited, and how it ended.
+pub async fn in_one_wait<T>(mut scene: impl AsyncFnMut() -> (std::time::Instant, T)) -> T {
+    for _ in 0..30 {
+        let (begun, end) = Box::pin(scene()).await;
+        if begun.elapsed() < LOCK_TIMEOUT {
+            return end;
+        }
+    }
+    panic!("not once was there time for the scene");
+}
+
 /// A second ticket-svc.
 pub struct Replica {
-    pub inventory: InventoryServiceClient<MeshChannel>,
-    pub catalog: CatalogServiceClient<MeshChannel>,
-    pub admin: CatalogAdminServiceClient<MeshChannel>,
-    pub holds: HoldServiceClient<MeshChannel>,
+    pub inventory: InventoryServiceClient<Channel>,
+    pub catalog: CatalogServiceClient<Channel>,
+    pub admin: CatalogAdminServiceClient<Channel>,
+    pub holds: HoldServiceClient<Channel>,
     shutdown: Shutdown,
     server: JoinHandle<anyhow::Result<()>>,
 }

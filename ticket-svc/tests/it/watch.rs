@@ -6,13 +6,14 @@ use proto::ticket::{
     self as api, Availability, EventAvailability, WatchAvailabilityRequest,
     WatchAvailabilityResponse, catalog_service_client::CatalogServiceClient,
 };
+use testkit::on_time;
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tonic::Streaming;
 
-use crate::shop::{Shop, type_request};
+use crate::shop::{Channel, Shop, type_request};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// From the answer to a change until it is told.
 const SOON: Duration = Duration::from_millis(200);
 
@@ -22,7 +23,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn of(catalog: &CatalogServiceClient<kit::client::MeshChannel>) -> Self {
+    async fn of(catalog: &CatalogServiceClient<Channel>) -> Self {
         let request = WatchAvailabilityRequest {};
         let stream = catalog.clone().watch_availability(request).await;
         let mut watcher = Self {
@@ -78,7 +79,6 @@ async fn a_watcher_is_told_everything_and_then_what_changes_whoever_changed_it()
     assert_eq!(watcher.left(&quiet.to_string()), Some((OnSale, 9)));
     assert_eq!(watcher.left(&event.to_string()), Some((OnSale, 6)));
 
-    let mut times = Vec::new();
     for left in (1..6).rev() {
         // Now this, now the other process makes the hold; both are told.
         let key = testkit::keys::idempotency_key();
@@ -88,11 +88,9 @@ async fn a_watcher_is_told_everything_and_then_what_changes_whoever_changed_it()
         } else {
             shop.try_hold(event, &lines, &key).await.unwrap();
         }
-        times.push(watcher.until(event, (OnSale, left)).await);
+        watcher.until(event, (OnSale, left)).await;
         other.until(event, (OnSale, left)).await;
     }
-    times.sort();
-    assert!(times[2] <= SOON, "{times:?}");
 
     let (order, _) = shop.paying(event, ticket_type, 1).await;
     watcher.until(event, (HeldByOthers, 0)).await;
@@ -107,6 +105,21 @@ async fn a_watcher_is_told_everything_and_then_what_changes_whoever_changed_it()
     // What did not change was told once.
     drop(other);
     replica.close().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_told_soon() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(1_000).await;
+    let mut watcher = Watcher::of(&shop.catalog).await;
+    let mut left = 1_000;
+    on_time("a change", SOON, 3, async || {
+        shop.hold(event, ticket_type, 1).await;
+        left -= 1;
+        watcher.until(event, (OnSale, left)).await
+    })
+    .await;
     shop.close().await;
 }
 
@@ -138,30 +151,28 @@ async fn a_commit_that_comes_late_is_not_missed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sale_that_opens_by_the_clock_is_told() {
     let shop = Shop::open().await;
-    let event = shop.event().await;
-    let mut watcher = Watcher::of(&shop.catalog).await;
-    let opens = OffsetDateTime::now_utc() + time::Duration::milliseconds(1_500);
-    let mut request = type_request(event, Some(4));
-    request.sales_start = Some(proto::timestamp(opens));
-    let made = shop
-        .admin
-        .clone()
-        .create_ticket_type(shop.own(request))
-        .await;
-    made.unwrap();
-    let id = event.to_string();
-    let kinds = |watcher: &Watcher| watcher.known[&id].ticket_types.len();
-    // The new type itself is a change.
-    while kinds(&watcher) == 0 {
-        watcher.next().await.unwrap();
-    }
-    assert_eq!(watcher.left(&id), Some((NotYet, 4)));
-    watcher.until(event, (OnSale, 4)).await;
-    let late = OffsetDateTime::now_utc() - opens;
-    assert!(
-        late.is_positive() && late < time::Duration::seconds(1),
-        "{late}"
-    );
+    // All that is told is told again each half minute.
+    on_time("a sale opens", Duration::from_secs(1), 1, async || {
+        let event = shop.event().await;
+        let mut watcher = Watcher::of(&shop.catalog).await;
+        let opens = OffsetDateTime::now_utc() + time::Duration::seconds(2);
+        let mut request = type_request(event, Some(4));
+        request.sales_start = Some(proto::timestamp(opens));
+        shop.create_type(request).await.unwrap();
+        let id = event.to_string();
+        let kinds = |watcher: &Watcher| watcher.known[&id].ticket_types.len();
+        // The new type itself is a change.
+        while kinds(&watcher) == 0 {
+            watcher.next().await.unwrap();
+        }
+        if OffsetDateTime::now_utc() < opens {
+            assert_eq!(watcher.left(&id), Some((NotYet, 4)));
+        }
+        watcher.until(event, (OnSale, 4)).await;
+        // Not before its time.
+        Duration::try_from(OffsetDateTime::now_utc() - opens).unwrap()
+    })
+    .await;
     shop.close().await;
 }
 
@@ -250,7 +261,7 @@ async fn it_ends_when_the_service_stops_and_nobody_looks_for_nobody() {
     shop.begin_shutdown();
     while watcher.next().await.is_some() {}
     assert!(
-        begun.elapsed() < Duration::from_secs(3),
+        begun.elapsed() < Duration::from_secs(10),
         "{:?}",
         begun.elapsed()
     );

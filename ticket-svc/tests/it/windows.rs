@@ -116,14 +116,14 @@ async fn the_offset_decides_and_not_the_digits() {
         let hold = shop.try_hold(event, &lines, &keys::idempotency_key()).await;
         (word, hold)
     };
-    // Tomorrow by the digits, and open since a minute.
-    let (word, hold) = open(minutes(-1, kiritimati), minutes(1, honolulu)).await;
+    // Tomorrow by the digits, and open since half an hour.
+    let (word, hold) = open(minutes(-30, kiritimati), minutes(30, honolulu)).await;
     assert_eq!(word, Availability::OnSale);
     hold.unwrap();
-    let (word, hold) = open(minutes(1, honolulu), minutes(2, kiritimati)).await;
+    let (word, hold) = open(minutes(30, honolulu), minutes(60, kiritimati)).await;
     assert_eq!(word, Availability::NotYet);
     refused(hold, ErrorReason::SalesNotStarted);
-    let (word, hold) = open(minutes(-2, honolulu), minutes(-1, kiritimati)).await;
+    let (word, hold) = open(minutes(-60, honolulu), minutes(-30, kiritimati)).await;
     assert_eq!(word, Availability::Ended);
     refused(hold, ErrorReason::SalesEnded);
     shop.close().await;

@@ -139,6 +139,6 @@ mod tests {
         let distinct: HashSet<char> = long.to_lowercase().chars().collect();
         assert!(distinct.len() >= DISTINCT_MIN);
         is_easily_tried(&long, &[]);
-        assert!(begun.elapsed() < std::time::Duration::from_secs(1));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use proto::user::{
-    ChangePasswordRequest, ChangePasswordResponse, GetMeRequest, GetMeResponse, ListKeysRequest,
-    ListKeysResponse, ListSessionsRequest, ListSessionsResponse, LoginRequest, LoginResponse,
-    LogoutRequest, LogoutResponse, RefreshRequest, RefreshResponse, RevokeSessionRequest,
-    RevokeSessionResponse, SetupFirstAdminRequest, SetupFirstAdminResponse, WatchKeysRequest,
-    key_service_server::KeyService, session_service_server::SessionService,
-    setup_service_server::SetupService,
+    ChangePasswordRequest, ChangePasswordResponse, CheckAccountRequest, CheckAccountResponse,
+    GetMeRequest, GetMeResponse, ListKeysRequest, ListKeysResponse, ListSessionsRequest,
+    ListSessionsResponse, LoginRequest, LoginResponse, LogoutRequest, LogoutResponse,
+    RefreshRequest, RefreshResponse, RevokeSessionRequest, RevokeSessionResponse,
+    SetupFirstAdminRequest, SetupFirstAdminResponse, WatchKeysRequest,
+    account_check_service_server::AccountCheckService, key_service_server::KeyService,
+    session_service_server::SessionService, setup_service_server::SetupService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -104,6 +105,19 @@ impl SessionService for Rpc {
         let request = request.into_inner();
         Ok(Response::new(
             admin::change_password::change_password(&self.app, admin, request).await?,
+        ))
+    }
+}
+
+#[async_trait]
+impl AccountCheckService for Rpc {
+    async fn check_account(
+        &self,
+        request: Request<CheckAccountRequest>,
+    ) -> Answer<CheckAccountResponse> {
+        let request = request.into_inner();
+        Ok(Response::new(
+            internal::check_account::check_account(&self.app, &request).await?,
         ))
     }
 }

@@ -1,14 +1,19 @@
 //! What superadmins do about accounts, and what their owners do.
 
+use base::{Sources, UserId};
 use kit::{ErrorReason, Failure};
-use proto::user::{
-    Account, AccountStatus, ChangePasswordRequest, InviteAdminRequest, ListAccountsRequest, Role,
-    UpdateAccountRequest,
+use proto::{
+    Peer,
+    user::{
+        Account, AccountStatus, ChangePasswordRequest, CheckAccountRequest, InviteAdminRequest,
+        ListAccountsRequest, Role, UpdateAccountRequest,
+        account_check_service_client::AccountCheckServiceClient,
+    },
 };
 use testkit::eventually;
 
 use crate::harness::{
-    EMAIL, PASSWORD, PROMISED, Service, as_admin, check_invariants, founded, told,
+    EMAIL, PASSWORD, PATIENCE, Service, as_admin, check_invariants, founded, told,
 };
 
 const GRACE: &str = "grace@example.org";
@@ -139,6 +144,29 @@ async fn accounts_are_listed_in_pages() {
 }
 
 #[tokio::test]
+async fn whether_there_is_an_account_is_known_to_the_edge_alone() {
+    let (db, service) = founded().await;
+    let grace = service.admin(&db, GRACE, Role::Admin).await;
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let off = (Role::Unspecified, AccountStatus::Disabled);
+    update(&service, &founder, &grace.id, off).await.unwrap();
+    let ask = async |peer: Peer, user_id: &str| {
+        let mut check = AccountCheckServiceClient::new(service.channel(peer));
+        let user_id = user_id.to_owned();
+        let answer = check.check_account(CheckAccountRequest { user_id }).await;
+        told(answer).map(|answer| answer.exists)
+    };
+    let nobody = UserId::new(&Sources::system()).to_string();
+    for (id, exists) in [(grace.id.as_str(), true), (&nobody, false), ("x", false)] {
+        assert_eq!(ask(Peer::Gateway, id).await.unwrap(), exists, "{id}");
+    }
+    let refused = ask(Peer::Payment, &grace.id).await.unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::CallerNotAllowed);
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
 async fn a_role_that_is_taken_away_ends_within_seconds() {
     let (db, service) = founded().await;
     let grace = service.admin(&db, GRACE, Role::Superadmin).await;
@@ -152,7 +180,7 @@ async fn a_role_that_is_taken_away_ends_within_seconds() {
         (Role::Admin, AccountStatus::Unspecified),
     );
     assert_eq!(changed.await.unwrap().user.unwrap().role(), Role::Admin);
-    eventually("the token is refused", PROMISED, || async {
+    eventually("the token is refused", PATIENCE, || async {
         let refused = list(&service, &hers.access_token, "").await.err()?;
         (refused.reason == ErrorReason::Unauthenticated).then_some(())
     })

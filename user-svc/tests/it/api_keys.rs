@@ -14,7 +14,7 @@ use proto::{
 use testkit::{TestDb, eventually};
 
 use crate::harness::{
-    EMAIL, PASSWORD, PROMISED, Service, as_admin, check_invariants, config, database, told,
+    Channel, EMAIL, PASSWORD, PATIENCE, Service, as_admin, check_invariants, config, database, told,
 };
 
 const GRACE: &str = "grace@example.org";
@@ -27,8 +27,8 @@ async fn world() -> (TestDb, Service, Sources, ManualClock) {
     (db, service, sources, clock)
 }
 
-fn keys(service: &Service) -> ApiKeyServiceClient<kit::client::MeshChannel> {
-    ApiKeyServiceClient::new(service.channel(Peer::Gateway))
+fn keys(service: &Service) -> ApiKeyServiceClient<Channel> {
+    ApiKeyServiceClient::new(service.caller(Peer::Gateway))
 }
 
 fn wish(scopes: &[&str]) -> CreateApiKeyRequest {
@@ -182,7 +182,7 @@ async fn a_key_ends_by_hand() {
     assert_eq!(dead.reason, ErrorReason::InvalidCredentials);
     let made_up = exchange(&service, "boxkey_x").await.unwrap_err();
     assert_eq!(format!("{dead:?}"), format!("{made_up:?}"));
-    eventually("the token of a dead key is refused", PROMISED, || async {
+    eventually("the token of a dead key is refused", PATIENCE, || async {
         let refused = service.get_me(&token).await.unwrap_err();
         (refused.reason == ErrorReason::Unauthenticated).then_some(())
     })

@@ -3,7 +3,7 @@
 use base::Sources;
 use testkit::eventually;
 
-use crate::harness::{EMAIL, PASSWORD, PROMISED, Service, check_invariants, config, database};
+use crate::harness::{EMAIL, PASSWORD, PATIENCE, Service, check_invariants, config, database};
 
 /// More than one bite, of each kind.
 const ROWS: &str = "
@@ -49,7 +49,7 @@ async fn what_ended_long_ago_is_forgotten_bite_by_bite() {
     }
     clock.advance(time::Duration::days(91));
     let service = Service::start_with(settings, sources).await;
-    eventually("the old rows are gone", PROMISED, || async {
+    eventually("the old rows are gone", PATIENCE, || async {
         let left: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM failed_logins), (SELECT count(*) FROM password_resets),
                     (SELECT count(*) FROM invitations), (SELECT count(*) FROM account_requests),

@@ -17,7 +17,7 @@ use proto::{
         session_service_client::SessionServiceClient, setup_service_client::SetupServiceClient,
     },
 };
-use testkit::{TestDb, eventually, keys};
+use testkit::{Patient, TestDb, eventually, keys};
 use tokio::task::JoinHandle;
 use tonic::Request;
 use user_svc::{Config, MIGRATOR, build};
@@ -26,6 +26,9 @@ pub const EMAIL: &str = "Ada@Example.org";
 pub const PASSWORD: &str = "correct horse battery";
 /// By when everybody has heard of what was revoked.
 pub const PROMISED: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub type Channel = Patient<MeshChannel>;
 
 pub async fn database() -> TestDb {
     testkit::database("users", &MIGRATOR).await
@@ -87,6 +90,11 @@ impl Service {
         kit::client::channel(&self.url, self.mesh().identity(peer)).unwrap()
     }
 
+    /// Comes again where it is told to.
+    pub fn caller(&self, peer: Peer) -> Channel {
+        Patient(self.channel(peer))
+    }
+
     pub fn setup_request(&self) -> SetupFirstAdminRequest {
         SetupFirstAdminRequest {
             setup_token: self
@@ -102,7 +110,7 @@ impl Service {
     }
 
     pub async fn setup(&self, request: SetupFirstAdminRequest) -> Result<User, Failure> {
-        let mut client = SetupServiceClient::new(self.channel(Peer::Gateway));
+        let mut client = SetupServiceClient::new(self.caller(Peer::Gateway));
         let answer = client.setup_first_admin(request).await;
         Ok(answer
             .map_err(|status| Failure::from_status(&status))?
@@ -121,7 +129,7 @@ impl Service {
         email: &str,
         password: &str,
     ) -> Result<LoginResponse, Failure> {
-        let mut client = SessionServiceClient::new(self.channel(Peer::Gateway));
+        let mut client = SessionServiceClient::new(self.caller(Peer::Gateway));
         let request = LoginRequest {
             email: email.to_owned(),
             password: password.to_owned(),
@@ -164,12 +172,12 @@ impl Service {
         told(self.sessions().revoke_session(request).await).map(drop)
     }
 
-    pub fn registration(&self) -> RegistrationServiceClient<MeshChannel> {
-        RegistrationServiceClient::new(self.channel(Peer::Gateway))
+    pub fn registration(&self) -> RegistrationServiceClient<Channel> {
+        RegistrationServiceClient::new(self.caller(Peer::Gateway))
     }
 
-    pub fn accounts(&self) -> AccountAdminServiceClient<MeshChannel> {
-        AccountAdminServiceClient::new(self.channel(Peer::Gateway))
+    pub fn accounts(&self) -> AccountAdminServiceClient<Channel> {
+        AccountAdminServiceClient::new(self.caller(Peer::Gateway))
     }
 
     /// The access token of a new session.
@@ -234,8 +242,8 @@ impl Service {
         made.user.unwrap()
     }
 
-    pub fn sessions(&self) -> SessionServiceClient<MeshChannel> {
-        SessionServiceClient::new(self.channel(Peer::Gateway))
+    pub fn sessions(&self) -> SessionServiceClient<Channel> {
+        SessionServiceClient::new(self.caller(Peer::Gateway))
     }
 
     pub async fn get_me(&self, token: &str) -> Result<User, Failure> {
@@ -245,7 +253,7 @@ impl Service {
 
     /// The access token is refused soon, for what it is and for no other reason.
     pub async fn refuses_soon(&self, token: &str) {
-        eventually("the token is refused", PROMISED, || async {
+        eventually("the token is refused", PATIENCE, || async {
             let refused = self.get_me(token).await.err()?;
             assert_eq!(refused.reason, ErrorReason::Unauthenticated);
             Some(())

@@ -5,7 +5,7 @@ use testkit::eventually;
 use user_svc::Config;
 
 use crate::harness::{
-    EMAIL, PASSWORD, PROMISED, Service, check_invariants, config, database, founded,
+    EMAIL, PASSWORD, PATIENCE, Service, check_invariants, config, database, founded,
 };
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn guests_who_hang_up_harm_nobody() {
         let _hung_up = tokio::time::timeout(patience, hasty).await;
     }
     // The last ones may still be at work; none of them was a mistake.
-    eventually("who stays gets in", PROMISED, || async {
+    eventually("who stays gets in", PATIENCE, || async {
         match service.login(EMAIL, PASSWORD).await {
             Ok(open) => Some(open),
             Err(refused) => {

@@ -79,29 +79,29 @@ async fn an_unknown_address_costs_what_a_known_one_costs() {
         .hash(user(), "correct horse", [1; 16])
         .await
         .unwrap();
-    let fastest = async |stored: Option<user_svc::StoredPassword>| {
-        let mut fastest = Duration::MAX;
-        for _ in 0..5 {
-            let started = std::time::Instant::now();
-            assert!(!passwords.verify(stored.clone(), "wrong").await.unwrap());
-            fastest = fastest.min(started.elapsed());
-        }
-        fastest
+    let took = async |stored: Option<user_svc::StoredPassword>| {
+        let started = std::time::Instant::now();
+        assert!(!passwords.verify(stored, "wrong").await.unwrap());
+        started.elapsed()
     };
-    let (known, unknown) = (fastest(Some(stored)).await, fastest(None).await);
-    assert!(
-        unknown * 3 > known && known * 3 > unknown,
-        "{known:?} {unknown:?}"
-    );
+    // The fastest of some; of more on a machine that has no time.
+    let must_cost_the_same = async |stored: user_svc::StoredPassword| {
+        let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+        for tries in 1.. {
+            known = known.min(took(Some(stored.clone())).await);
+            unknown = unknown.min(took(None).await);
+            if tries >= 5 && unknown * 3 > known && known * 3 > unknown {
+                break;
+            }
+            assert!(tries < 50, "{known:?} {unknown:?}");
+        }
+    };
+    must_cost_the_same(stored).await;
     // Also one that was hashed while less work was asked for.
     let before = Passwords::new(ring.parse().unwrap(), 5);
     let cheap = before.hash(user(), "correct horse", [1; 16]).await.unwrap();
     assert!(!passwords.is_as_new(&cheap));
-    let cheap = fastest(Some(cheap)).await;
-    assert!(
-        unknown * 3 > cheap && cheap * 3 > unknown,
-        "{cheap:?} {unknown:?}"
-    );
+    must_cost_the_same(cheap).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,7 +17,7 @@ use sqlx::Connection as _;
 use testkit::TestDb;
 
 use crate::harness::{
-    EMAIL, PASSWORD, Service, as_admin, check_invariants, config, database, told,
+    Channel, EMAIL, PASSWORD, Service, as_admin, check_invariants, config, database, told,
 };
 
 /// What a crowd is told to wait. After six wrong codes the next one waits for one second.
@@ -73,8 +73,8 @@ impl Authenticator {
 }
 
 impl World {
-    fn factors(&self) -> SecondFactorServiceClient<kit::client::MeshChannel> {
-        SecondFactorServiceClient::new(self.service.channel(Peer::Gateway))
+    fn factors(&self) -> SecondFactorServiceClient<Channel> {
+        SecondFactorServiceClient::new(self.service.caller(Peer::Gateway))
     }
 
     async fn login(&self, email: &str, code: &str) -> Result<LoginResponse, Failure> {

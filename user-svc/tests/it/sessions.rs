@@ -1,16 +1,17 @@
 //! Sessions: how long they live, how they turn, how they end, and how fast everybody hears of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use auth::{RemoteKeys, Verifier};
 use base::{ManualClock, Sources};
 use kit::{ErrorReason, Failure, Tasks, VerifyToken};
 use proto::{Peer, user::ChangePasswordRequest};
 use sqlx::{Connection as _, PgConnection};
-use testkit::{TestDb, eventually};
+use testkit::{TestDb, eventually, on_time};
 
 use crate::harness::{
-    EMAIL, PASSWORD, PROMISED, Service, as_admin, check_invariants, config, database, founded, told,
+    EMAIL, PASSWORD, PATIENCE, PROMISED, Service, as_admin, check_invariants, config, database,
+    founded, told,
 };
 
 /// A service whose clock the test moves, with its first account.
@@ -246,7 +247,7 @@ async fn a_turn_waits_for_the_account_before_it_touches_the_session() {
     let lock = sqlx::query("SELECT FROM users FOR NO KEY UPDATE");
     lock.execute(&mut *tx).await.unwrap();
     let meanwhile = async {
-        eventually("the turn waits", PROMISED, || async {
+        eventually("the turn waits", PATIENCE, || async {
             let waiting: i64 = sqlx::query_scalar(
                 "SELECT count(*) FROM pg_stat_activity
                  WHERE datname = current_database() AND wait_event_type = 'Lock'",
@@ -275,14 +276,19 @@ async fn every_service_hears_of_a_revocation_within_seconds() {
     let keys = RemoteKeys::new(service.channel(Peer::Ticket));
     let verifier = Arc::new(Verifier::new(Arc::new(keys), Sources::system()));
     verifier.clone().follow(&tasks);
-    let leaving = service.login(EMAIL, PASSWORD).await.unwrap();
     let staying = service.login(EMAIL, PASSWORD).await.unwrap();
-    verifier.verify(&leaving.access_token).await.unwrap();
-    service.logout(&leaving.refresh_token).await.unwrap();
-    eventually("another service refuses the token", PROMISED, || async {
-        let refused = verifier.verify(&leaving.access_token).await.err()?;
-        assert_eq!(refused.reason, ErrorReason::Unauthenticated);
-        Some(())
+    on_time("a revocation is heard of", PROMISED, 1, async || {
+        let leaving = service.login(EMAIL, PASSWORD).await.unwrap();
+        verifier.verify(&leaving.access_token).await.unwrap();
+        service.logout(&leaving.refresh_token).await.unwrap();
+        let begun = Instant::now();
+        eventually("another service refuses the token", PATIENCE, || async {
+            let refused = verifier.verify(&leaving.access_token).await.err()?;
+            assert_eq!(refused.reason, ErrorReason::Unauthenticated);
+            Some(())
+        })
+        .await;
+        begun.elapsed()
     })
     .await;
     verifier.verify(&staying.access_token).await.unwrap();
@@ -300,10 +306,15 @@ async fn what_another_process_revokes_is_refused_too() {
         Service::start(settings).await,
     );
     one.setup(one.setup_request()).await.unwrap();
-    let login = one.login(EMAIL, PASSWORD).await.unwrap();
-    other.get_me(&login.access_token).await.unwrap();
-    one.logout(&login.refresh_token).await.unwrap();
-    other.refuses_soon(&login.access_token).await;
+    on_time("a revocation is heard of", PROMISED, 1, async || {
+        let login = one.login(EMAIL, PASSWORD).await.unwrap();
+        other.get_me(&login.access_token).await.unwrap();
+        one.logout(&login.refresh_token).await.unwrap();
+        let begun = Instant::now();
+        other.refuses_soon(&login.access_token).await;
+        begun.elapsed()
+    })
+    .await;
     one.stop().await;
     other.stop().await;
     check_invariants(&db).await;

@@ -146,7 +146,7 @@ async fn a_setup_waits_for_the_one_before_it() {
     let commit = async {
         testkit::eventually(
             "the loser waits",
-            std::time::Duration::from_secs(2),
+            std::time::Duration::from_secs(60),
             || async {
                 let waiting: i64 = sqlx::query_scalar(
                     "SELECT count(*) FROM pg_stat_activity

@@ -14,7 +14,7 @@ use proto::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::harness::{
-    EMAIL, PASSWORD, PROMISED, Service, as_admin, check_invariants, config, database, founded, told,
+    EMAIL, PASSWORD, PATIENCE, Service, as_admin, check_invariants, config, database, founded, told,
 };
 
 /// Looks come each second.
@@ -191,12 +191,12 @@ async fn a_key_is_replaced_while_everybody_works() {
     assert_ne!(key_of(&before), key_id);
     for token in [&before, &after] {
         one.get_me(token).await.unwrap();
-        testkit::eventually("the other process knows the key", PROMISED, || async {
+        testkit::eventually("the other process knows the key", PATIENCE, || async {
             other.get_me(token).await.ok()
         })
         .await;
     }
-    testkit::eventually("the other process signs with it", PROMISED, || async {
+    testkit::eventually("the other process signs with it", PATIENCE, || async {
         (key_of(&other.token(EMAIL, PASSWORD).await) == key_id).then_some(())
     })
     .await;
@@ -235,7 +235,7 @@ async fn what_was_seen_before_is_not_told_as_if_it_were_now() {
         sqlx::query(statement).execute(&mut conn).await.unwrap();
     };
     rename("ALTER TABLE api_keys RENAME TO away").await;
-    testkit::eventually("nothing is told", PROMISED, || async {
+    testkit::eventually("nothing is told", PATIENCE, || async {
         let mut told = watch().await;
         let told = tokio::time::timeout(SILENCE, told.message()).await;
         told.is_err().then_some(())

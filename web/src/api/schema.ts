@@ -245,7 +245,7 @@ export interface paths {
         get?: never;
         /**
          * Lets an admin do so much with a concert from now on, more or less than before. For its owners.
-         * @description A concert keeps one owner at least. Whether there is such an account is not checked.
+         * @description A concert keeps one owner at least.
          */
         put: operations["set_event_grant"];
         post?: never;
@@ -254,6 +254,30 @@ export interface paths {
          * @description Repeating it changes nothing.
          */
         delete: operations["remove_event_grant"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/events/{id}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Gives a concert a picture, or another one. It is made into a few sizes; what a camera wrote into it is
+         *     not kept. At most 10 MiB and 25 million pixels, at least 200 pixels wide and high.
+         */
+        put: operations["set_event_image"];
+        post?: never;
+        /**
+         * Takes a concert's picture away. Its files stay, for pages that are still open and for concerts that
+         *     share it.
+         */
+        delete: operations["remove_event_image"];
         options?: never;
         head?: never;
         patch?: never;
@@ -410,6 +434,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How sales go: sold, held, free, revenue and refunds, by ticket type and time; page views, holds, orders.
+         * @description Exact to the cent at every moment. Currencies stand beside each other and are never added up. Pieces of
+         *     time in which nothing happened are left out. As CSV each piece of time has a line of its own, and one
+         *     per ticket type.
+         */
+        get: operations["read_insights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/invitations": {
         parameters: {
             query?: never;
@@ -493,6 +539,27 @@ export interface paths {
         put?: never;
         /** Says that nothing more is to be done about a mail that failed or came back. */
         post: operations["dismiss_notification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/notifications/{id}/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a mail says.
+         * @description It is drawn again from what is stored, in the words that were in force for it. The links and codes in it are its
+         *     reader's: `•••` stands in their places. For owners of its concert. Of an erased guest there is nothing to read.
+         */
+        get: operations["read_notification"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -832,6 +899,27 @@ export interface paths {
         put?: never;
         /** Says that a person has paid out what the provider would not, or what no provider could. */
         post: operations["settle_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The services: their versions, and what they announced and nobody has confirmed.
+         * @description For superadmins. One that does not answer within two seconds is listed as such. Where none does, nobody can
+         *     say who asks, and there is no list.
+         */
+        get: operations["list_services"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1842,7 +1930,8 @@ export interface paths {
         put?: never;
         /**
          * Ends every message about an order that is not a receipt.
-         * @description Mail programs post to the link of the mail itself; this is the same for programs.
+         * @description Mail programs post to the link of the mail itself; this is the same for programs. The id is that of the link:
+         *     in mails to whom a ticket was handed to it names their ticket, and ends only what comes to them.
          */
         post: operations["unsubscribe"];
         delete?: never;
@@ -2291,6 +2380,18 @@ export interface components {
          * @enum {string}
          */
         CertaintyWord: "NOT_DONE" | "DONE" | "UNKNOWN";
+        /** @description From one step to the next, as shares of the step before; null where there is none. */
+        Conversion: {
+            /** Format: double */
+            holds_to_orders: number | null;
+            /** Format: double */
+            orders_to_paid: number | null;
+            /**
+             * Format: double
+             * @example 0.25
+             */
+            views_to_holds: number | null;
+        };
         Copy: {
             /** Format: date-time */
             date_time: string;
@@ -2404,6 +2505,7 @@ export interface components {
             date_time: string;
             description: string;
             id: string;
+            image?: components["schemas"]["EventImage"] | null;
             location: string;
             /**
              * Format: date-time
@@ -2443,6 +2545,8 @@ export interface components {
             /** @description Up to 10,000 characters. */
             description?: string | null;
             fee?: components["schemas"]["Fee"] | null;
+            /** @description What its picture shows, for who cannot see it; up to 250 characters. */
+            image_alt?: string | null;
             /** @description 1 to 200 characters. */
             location?: string | null;
             /**
@@ -2483,6 +2587,77 @@ export interface components {
         };
         EventGrants: {
             grants: components["schemas"]["EventGrant"][];
+        };
+        /** @description The picture of a concert. Addresses are paths of this site, and what they lead to never changes. */
+        EventImage: {
+            /** @description What it shows, for who cannot see it; may be empty. */
+            alt: string;
+            /**
+             * Format: int64
+             * @example 1080
+             */
+            height: number;
+            /** @description A cut of 1200 × 630, for links on other sites. */
+            share_url: string;
+            /** @description From the narrowest to the widest. */
+            sizes: components["schemas"]["ImageSize"][];
+            /**
+             * @description The largest size.
+             * @example /images/3f…-1920.jpg
+             */
+            url: string;
+            /**
+             * Format: int64
+             * @description In pixels, like all widths and heights.
+             * @example 1920
+             */
+            width: number;
+        };
+        /** @description How the sale of an event goes: what guests did in a period, and the stock as it is now. */
+        EventInsights: {
+            /** @description Pieces of the period in which something happened, the oldest first. Empty in a list. */
+            by_time: components["schemas"]["InsightsPiece"][];
+            /** @description Every ticket type of the event, and what is of none. */
+            by_type: components["schemas"]["TypeInsights"][];
+            conversion: components["schemas"]["Conversion"];
+            /**
+             * @description Of its prices.
+             * @example EUR
+             */
+            currency: string;
+            /** Format: date-time */
+            date_time: string;
+            /**
+             * Format: int64
+             * @description Of every type together, where each is limited; types that share a pool share it.
+             */
+            free: number | null;
+            /**
+             * Format: date-time
+             * @description The first moment of the period; null: from the first.
+             */
+            from: string | null;
+            /**
+             * Format: int64
+             * @description Tickets that somebody holds or pays now.
+             */
+            held: number;
+            id: string;
+            status: components["schemas"]["EventStatus"];
+            /**
+             * Format: int64
+             * @description Tickets that are sold now: those of the whole sale, less what was given back.
+             */
+            taken: number;
+            /** @example Europe/Berlin */
+            timezone: string;
+            title: string;
+            /**
+             * Format: date-time
+             * @description The first moment after the period; null: to the last.
+             */
+            to: string | null;
+            total: components["schemas"]["InsightFigures"];
         };
         EventPage: {
             events: components["schemas"]["Event"][];
@@ -2663,6 +2838,75 @@ export interface components {
         };
         /** @enum {string} */
         HoldStatus: "active" | "paying" | "committed" | "released" | "expired";
+        /** @description One size of a picture. */
+        ImageSize: {
+            /**
+             * Format: int64
+             * @example 270
+             */
+            height: number;
+            /** @example /images/3f…-480.jpg */
+            url: string;
+            /**
+             * Format: int64
+             * @example 480
+             */
+            width: number;
+        };
+        /** @description What happened in a period. */
+        InsightFigures: {
+            /** Format: int64 */
+            holds: number;
+            /**
+             * Format: int64
+             * @description Orders that were placed.
+             */
+            orders: number;
+            /**
+             * Format: int64
+             * @description Orders that got their tickets.
+             */
+            paid_orders: number;
+            /** Format: int64 */
+            refunded: number;
+            /** @description What went back, at the time when that was decided. */
+            refunds: components["schemas"]["Money"][];
+            /** @description What guests paid, by currency: different currencies are never added up. */
+            revenue: components["schemas"]["Money"][];
+            /**
+             * Format: int64
+             * @description Tickets.
+             */
+            sold: number;
+            /**
+             * Format: int64
+             * @description Of its page and its document; answers that say "nothing has changed" are none.
+             */
+            views: number;
+        };
+        Insights: {
+            events: components["schemas"]["EventInsights"][];
+            /** @description Of a list; empty on the last page. */
+            next_page_token: string;
+        };
+        /** @description What a type sold in a period. */
+        InsightsLine: {
+            /** Format: int64 */
+            refunded: number;
+            refunds: components["schemas"]["Money"];
+            revenue: components["schemas"]["Money"];
+            /** Format: int64 */
+            sold: number;
+        };
+        /** @description An hour, a day, a week or a month. */
+        InsightsPiece: components["schemas"]["InsightFigures"] & {
+            by_type: components["schemas"]["PieceOfType"][];
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            start: string;
+        };
         /** @description Somebody who may make an account. */
         Invitation: {
             /** Format: date-time */
@@ -2792,6 +3036,13 @@ export interface components {
         MadeHold: components["schemas"]["Hold"] & {
             /** @description Proves that the caller is the one who holds. */
             secret: string;
+        };
+        /** @description A mail, without what only its reader may have. */
+        Mail: {
+            html: string;
+            /** @example Your tickets for Moonlight Sessions */
+            subject: string;
+            text: string;
         };
         Mark: {
             /** @example 6b1a8d0e0c7f2a11 */
@@ -3289,6 +3540,16 @@ export interface components {
             ticket_count: number;
             total_amount: components["schemas"]["Money"];
         };
+        /** @description What it announced and its receiver has not confirmed yet. */
+        OutboxStatus: {
+            /**
+             * Format: int64
+             * @description The age of the oldest one; null where there is none.
+             */
+            oldest_seconds?: number | null;
+            /** Format: int64 */
+            open: number;
+        };
         OwnPassword: {
             /**
              * Format: password
@@ -3372,6 +3633,10 @@ export interface components {
             name: string;
             /** @example Bank transfer */
             title: string;
+        };
+        PieceOfType: components["schemas"]["InsightsLine"] & {
+            /** @description Null: of no type. */
+            ticket_type_id: string | null;
         };
         /** @description An order with what only its maker gets. */
         PlacedOrder: components["schemas"]["Order"] & {
@@ -3756,6 +4021,19 @@ export interface components {
             /** @description Up to 50 characters; empty where there is none. */
             tax_id?: string;
         };
+        /** @description How one program of the installation is. */
+        ServiceStatus: {
+            /** @description False where it gave no answer just now; then nothing else is known of it. */
+            answers: boolean;
+            /** @example payment-svc */
+            name: string;
+            outbox?: components["schemas"]["OutboxStatus"] | null;
+            /** @example 0.1.0 */
+            version?: string | null;
+        };
+        Services: {
+            services: components["schemas"]["ServiceStatus"][];
+        };
         Session: {
             access_token: string;
             /**
@@ -4018,6 +4296,24 @@ export interface components {
             number: string;
             seller?: components["schemas"]["Seller"] | null;
             ticket_id: string;
+        };
+        /** @description A ticket type in one currency. */
+        TypeInsights: components["schemas"]["InsightsLine"] & {
+            category: string | null;
+            /** Format: int64 */
+            free: number | null;
+            /**
+             * Format: int64
+             * @description As it is now; null without a type, and where it has no end.
+             */
+            held: number | null;
+            /** Format: int64 */
+            taken: number | null;
+            /**
+             * @description Null: money that went back for no ticket in particular, such as a part of the price; below zero it
+             *     was kept of a refund.
+             */
+            ticket_type_id: string | null;
         };
         Unsubscription: {
             /** @description The last part of the link in a mail, `/u/{id}/{token}`. */
@@ -4515,6 +4811,8 @@ export interface operations {
                 page_token?: string;
                 /** @description The archived ones instead of all others. */
                 archived?: boolean;
+                /** @description Words to find in title or location. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -5760,6 +6058,257 @@ export interface operations {
             };
         };
     };
+    set_event_image: {
+        parameters: {
+            query?: {
+                /** @description What it shows, for who cannot see it; up to 250 characters. */
+                alt?: string;
+            };
+            header?: {
+                /** @description `ETag` of the version that the change is based on */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The file as it is */
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/webp": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description The version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminEvent"];
+                };
+            };
+            /** @description `MALFORMED_BODY` or `IDEMPOTENCY_KEY_INVALID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAUTHENTICATED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `PERMISSION_DENIED` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `EVENT_ARCHIVED` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `VERSION_MISMATCH` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INVALID_REQUEST` with `errors[]`, `IDEMPOTENCY_KEY_REUSED`, `PROVIDER_NOT_ENABLED` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_event_image: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `ETag` of the version that the change is based on */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminEvent"];
+                };
+            };
+            /** @description `UNAUTHENTICATED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `PERMISSION_DENIED` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `EVENT_ARCHIVED` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `VERSION_MISMATCH` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INVALID_REQUEST` with `errors[]` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_pools: {
         parameters: {
             query?: never;
@@ -6759,6 +7308,110 @@ export interface operations {
             };
         };
     };
+    read_insights: {
+        parameters: {
+            query?: {
+                /**
+                 * @description One concert, or up to 20 with commas between them. Left out: every concert that the caller may see,
+                 *     newest date first, without pieces of time.
+                 */
+                event_id?: string;
+                /** @description A day of the concert's zone, `2027-03-28`, or a time (RFC 3339), whose day, or hour, counts whole. */
+                from?: string;
+                /** @description A day, which is part of the period, or a time, which ends it. */
+                to?: string;
+                /**
+                 * @description How long a piece of time is: an hour (31 days at most), a day, a week from Monday on, or a month of
+                 *     the concert's zone.
+                 */
+                bucket?: "hour" | "day" | "week" | "month";
+                /** @description `csv`, also by `Accept: text/csv`; `json` where it is left out. */
+                format?: "json" | "csv";
+                /** @description 1 to 20; 20 where it is left out. */
+                page_size?: number;
+                /** @description `next_page_token` of the page before. */
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Insights"];
+                    "text/csv": string;
+                };
+            };
+            /** @description `UNAUTHENTICATED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `PERMISSION_DENIED` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INVALID_REQUEST` with `errors[]` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_invitations: {
         parameters: {
             query?: never;
@@ -7296,6 +7949,81 @@ export interface operations {
             };
         };
     };
+    read_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `PERMISSION_DENIED` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     resend_notification: {
         parameters: {
             query?: never;
@@ -7485,7 +8213,10 @@ export interface operations {
                 status?: components["schemas"]["OrderStatus"];
                 /** @description An address, exactly. */
                 email?: string;
-                /** @description A number, an id, a payment reference, or the beginning of a name or an address. */
+                /**
+                 * @description A number, an id, a payment reference, the beginning of a name or an address, or six and more digits
+                 *     at the end of a phone number.
+                 */
                 query?: string;
                 /** @description True lists only what needs a person. */
                 needs_attention?: boolean;
@@ -9136,6 +9867,70 @@ export interface operations {
             };
             /** @description `INVALID_REQUEST` with `errors[]`, `IDEMPOTENCY_KEY_REUSED`, `PROVIDER_NOT_ENABLED` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_services: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Services"];
+                };
+            };
+            /** @description `UNAUTHENTICATED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `PERMISSION_DENIED` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,6 +11,7 @@ type PageLink = { to: string; name: string; end?: boolean };
 
 const PAGES: PageLink[] = [
   { to: "/", name: "Programme", end: true },
+  { to: "/insights", name: "Insights" },
   { to: "/orders", name: "Orders" },
   { to: "/mails", name: "Mails" },
   { to: "/record", name: "Record" },

@@ -7,30 +7,59 @@ import { Notice } from "../parts/Notice";
 import { Page, Section } from "../parts/Page";
 import { type Column, Table } from "../parts/Table";
 import { Tag } from "../parts/Tag";
+import { figure } from "../words/event";
+import { lasting } from "../words/time";
 import { HaltedPools } from "./health/HaltedPools";
 import { PoisonMessages } from "./health/PoisonMessages";
 
 const EVERY_MS = 10_000;
 
+/** What is announced arrives within seconds; docs/operations.md has a page for what does not. */
+const LATE_SECS = 120;
+
 const NAMES: { [service: string]: string } = {
+  gateway: "Shop and REST",
   "user-svc": "Accounts",
   "ticket-svc": "Tickets and stock",
   "payment-svc": "Orders and money",
   "notify-svc": "Mails and documents",
 };
 
-type Service = [name: string, state: string];
+type Status = Schema["ServiceStatus"];
+type Service = { name: string; state: string; status?: Status | undefined };
+
 const services: Column<Service>[] = [
-  { name: "Service", cell: ([name]) => NAMES[name] ?? name },
+  { name: "Service", cell: ({ name }) => NAMES[name] ?? name },
   {
     name: "State",
-    cell: ([, state]) => <Tag tone={state === "up" ? "good" : "bad"}>{state === "up" ? "Works" : state}</Tag>,
+    cell: ({ state }) => <Tag tone={state === "up" ? "good" : "bad"}>{state === "up" ? "Works" : state}</Tag>,
   },
+  { name: "Version", cell: ({ status }) => status?.version ?? "not known" },
+  { name: "Messages waiting", cell: ({ status }) => <MessagesWaiting status={status} /> },
 ];
+
+/** That it has for the other services. */
+function MessagesWaiting({ status }: { status: Status | undefined }) {
+  if (!status?.answers) return "not known";
+  if (!status.outbox) return "sends none";
+  const { open, oldest_seconds } = status.outbox;
+  if (open === 0 || oldest_seconds === null || oldest_seconds === undefined) return "none";
+  const words = `${figure(open)}, the oldest for ${lasting(oldest_seconds)}`;
+  return oldest_seconds < LATE_SECS ? words : <Tag tone="bad">{words}</Tag>;
+}
 
 /** Whether everything works, and what waits for a person. */
 function Health() {
   const health = useQuery({ queryKey: ["health"], queryFn: readiness, refetchInterval: EVERY_MS });
+  // What is not told does not keep anybody from seeing who works.
+  const statuses = useQuery({
+    queryKey: ["services"],
+    queryFn: () => take(api.GET("/api/v1/admin/services")),
+    refetchInterval: EVERY_MS,
+    retry: false,
+  });
+  const statusOf = (name: string) =>
+    statuses.isError ? undefined : statuses.data?.services.find((status) => status.name === name);
   return (
     <Page title="Health">
       <Section title="The services">
@@ -46,9 +75,13 @@ function Health() {
               )}
               <Table
                 label="Services"
-                rows={Object.entries(states)}
+                rows={Object.entries({ gateway: "up", ...states }).map(([name, state]) => ({
+                  name,
+                  state,
+                  status: statusOf(name),
+                }))}
                 columns={services}
-                keyOf={([name]) => name}
+                keyOf={({ name }) => name}
               />
             </div>
           )}

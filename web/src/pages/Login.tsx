@@ -57,6 +57,9 @@ function Login() {
         <Anchor component={Link} to="/forgot-password">
           Forgot the password?
         </Anchor>
+        <Anchor component={Link} to="/request-account">
+          No account yet?
+        </Anchor>
         <Anchor component={Link} to="/setup">
           A new box office?
         </Anchor>

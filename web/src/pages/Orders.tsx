@@ -1,5 +1,6 @@
 import { Anchor, Select, Switch, TextInput } from "@mantine/core";
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link } from "react-router";
 import { api, type Schema, take } from "../api/client";
 import { Page } from "../parts/Page";
@@ -10,12 +11,16 @@ import { count } from "../words/event";
 import { money } from "../words/money";
 import { ORDER_STATES, orderState } from "../words/order";
 import { moment } from "../words/time";
+import { ByCode, isCode, whole } from "./orders/ByCode";
+import { ChooseEvent } from "./orders/ChooseEvent";
 
-/** Orders by number, name, address and concert. */
+/** Orders by number, name, address, phone, ticket code and concert. */
 function Orders() {
   const { wish, set, settled } = useSearch("q", "status", "event", "attention");
+  // Whoever has it gets in: it stays out of the address and the browser's history.
+  const [code, setCode] = useState("");
   const query = {
-    query: settled.q.trim(),
+    query: code || settled.q.trim(),
     event_id: settled.event,
     needs_attention: settled.attention === "yes",
     ...(settled.status && { status: settled.status as Schema["OrderStatus"] }),
@@ -30,17 +35,23 @@ function Orders() {
       ),
     ...paged,
     placeholderData: (before) => before,
+    enabled: !isCode(query.query),
   });
   const isSearch = Object.values(wish).some(Boolean);
+  function search(text: string) {
+    const found = isCode(text.trim());
+    setCode(found ? text.trim() : "");
+    set("q", found ? "" : text);
+  }
   return (
     <Page title="Orders" actions={<Export eventId={settled.event} status={settled.status} />}>
       <search className="search">
         <TextInput
           label="Search"
-          placeholder="Number, name, address, payment"
+          placeholder="Number, name, address, phone, ticket code"
           type="search"
-          value={wish.q}
-          onChange={(event) => set("q", event.currentTarget.value)}
+          value={code || wish.q}
+          onChange={(event) => search(event.currentTarget.value)}
         />
         <ChooseEvent id={wish.event} choose={(id) => set("event", id)} />
         <Select
@@ -58,19 +69,23 @@ function Orders() {
           onChange={(event) => set("attention", event.currentTarget.checked ? "yes" : "")}
         />
       </search>
-      <Pages
-        of={orders}
-        entries={(page) => page.orders}
-        empty={isSearch ? "No order fits." : "There are no orders yet."}
-      >
-        {(orders) => (
-          <ul className="entries">
-            {orders.map((order) => (
-              <Entry key={order.id} order={order} />
-            ))}
-          </ul>
-        )}
-      </Pages>
+      {isCode(query.query) ? (
+        <ByCode code={whole(query.query)} eventId={query.event_id} />
+      ) : (
+        <Pages
+          of={orders}
+          entries={(page) => page.orders}
+          empty={isSearch ? "No order fits." : "There are no orders yet."}
+        >
+          {(orders) => (
+            <ul className="entries">
+              {orders.map((order) => (
+                <Entry key={order.id} order={order} />
+              ))}
+            </ul>
+          )}
+        </Pages>
+      )}
     </Page>
   );
 }
@@ -94,28 +109,6 @@ function Entry({ order }: { order: Schema["OrderSummary"] }) {
         <span className="small number">{money(order.total_amount)}</span>
       </Link>
     </li>
-  );
-}
-
-function ChooseEvent({ id, choose }: { id: string; choose: (id: string) => void }) {
-  const events = useQuery({
-    queryKey: ["events", "names"],
-    queryFn: () => take(api.GET("/api/v1/admin/events", { params: { query: { page_size: 100 } } })),
-  });
-  const known = (events.data?.events ?? []).map((event) => ({ value: event.id, label: event.title }));
-  const data =
-    id && !known.some(({ value }) => value === id) ? [...known, { value: id, label: "This concert" }] : known;
-  return (
-    <Select
-      label="Concert"
-      data={data}
-      placeholder="Any"
-      searchable
-      clearable
-      clearButtonProps={{ "aria-label": "Any concert" }}
-      value={id || null}
-      onChange={(value) => choose(value ?? "")}
-    />
   );
 }
 

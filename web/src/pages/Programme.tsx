@@ -1,5 +1,5 @@
 import { Button, Select, TextInput } from "@mantine/core";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Link, useSearchParams } from "react-router";
 import { api, type Schema, take } from "../api/client";
@@ -27,25 +27,27 @@ function Programme() {
   const [words, state] = [search.get("q") ?? "", search.get("state") ?? ""];
   const archived = state === "archived";
   const pages = useInfiniteQuery({
-    queryKey: ["events", { archived }],
+    queryKey: ["events", { archived, words }],
     initialPageParam: "",
+    // What was found stays until more letters have found something else.
+    placeholderData: keepPreviousData,
     queryFn: ({ pageParam }) =>
       take(
         api.GET("/api/v1/admin/events", {
-          params: { query: { archived, page_size: 100, page_token: pageParam } },
+          params: { query: { archived, q: words, page_size: 100, page_token: pageParam } },
         }),
       ),
     getNextPageParam: (page) => page.next_page_token || null,
   });
   const { hasNextPage, isFetchingNextPage, fetchNextPage, isError } = pages;
-  const narrowed = Boolean(words) || (Boolean(state) && !archived);
+  const narrowed = Boolean(state) && !archived;
   useEffect(() => {
     // What is searched for may stand on any page.
     if (narrowed && hasNextPage && !isFetchingNextPage && !isError) void fetchNextPage();
   }, [narrowed, hasNextPage, isFetchingNextPage, isError, fetchNextPage]);
 
   const events = (pages.data?.pages ?? []).flatMap((page) => page.events);
-  const found = events.filter((event) => fits(event, words, state));
+  const found = events.filter((event) => fits(event, state));
   function look(name: string, value: string) {
     setSearch(
       (before) => {
@@ -56,13 +58,17 @@ function Programme() {
       { replace: true },
     );
   }
+  const isSearch = narrowed || archived || Boolean(words);
+  const isNew = pages.data !== undefined && events.length === 0 && !isSearch;
   return (
     <Page
       title="Programme"
       actions={
-        <Button component={Link} to="/events/new">
-          New concert
-        </Button>
+        !isNew && (
+          <Button component={Link} to="/events/new">
+            New concert
+          </Button>
+        )
       }
     >
       <search className="search">
@@ -70,6 +76,7 @@ function Programme() {
           label="Search"
           placeholder="Title or place"
           type="search"
+          maxLength={200}
           value={words}
           onChange={(event) => look("q", event.currentTarget.value)}
         />
@@ -83,7 +90,7 @@ function Programme() {
       </search>
       <ProblemNotice error={pages.error} retry={pages.refetch} />
       {pages.isPending && <Loading lines={5} />}
-      {pages.data && found.length === 0 && !isFetchingNextPage && <Nothing isSearch={narrowed || archived} />}
+      {pages.data && found.length === 0 && !isFetchingNextPage && <Nothing isSearch={isSearch} />}
       {found.length > 0 && (
         <ul className="entries">
           {found.map((event) => (
@@ -100,13 +107,8 @@ function Programme() {
   );
 }
 
-function fits(event: AdminEvent, words: string, state: string): boolean {
-  if (state && state !== "archived" && event.status !== state) return false;
-  const text = `${event.title} ${event.location}`.toLocaleLowerCase();
-  return words
-    .toLocaleLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word));
+function fits(event: AdminEvent, state: string): boolean {
+  return !state || state === "archived" || event.status === state;
 }
 
 function Entry({ event }: { event: AdminEvent }) {

@@ -1,7 +1,13 @@
+import { Button } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
 import { api, type Schema, take } from "../api/client";
 import { kindName, mailState } from "../words/order";
 import { moment } from "../words/time";
+import { Answer } from "./Answer";
 import { Confirm } from "./Confirm";
+import { Dialog } from "./Dialog";
+import { MailText, useLook } from "./MailText";
 import { type Column, Table } from "./Table";
 import { Tag } from "./Tag";
 
@@ -22,12 +28,50 @@ const columns: Column<Mail>[] = [
       );
     },
   },
-  { name: "", cell: (mail) => <Again mail={mail} /> },
+  {
+    name: "",
+    cell: (mail) => (
+      <span className="row">
+        {mail.recipient && <Read mail={mail} />}
+        <Again mail={mail} />
+      </span>
+    ),
+  },
 ];
 
 /** Mails, and what can be done about each. */
 export function MailTable({ mails }: { mails: Mail[] }) {
   return <Table label="Mails" rows={mails} columns={columns} keyOf={({ id }) => id} />;
+}
+
+function Read({ mail }: { mail: Mail }) {
+  const [isOpen, { open, close }] = useDisclosure();
+  return (
+    <>
+      <Button size="xs" variant="default" onClick={open} aria-label={`Read ${kindName(mail.kind)}`}>
+        Read
+      </Button>
+      <Dialog opened={isOpen} onClose={close} title={kindName(mail.kind)}>
+        <Words id={mail.id} />
+      </Dialog>
+    </>
+  );
+}
+
+/** What the mail says. Its owners and superadmins are told; to others the answer says that they are not. */
+function Words({ id }: { id: string }) {
+  const [look, chooseLook] = useLook();
+  const words = useQuery({
+    queryKey: ["mail", id],
+    queryFn: () => take(api.GET("/api/v1/admin/notifications/{id}/mail", { params: { path: { id } } })),
+  });
+  return (
+    <div className="stack">
+      {chooseLook}
+      <p className="quiet small">Links and codes are its reader’s alone: ••• stands in their places.</p>
+      <Answer of={words}>{(mail) => <MailText mail={mail} look={look} />}</Answer>
+    </div>
+  );
 }
 
 function Again({ mail: { id, status, recipient } }: { mail: Mail }) {

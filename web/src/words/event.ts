@@ -24,8 +24,12 @@ export function eventState(event: Event, now = Date.now()): [string, Tone] {
   return AVAILABILITY[event.availability];
 }
 
-export function saleState(availability: Schema["Availability"]): [string, Tone] {
-  return AVAILABILITY[availability];
+/** How a ticket type stands. Nothing of a concert that guests do not see is on sale, whatever its own times say. */
+export function saleState(
+  availability: Schema["Availability"],
+  concert: Schema["EventStatus"],
+): [string, Tone] {
+  return concert === "inactive" ? ["Not on sale", "busy"] : AVAILABILITY[availability];
 }
 
 /** `3 tickets`, `1 ticket`, `no tickets`. */

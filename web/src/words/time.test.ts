@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, fromLocal, toLocal } from "./time";
+import { ago, fromLocal, lasting, toLocal } from "./time";
 
 test("a time in a zone is one instant", () => {
   const cases = [
@@ -30,4 +30,15 @@ test("how long ago", () => {
   expect(ago("2027-06-12T17:55:00Z", now)).toBe("5 minutes ago");
   expect(ago("2027-06-12T18:00:10Z", now)).toBe("this minute");
   expect(ago("2027-06-09T17:00:00Z", now)).toBe("3 days ago");
+});
+
+test("how long", () => {
+  const cases = [
+    [0, "0 seconds"],
+    [59, "59 seconds"],
+    [60, "1 minute"],
+    [7_199, "1 hour"],
+    [90_000, "1 day"],
+  ] as const;
+  for (const [seconds, words] of cases) expect(lasting(seconds)).toBe(words);
 });

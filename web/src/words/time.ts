@@ -70,6 +70,13 @@ export function ago(iso: string, now = Date.now()): string {
   return words.format(Math.trunc(minutes / length), unit);
 }
 
+/** How long something lasts, in its greatest unit: `40 seconds`, `3 hours`. */
+export function lasting(seconds: number): string {
+  const [unit, length] = UNITS.find(([, length]) => seconds >= length * 60) ?? (["second", 1 / 60] as const);
+  const words = new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "long" });
+  return words.format(Math.trunc(seconds / (length * 60)));
+}
+
 /** Every zone that the browser knows; the one of who looks is among them. */
 export function zones(): string[] {
   return Intl.supportedValuesOf("timeZone");

@@ -21,7 +21,7 @@ use std::time::Duration;
 use testkit::{TestDb, eventually};
 use tokio::sync::Semaphore;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 static MIGRATOR: Migrator = sqlx::migrate!("tests/it/migrations");
 

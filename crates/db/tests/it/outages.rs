@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
-use testkit::{PostgresServer, TestDb, eventually};
+use testkit::{FaultProxy, PostgresServer, TestDb, eventually, on_time};
 use tokio::task::JoinHandle;
 
 const SESSIONS: u32 = 4;
@@ -77,16 +77,20 @@ impl Traffic {
     }
 }
 
-async fn survives(outage: impl AsyncFnOnce(&PostgresServer)) {
+async fn survives(outage: impl AsyncFn(&PostgresServer)) {
     let server = PostgresServer::start_private().await;
     let database = server.database("db", &MIGRATOR).await;
     let db = connect(&database.url, SESSIONS).await;
     let traffic = Traffic::start(&db);
     traffic.goes_on(50, PATIENCE).await;
-    outage(&server).await;
-    let back = Instant::now();
-    traffic.goes_on(50, SERVING_WITHIN).await;
-    println!("serving {:?} after it was back", back.elapsed());
+    on_time("it serves again", SERVING_WITHIN, 1, async || {
+        outage(&server).await;
+        let back = Instant::now();
+        traffic.goes_on(50, PATIENCE).await;
+        println!("serving {:?} after it was back", back.elapsed());
+        back.elapsed()
+    })
+    .await;
     traffic.end(&database).await;
     assert_whole(&db, &database, SESSIONS).await;
 }
@@ -189,4 +193,22 @@ async fn a_column_is_added_under_statements_that_name_theirs() {
 async fn a_column_is_added_under_a_star() {
     let star = "SELECT * FROM things WHERE id = $1";
     assert!(!failures_while_a_column_is_added(star).await.is_empty());
+}
+
+/// As an address does that leads nowhere for a moment, because a standby takes over.
+#[tokio::test]
+async fn a_server_that_ends_sessions_while_they_begin_is_away_and_nothing_was_done() {
+    let database = fresh().await;
+    let proxy = FaultProxy::before(&database.url).await;
+    let db = connect(proxy.url(), 1).await;
+    proxy.refuse(true);
+    proxy.reset_connected();
+    for id in 1..5 {
+        let away = db.run(id, |session, id| put(session, *id)).await;
+        assert!(matches!(away, Err(DbError::Busy)), "{away:?}");
+    }
+    proxy.refuse(false);
+    db.run(5, |session, id| put(session, *id)).await.unwrap();
+    assert_eq!(rows(&database).await, 1);
+    db.close().await;
 }

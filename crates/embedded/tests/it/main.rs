@@ -67,7 +67,7 @@ fn processes_of(folder: &Path) -> Vec<u32> {
 }
 
 async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let limit = Duration::from_secs(20);
+    let limit = Duration::from_secs(60);
     testkit::eventually(what, limit, || std::future::ready(done().then_some(()))).await;
 }
 

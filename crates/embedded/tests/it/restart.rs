@@ -65,7 +65,7 @@ async fn a_server_that_dies_is_started_again() {
     })
     .await;
     // The addresses stay, so clients only have to connect again.
-    testkit::eventually("PostgreSQL is back", Duration::from_secs(20), || async {
+    testkit::eventually("PostgreSQL is back", Duration::from_secs(60), || async {
         sqlx::PgConnection::connect(stack.admin_url()).await.ok()
     })
     .await;

@@ -20,7 +20,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What carries calls to one member.
 pub struct Link {
-    picked: Picked,
+    /// Whose turn the next call is, once that has begun to get ready: a clone that makes no call takes nobody's turn.
+    picked: Option<Picked>,
     replicas: Arc<Replicas>,
 }
 
@@ -31,7 +32,7 @@ impl Link {
 
     fn of(replicas: Arc<Replicas>) -> Self {
         Self {
-            picked: replicas.next(),
+            picked: None,
             replicas,
         }
     }
@@ -55,13 +56,15 @@ impl Service<Request<Body>> for Link {
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.picked.channel.poll_ready(cx).map_err(Into::into)
+        let replicas = &self.replicas;
+        let picked = self.picked.get_or_insert_with(|| replicas.next());
+        picked.channel.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         self.replicas.refresh();
-        // The channel that was polled ready carries this call, the next one the next call.
-        let picked = std::mem::replace(&mut self.picked, self.replicas.next());
+        let picked = self.picked.take();
+        let picked = picked.unwrap_or_else(|| self.replicas.next());
         let mutates = proto::policy(request.uri().path()).is_some_and(|policy| policy.mutates);
         let call = send(picked, self.replicas.clone(), request);
         if !mutates {

@@ -100,7 +100,7 @@ async fn too_many_calls_are_refused_soon_and_health_still_answers() {
     let begun = Instant::now();
     let status = client.login(LoginRequest::default()).await.unwrap_err();
     assert!(
-        begun.elapsed() < Duration::from_secs(1),
+        begun.elapsed() < Duration::from_secs(5),
         "{:?}",
         begun.elapsed()
     );

@@ -33,7 +33,7 @@ pub const GOOD_TOKEN: &str = "good";
 /// Whoever signs in with this address makes the handler panic.
 pub const PANICKING: &str = "panics@example.org";
 /// Longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a member differs from the usual one.
 #[derive(Clone)]

@@ -12,10 +12,10 @@ use crate::member::{self, Options, Running};
 
 const CALLS: u32 = 300;
 
-async fn three() -> (Vec<Running>, KeyServiceClient<kit::client::MeshChannel>) {
+async fn running(count: usize) -> (Vec<Running>, KeyServiceClient<kit::client::MeshChannel>) {
     let mesh: MeshKey = testkit::keys::mesh_key().parse().unwrap();
     let mut members = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..count {
         let mesh = Some(mesh.clone());
         let options = Options {
             mesh,
@@ -44,21 +44,31 @@ async fn call(keys: &KeyServiceClient<kit::client::MeshChannel>, times: u32) {
 }
 
 #[tokio::test]
-async fn all_have_the_same_share() {
-    let (members, keys) = three().await;
-    call(&keys, CALLS).await;
-    for share in calls(&members) {
-        let (least, most) = (CALLS / 3 * 4 / 5, CALLS / 3 * 6 / 5);
-        assert!((least..=most).contains(&share), "{:?}", calls(&members));
-    }
-    for member in members {
-        member.stop().await;
+async fn all_have_the_same_share_however_often_a_client_is_cloned() {
+    for count in [2, 3] {
+        for clones in 0..3 {
+            let (members, keys) = running(count).await;
+            for _ in 0..CALLS {
+                let unused: Vec<_> = (0..clones).map(|_| keys.clone()).collect();
+                call(&keys, 1).await;
+                drop(unused);
+            }
+            let mean = CALLS / u32::try_from(count).unwrap();
+            let (least, most) = (mean * 4 / 5, mean * 6 / 5);
+            for share in calls(&members) {
+                let shares = calls(&members);
+                assert!((least..=most).contains(&share), "{clones}: {shares:?}");
+            }
+            for member in members {
+                member.stop().await;
+            }
+        }
     }
 }
 
 #[tokio::test]
 async fn no_call_fails_while_one_after_the_other_ends() {
-    let (mut members, keys) = three().await;
+    let (mut members, keys) = running(3).await;
     call(&keys, 30).await;
     members.remove(0).stop().await;
     call(&keys, CALLS).await;

@@ -30,7 +30,7 @@ async fn silent_and_half_open_peers_do_not_hold_up_the_end() {
     let begun = Instant::now();
     member.stop().await;
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(10),
         "{:?}",
         begun.elapsed()
     );
@@ -65,7 +65,7 @@ async fn a_call_that_never_ends_is_closed_with_the_drain() {
     let begun = Instant::now();
     member.stop().await;
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(10),
         "{:?}",
         begun.elapsed()
     );

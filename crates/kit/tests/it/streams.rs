@@ -25,9 +25,9 @@ use tower::Service;
 use crate::member::{GOOD_TOKEN, OneToken, PATIENCE};
 
 const MESSAGES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(500);
 /// Over long before the stream is.
-const DEADLINE: Duration = Duration::from_millis(300);
+const DEADLINE: Duration = Duration::from_millis(1_500);
 
 /// Answers every call with empty messages, one at a time.
 #[derive(Clone)]

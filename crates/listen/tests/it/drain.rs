@@ -66,7 +66,7 @@ async fn silent_and_half_open_peers_of_http2_do_not_hold_up_the_end() {
     let begun = Instant::now();
     running.stop().await;
     assert!(
-        begun.elapsed() < Duration::from_secs(4),
+        begun.elapsed() < Duration::from_secs(10),
         "{:?}",
         begun.elapsed()
     );

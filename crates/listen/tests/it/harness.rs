@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 pub const GET_GATED: &[u8] = b"GET /gated HTTP/1.1\r\nhost: x\r\n\r\n";
 

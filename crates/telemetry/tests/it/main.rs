@@ -9,11 +9,13 @@ use telemetry::{Kind, Settings, Span, Telemetry, TraceId, init};
 use testkit::{Direction, FaultProxy, OtlpReceiver};
 use tokio::sync::{Mutex, MutexGuard};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-const AN_END: Duration = Duration::from_millis(2_500);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Two seconds, and what a busy machine makes of them. An export that nobody cuts short takes ten.
+const AN_END: Duration = Duration::from_secs(7);
 /// More than the queue holds.
 const A_FLOOD: usize = 20_000;
-const FLOOD_MAX: Duration = Duration::from_secs(2);
+/// A span that waits for an export waits for seconds, and these are many.
+const FLOOD_MAX: Duration = Duration::from_secs(20);
 
 async fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());

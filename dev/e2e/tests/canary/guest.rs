@@ -189,18 +189,10 @@ async fn looks_up(visitor: &Visitor<'_>, email: &str) {
         .await;
     let lookup = visitor.must(202, asked).await;
     let mail = visitor.mail_to(email, 3).await;
-    // Eight digits, four and four, or together.
-    let digits = |text: &str, long: usize| {
-        text.len() == long && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let words: Vec<&str> = mail.split_whitespace().collect();
-    let pair = words
-        .windows(2)
-        .find(|pair| digits(pair[0], 4) && digits(pair[1], 4));
-    let whole = words.iter().find(|word| digits(word, 8));
-    let code = pair
-        .map(<[&str]>::concat)
-        .or(whole.map(|word| (*word).to_owned()));
+    // The line of eight digits, four and four or together.
+    let mut lines = mail.lines().map(|line| line.replace(' ', ""));
+    let is_code = |line: &String| line.len() == 8 && line.bytes().all(|b| b.is_ascii_digit());
+    let code = lines.find(is_code);
     let path = format!("/api/v1/lookups/{}/redeem", lookup["id"].as_str().unwrap());
     let (status, _) = visitor
         .post(&path, None, &json!({"code": "00000000"}))
@@ -278,6 +270,7 @@ async fn is_not_reached_by_mail(visitor: &Visitor<'_>, person: &Person, on_sale:
         format!("/o/{id}/{guessed}"),
         format!("/o/{id}/{other}"),
         format!("/t/{id}/{guessed}"),
+        format!("/h/{id}/{guessed}"),
     ] {
         let (status, _) = visitor.get(&path, None).await;
         assert!(!status.is_server_error(), "{path}");

@@ -216,6 +216,10 @@ async fn what_was_sold_before_a_backup_is_there_after_the_restore() {
     let order = buy(&office.guest, &office.on_sale).await;
     let (_, before) = office.guest.see(&order).await;
     assert_eq!(codes(&before).len(), 1);
+    // As the gateway writes them: one that is there, and one on its way.
+    let picture = format!("images/{}-480.jpg", "ab".repeat(32));
+    fs::write(data_dir.join(&picture), "a picture").unwrap();
+    fs::write(data_dir.join("images/unfinished.jpg#1"), "half").unwrap();
 
     let enough = Arc::new(AtomicBool::new(false));
     let buyers: Vec<_> = (0..BUYERS)
@@ -241,6 +245,8 @@ async fn what_was_sold_before_a_backup_is_there_after_the_restore() {
 
     fs::remove_dir_all(&data_dir).unwrap();
     restore(&config(&data_dir), &to_copy).await.unwrap();
+    assert_eq!(fs::read(data_dir.join(&picture)).unwrap(), b"a picture");
+    assert!(!data_dir.join("images/unfinished.jpg#1").exists());
     let office = AllInOne::open(&data_dir).await;
     let (_, after) = office.guest.see(&order).await;
     assert_eq!(
@@ -250,18 +256,37 @@ async fn what_was_sold_before_a_backup_is_there_after_the_restore() {
     buy(&office.guest, &office.on_sale).await;
     office.is_healthy().await;
 
-    // Made of a closed one it is the same.
+    // Made of a closed one it is the same, with pictures from wherever they are to wherever they belong.
     let config = office.close().await;
-    let closed = BackupArguments {
-        folder: folder.join("closed"),
-    };
-    backup(&config, &closed, &sources).await.unwrap();
+    let closed = back_up_closed(&folder, config).await;
+    let mut moved = self::config(&folder.join("moved"));
+    moved.images_store = Some(elsewhere(&folder, "shared/images"));
+    restore(&moved, &closed).await.unwrap();
+    let restored = folder.join("shared").join(&picture);
+    assert_eq!(fs::read(restored).unwrap(), b"a picture");
     damage(&closed.folder);
     let other = self::config(&folder.join("other"));
     let damaged = restore(&other, &closed).await;
     assert!(format!("{:#}", damaged.unwrap_err()).contains("checking the copy"));
     assert!(!folder.join("other").exists());
     fs::remove_dir_all(folder).unwrap();
+}
+
+fn elsewhere(folder: &Path, name: &str) -> String {
+    folder.join(name).to_string_lossy().into_owned()
+}
+
+/// With its pictures in a folder of their own.
+async fn back_up_closed(folder: &Path, mut config: Config) -> BackupArguments {
+    let closed = BackupArguments {
+        folder: folder.join("closed"),
+    };
+    config.images_store = Some(elsewhere(folder, "pictures"));
+    let away = backup(&config, &closed, &Sources::system()).await;
+    assert!(away.unwrap_err().to_string().contains("is not there"));
+    fs::rename(config.data_dir.join("images"), folder.join("pictures")).unwrap();
+    backup(&config, &closed, &Sources::system()).await.unwrap();
+    closed
 }
 
 /// One byte of one table is another.
@@ -283,8 +308,17 @@ async fn no_order_is_lost_on_the_way_to_services_of_their_own() {
     };
     let open = export(&office.config, &to).await;
     assert!(open.unwrap_err().to_string().contains("stop it first"));
+    let picture = format!("images/{}-480.jpg", "ab".repeat(32));
+    fs::write(folder.join("data").join(&picture), "a picture").unwrap();
     let config = office.close().await;
+    // The last of it fails: what is no file cannot be copied. The next try finds nothing in its way.
+    let broken = folder.join("data/images/broken.jpg");
+    fs::create_dir(&broken).unwrap();
+    assert!(export(&config, &to).await.is_err());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "data alone");
+    fs::remove_dir(broken).unwrap();
     export(&config, &to).await.unwrap();
+    assert_eq!(fs::read(to.folder.join(&picture)).unwrap(), b"a picture");
 
     let mut databases = BTreeMap::new();
     for name in ["users", "tickets", "payments", "notifications"] {
@@ -309,6 +343,7 @@ async fn no_order_is_lost_on_the_way_to_services_of_their_own() {
         nats_url: Secret::new(testkit::nats().await.url()),
         smtp_url: Some(Secret::new(smtp.url())),
         mail_dir: None,
+        images_store: None,
         keys: new_keys.unwrap(),
         certs_dir: None,
         sources: Sources::system(),

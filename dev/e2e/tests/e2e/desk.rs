@@ -24,18 +24,13 @@ async fn mail_to(office: &BoxOffice, address: &str, count: usize) -> String {
     mails[count - 1].clone()
 }
 
-/// The first eight digits that stand together, four and four.
+/// The line of eight digits, four and four or together. By its line: an id in the headers can be eight
+/// digits as well.
 fn code_in(mail: &str) -> String {
-    let digits = |text: &str| text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit());
-    let joined = mail.split(|c: char| !c.is_ascii_digit());
-    let single = joined.clone().find(|word| word.len() == 8);
-    let words: Vec<&str> = mail.split_whitespace().collect();
-    let pair = words
-        .windows(2)
-        .find(|pair| digits(pair[0]) && digits(pair[1]))
-        .map(|pair| pair.concat());
-    pair.or(single.map(str::to_owned))
-        .expect("a code of eight digits")
+    let lines = mail.lines().map(|line| line.replace(' ', ""));
+    let is_code = |line: &String| line.len() == 8 && line.bytes().all(|b| b.is_ascii_digit());
+    let mut codes = lines.filter(is_code);
+    codes.next().expect("a code of eight digits")
 }
 
 /// What follows `/t/` in a mail: the transfer and its secret.
@@ -122,6 +117,58 @@ async fn a_ticket_goes_to_a_friend_and_the_receipt_shows_the_rest() {
     let (status, archive) = guest.document(&order, "all.zip").await;
     assert_eq!(status, StatusCode::OK);
     assert!(archive.starts_with(b"PK"));
+    office.close().await;
+}
+
+#[tokio::test]
+async fn whoever_has_the_ticket_hears_of_its_event_and_ends_that_for_themselves() {
+    let office = BoxOffice::open().await;
+    let on_sale = office.put_on_sale(10, 4500).await;
+    let guest = office.guest();
+    let order = guest.buy(&on_sale, 3, "ada@example.org").await;
+    let bought = guest.wait_for(&order, "fulfilled").await;
+    for (number, (email, name)) in [("grace@example.org", "Grace"), ("alan@example.org", "Alan")]
+        .into_iter()
+        .enumerate()
+    {
+        let ticket = bought["tickets"][number]["id"].as_str().unwrap();
+        let holder = json!({"email": email, "name": name});
+        let verb = format!("tickets/{ticket}/transfer");
+        let key = idempotency_key();
+        let (status, told) = guest.act_with(&order, &verb, &key, &holder).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+    }
+    let own = ticket_link_in(&mail_to(&office, "grace@example.org", 1).await);
+
+    let event = format!("/api/v1/admin/events/{}", on_sale.event_id);
+    let date =
+        json!({"date_time": "2031-09-12T20:00:00+02:00", "reason": "Flooding in the cellar."});
+    let (status, told) = office.admin_post(&format!("{event}/postpone"), &date).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let mail = mail_to(&office, "grace@example.org", 2).await;
+    assert!(mail.contains("Flooding in the cellar."), "{mail}");
+    assert_eq!(ticket_link_in(&mail), own);
+    assert!(!mail.contains("/o/"), "nothing of the buyer's");
+    mail_to(&office, "alan@example.org", 2).await;
+    mail_to(&office, "ada@example.org", 2).await;
+
+    let (_, rest) = mail.split_once("List-Unsubscribe: <").unwrap();
+    let click = Client::new().post(rest.split('>').next().unwrap());
+    let clicked = click.body("List-Unsubscribe=One-Click").send().await;
+    assert!(clicked.unwrap().status().is_success());
+
+    let why = json!({"reason": "The singer is ill."});
+    let (status, told) = office.admin_post(&format!("{event}/cancel"), &why).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    guest.wait_for(&order, "refunded").await;
+    let mail = mail_to(&office, "alan@example.org", 3).await;
+    assert!(
+        mail.contains("The singer is ill.") && !mail.contains("EUR"),
+        "{mail}"
+    );
+    mail_to(&office, "ada@example.org", 3).await;
+    assert_eq!(mails_to(&office, "grace@example.org").len(), 2);
+    assert_eq!(mails_to(&office, "alan@example.org").len(), 3);
     office.close().await;
 }
 

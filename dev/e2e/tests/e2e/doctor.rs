@@ -44,6 +44,7 @@ const TAMPERINGS: &[Tampering] = &[
         &["stock-not-negative", "counters-match-ledger"],
     ),
     (Tickets, "UPDATE pools SET held = held + 1", &["counters-match-ledger"]),
+    (Tickets, "UPDATE traffic_days SET holds = holds + 1", &["insights-match-holds"]),
     (Tickets, "UPDATE pools SET blocked = blocked + 1", &["counters-match-ledger"]),
     (Tickets, "UPDATE pools SET sold = sold - 1", &["counters-match-ledger", "sold-is-issued"]),
     (
@@ -236,7 +237,13 @@ const TAMPERINGS: &[Tampering] = &[
     (
         Payments,
         "DELETE FROM refund_lines",
-        &["given-back-matches-refunds", "returned-tickets-are-void"],
+        &["given-back-matches-refunds", "returned-tickets-are-void", "insights-match-orders"],
+    ),
+    (Payments, "UPDATE sale_days SET sold = sold + 1", &["insights-match-orders"]),
+    (
+        Payments,
+        "UPDATE sale_hours SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0",
+        &["insights-match-orders"],
     ),
     (
         Payments,
@@ -269,6 +276,7 @@ const TAMPERINGS: &[Tampering] = &[
         Payments,
         "UPDATE refunds SET amount_minor = amount_minor + 1",
         &[
+            "insights-match-orders",
             "refunds-within-payments",
             "sandbox-refunds-are-ours",
             "our-refunds-are-the-sandbox-s",
@@ -325,7 +333,7 @@ const TAMPERINGS: &[Tampering] = &[
         Payments,
         "UPDATE order_lines SET quantity = 3
          WHERE order_id IN (SELECT id FROM orders WHERE status = 'fulfilled')",
-        &["order-lines-add-up", "tickets-match-order"],
+        &["order-lines-add-up", "tickets-match-order", "insights-match-orders"],
     ),
     (
         Payments,
@@ -396,6 +404,13 @@ const TAMPERINGS: &[Tampering] = &[
          SELECT gen_random_uuid(), id, gen_random_uuid(), sha256(''), 'k1', 'x@example.org', 'X', '',
              'infinity' FROM orders WHERE status = 'fulfilled'",
         &["transfers-move-on"],
+    ),
+    (
+        Payments,
+        "INSERT INTO holder_news (id, order_id, number, kind, date_time, event_version, next_step_at)
+         SELECT gen_random_uuid(), id, 1, 'reminder', now() + interval '9 days', 1, 'infinity'
+         FROM orders WHERE status = 'fulfilled'",
+        &["holders-are-told"],
     ),
     (
         Payments,

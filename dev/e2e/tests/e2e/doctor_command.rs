@@ -107,6 +107,7 @@ fn config(folder: &Path) -> Config {
         database_url: None,
         nats_url: None,
         smtp_url: None,
+        images_store: None,
         mesh_certs_dir: None,
         demo_programme: false,
         telemetry: kit::telemetry::Settings::default(),

@@ -69,13 +69,12 @@ impl Guest {
 
     pub async fn submit_card(&self, page: &str, card: &str) -> StatusCode {
         let form = [("card_number", card), ("exp", "12/39"), ("cvc", "123")];
-        self.client
-            .post(page)
-            .form(&form)
-            .send()
-            .await
-            .unwrap()
-            .status()
+        let answered = eventually("an answer that is not busy", PATIENCE, async || {
+            let sent = self.client.post(page).form(&form).send().await;
+            let status = sent.unwrap().status();
+            (status != StatusCode::SERVICE_UNAVAILABLE).then_some(status)
+        });
+        Box::pin(answered).await
     }
 
     /// The order once it has this status.
@@ -164,12 +163,17 @@ impl Guest {
     }
 }
 
+/// What a request is answered. Where there was no room for it just now, and nothing was done, it is made again, as the
+/// answer asks for.
 pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let answer = request.send().await.unwrap();
-    let status = answer.status();
-    let bytes = answer.bytes().await.unwrap();
-    (
-        status,
-        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-    )
+    let answered = eventually("an answer that is not busy", PATIENCE, async || {
+        let again = request.try_clone().expect("a body in memory");
+        let answer = again.send().await.unwrap();
+        let status = answer.status();
+        let bytes = answer.bytes().await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let is_busy = status == StatusCode::SERVICE_UNAVAILABLE && body["reason"] == "OVERLOADED";
+        (!is_busy).then_some((status, body))
+    });
+    Box::pin(answered).await
 }

@@ -20,7 +20,7 @@ use crate::{
     invariants,
 };
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 const ADMIN_EMAIL: &str = "boss@example.org";
 pub const ADMIN_PASSWORD: &str = "a long enough password";
 
@@ -89,13 +89,24 @@ impl BoxOffice {
         settings: &[(Peer, &'static str, String)],
         certs_dir: Option<PathBuf>,
     ) -> Self {
-        testkit::logs();
         let databases = TestDatabases {
             users: testkit::database("users", &user_svc::MIGRATOR).await,
             tickets: testkit::database("tickets", &ticket_svc::MIGRATOR).await,
             payments: testkit::database("payments", &payment_svc::MIGRATOR).await,
             notifications: testkit::database("notifications", &notify_svc::MIGRATOR).await,
         };
+        Self::open_on(databases, http_addr, nats, settings, certs_dir).await
+    }
+
+    /// On databases of the test's own.
+    pub async fn open_on(
+        databases: TestDatabases,
+        http_addr: SocketAddr,
+        nats: NatsServer,
+        settings: &[(Peer, &'static str, String)],
+        certs_dir: Option<PathBuf>,
+    ) -> Self {
+        testkit::logs();
         let smtp = Arc::new(Smtp::start().await);
         let folder = std::env::temp_dir().join(format!(
             "boxoffice-keys-{}",
@@ -117,6 +128,7 @@ impl BoxOffice {
             nats_url: Secret::new(nats.url()),
             smtp_url: Some(Secret::new(smtp.url())),
             mail_dir: None,
+            images_store: None,
             keys,
             certs_dir,
             sources: Sources::system(),

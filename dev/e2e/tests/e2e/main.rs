@@ -22,6 +22,7 @@ mod drills;
 mod edge;
 mod guest;
 mod harness;
+mod insights;
 mod invariants;
 mod life;
 mod mail_away;

@@ -129,7 +129,7 @@ async fn an_unpaid_order_expires_and_frees_its_stock() {
     let other = office.guest();
     testkit::eventually(
         "the stock to be free",
-        Duration::from_secs(20),
+        Duration::from_secs(60),
         async || {
             let (status, _) = other.hold(&on_sale, 1).await;
             (status == StatusCode::CREATED).then_some(())

@@ -1,9 +1,11 @@
 //! Guests against each other, and the same message more than once.
 
+use std::net::SocketAddr;
+
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
 use proto::Peer;
 use reqwest::StatusCode;
-use testkit::{NatsServer, keys::idempotency_key};
+use testkit::{NatsServer, keys::idempotency_key, quiet_ports};
 
 use crate::harness::{BoxOffice, PATIENCE};
 
@@ -91,9 +93,7 @@ async fn tripling_provider(http: String) -> String {
 #[tokio::test]
 async fn a_webhook_delivered_three_times_has_one_effect() {
     // The gateway's port must be known before it starts.
-    let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let http = reserved.local_addr().unwrap();
-    drop(reserved);
+    let http = SocketAddr::from(([127, 0, 0, 1], quiet_ports(1)[0]));
     let provider = tripling_provider(format!("http://{http}")).await;
     let settings = [(Peer::Payment, "sandbox-webhook-url", provider)];
     let nats = NatsServer::start_private().await;

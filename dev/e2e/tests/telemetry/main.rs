@@ -20,7 +20,7 @@ use std::{
 
 use kit::telemetry::{Settings, Telemetry};
 use serde_json::{Value, json};
-use testkit::{Direction, FaultProxy, OtlpReceiver, ReceivedSpan, keys::idempotency_key};
+use testkit::{Direction, FaultProxy, OtlpReceiver, ReceivedSpan, keys::idempotency_key, on_time};
 
 use crate::{
     guest::{CARD_OK, Guest},
@@ -31,8 +31,8 @@ use crate::{
 const GUEST_EMAIL: &str = "anezka@example.org";
 /// Far below the exporter's own time-outs, which a purchase must never meet.
 const PURCHASE_MAX: Duration = Duration::from_secs(8);
-/// Two seconds for the last spans, and a moment.
-const END_MAX: Duration = Duration::from_millis(2_500);
+/// Two seconds for the last spans, and what a busy machine makes of them.
+const END_MAX: Duration = Duration::from_secs(7);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_is_one_trace_and_needs_no_collector() {
@@ -48,7 +48,7 @@ async fn a_purchase_is_one_trace_and_needs_no_collector() {
         },
     );
     let office = BoxOffice::open().await;
-    let on_sale = office.put_on_sale(10, 4500).await;
+    let on_sale = office.put_on_sale(1_000, 4500).await;
 
     let purchase = one_trace_from_the_click_to_the_mail(&office, &on_sale, &collector).await;
     let metrics = requests_are_counted(&office, &telemetry).await;
@@ -208,13 +208,14 @@ async fn requests_are_counted(office: &BoxOffice, telemetry: &Telemetry) -> Stri
 
 async fn a_sale_goes_on(office: &BoxOffice, on_sale: &OnSale, mail_count: &mut usize) {
     let guest: Guest = office.guest();
-    for _ in 0..2 {
+    on_time("a purchase", PURCHASE_MAX, 2, async || {
         let begun = Instant::now();
         let order = guest.buy(on_sale, 1, GUEST_EMAIL).await;
         guest.wait_for(&order, "fulfilled").await;
-        assert!(begun.elapsed() < PURCHASE_MAX, "{:?}", begun.elapsed());
         *mail_count += 1;
-    }
+        begun.elapsed()
+    })
+    .await;
     office.smtp.wait_for(*mail_count, PATIENCE).await;
 }
 

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use testkit::{eventually, keys};
+use testkit::{eventually, keys, on_time};
 
 #[tokio::test]
 async fn returns_the_first_value() {
@@ -33,6 +33,16 @@ async fn a_probe_that_hangs_ends_too() {
         std::future::pending::<Option<()>>,
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_late_one_is_measured_again_and_luck_does_not_count() {
+    let mut times = [1, 9, 1, 1, 9, 1, 1, 1]
+        .map(Duration::from_secs)
+        .into_iter();
+    let limit = Duration::from_secs(2);
+    on_time("three in a row", limit, 3, async || times.next().unwrap()).await;
+    assert_eq!(times.next(), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-const SILENCE: Duration = Duration::from_millis(200);
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A server that answers what it hears, and tells the test about it.
 async fn echo() -> (String, mpsc::UnboundedReceiver<Vec<u8>>) {

@@ -7,6 +7,7 @@ mod database;
 mod eventually;
 mod fault_proxy;
 mod nats;
+mod patient;
 mod postgres;
 mod smtp;
 mod stripe;

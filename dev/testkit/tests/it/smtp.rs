@@ -3,7 +3,7 @@ use testkit::{Message, Smtp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Sends all lines at once and returns everything the sink said.
 async fn talk(sink: &Smtp, lines: &[&str]) -> String {

@@ -90,10 +90,10 @@ async fn the_same_key_is_the_same_session() {
 #[tokio::test]
 async fn a_key_that_is_under_way_is_in_use() {
     let stripe = StripeServer::start().await;
-    let slow = Fault::Slow(Duration::from_millis(500));
+    let slow = Fault::Slow(Duration::from_secs(3));
     stripe.fault_next("POST /v1/checkout/sessions", slow, 1);
     let second = async {
-        testkit::eventually("the session", Duration::from_secs(5), || async {
+        testkit::eventually("the session", Duration::from_secs(60), || async {
             (stripe.ledger().len() == 1).then_some(())
         })
         .await;

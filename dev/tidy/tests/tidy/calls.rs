@@ -22,15 +22,16 @@ const CALLS: [(&str, &str); 8] = [
 
 /// Clients in shared crates. Every verifier watches the keys, which is like health and no edge;
 /// the outbox reaches its receiver for whichever service owns it.
-const SHARED: [(&str, &str); 3] = [
+const SHARED: [(&str, &str); 4] = [
     // Answered by every service for its own part.
     ("gateway", "AuditService"),
+    ("gateway", "StatusService"),
     ("crates/auth", "KeyService"),
     ("crates/events", "AcceptService"),
 ];
 
-/// The contract that is open to all, and the one that all answer.
-const NO_EDGE: [&str; 2] = ["KeyService", "AuditService"];
+/// The contract that is open to all, and those that all answer.
+const NO_EDGE: [&str; 3] = ["KeyService", "AuditService", "StatusService"];
 
 /// What a row of the access table says about a service.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

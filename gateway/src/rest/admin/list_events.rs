@@ -23,6 +23,8 @@ pub struct Page {
     page_token: String,
     /// The archived ones instead of all others.
     archived: bool,
+    /// Words to find in title or location.
+    q: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -46,6 +48,7 @@ pub async fn list_own_events(
         page_size: page.page_size,
         page_token: page.page_token,
         archived: page.archived,
+        query: page.q,
     };
     let request = token.request(request);
     let found = app

@@ -23,7 +23,8 @@ pub struct Search {
     status: String,
     /// An address, exactly.
     email: String,
-    /// A number, an id, a payment reference, or the beginning of a name or an address.
+    /// A number, an id, a payment reference, the beginning of a name or an address, or six and more digits
+    /// at the end of a phone number.
     query: String,
     /// True lists only what needs a person.
     needs_attention: bool,

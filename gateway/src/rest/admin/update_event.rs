@@ -57,6 +57,9 @@ pub struct EventChange {
     #[serde(default)]
     #[schema(value_type = Option<CancellationRule>)]
     cancellation: Option<Object<CancellationRule>>,
+    /// What its picture shows, for who cannot see it; up to 250 characters.
+    #[serde(default)]
+    image_alt: Option<String>,
 }
 
 /// Changes a concert.
@@ -95,6 +98,7 @@ pub async fn update_event(
         fee: change.fee.map(|Object(fee)| fee.into()),
         manual_payment_days: change.manual_payment_days,
         cancellation: change.cancellation.map(|Object(rule)| rule.into()),
+        image_alt: change.image_alt,
     });
     let mut catalog = app.upstreams.catalog_admin();
     let changed = catalog.update_event(request).await?.into_inner();

@@ -1,5 +1,5 @@
 use axum::{extract::State, response::Response};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 use crate::{
     app::Shared,
@@ -28,9 +28,13 @@ use crate::{
 pub async fn get_event(
     State(app): State<Shared>,
     Path(id_or_slug): Path<String>,
-    headers: HeaderMap,
+    (method, headers): (Method, HeaderMap),
 ) -> Result<Response, Problem> {
     let (face, age) = programme::event(&app, &id_or_slug).await?;
     let body = || face.event.body.clone();
-    Ok(conditional(&headers, &face.event.tag, age, body))
+    let answer = conditional(&headers, &face.event.tag, age, body);
+    if method == Method::GET {
+        app.views.shown(&face, &answer);
+    }
+    Ok(answer)
 }

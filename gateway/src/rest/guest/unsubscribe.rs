@@ -21,7 +21,8 @@ pub struct Unsubscription {
 
 /// Ends every message about an order that is not a receipt.
 ///
-/// Mail programs post to the link of the mail itself; this is the same for programs.
+/// Mail programs post to the link of the mail itself; this is the same for programs. The id is that of the link:
+/// in mails to whom a ticket was handed to it names their ticket, and ends only what comes to them.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/unsubscribe", tag = "guest",
     request_body = Unsubscription, params(("id" = String, Path, format = Uuid)),
     responses((status = 204, description = "Nothing but receipts comes any more"), BadBody, Absent, Faults))]

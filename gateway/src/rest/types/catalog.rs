@@ -5,8 +5,8 @@ use time::{OffsetDateTime, serde::rfc3339};
 use utoipa::ToSchema;
 
 use super::{
-    Availability, CancellationRule, EventStatus, Fee, Money, PaymentProvider, Seller, broken,
-    filled, optional_time, time_of,
+    Availability, CancellationRule, EventImage, EventStatus, Fee, Money, PaymentProvider, Seller,
+    broken, filled, optional_time, time_of,
 };
 
 /// A concert.
@@ -35,6 +35,8 @@ pub struct Event {
     pub availability: Availability,
     /// How guests may cancel what they have paid; null where they may not.
     pub cancellation: Option<CancellationRule>,
+    /// Null where it has none.
+    pub image: Option<EventImage>,
 }
 
 impl TryFrom<ticket::Event> for Event {
@@ -48,6 +50,7 @@ impl TryFrom<ticket::Event> for Event {
             price_from: event.price_from.map(Money::from),
             availability: Availability::of(event.availability)?,
             cancellation: event.cancellation.map(CancellationRule::from),
+            image: event.image.map(EventImage::from),
             id: event.id,
             slug: event.slug,
             title: event.title,

@@ -2,15 +2,13 @@
 
 use base::{EventId, OrderId};
 use kit::FieldProblem;
+use pages::{Page, Position};
 use proto::notify::{ListNotificationsRequest, ListNotificationsResponse, NotificationState};
 use sqlx::PgConnection;
 use tonic::Request;
 use uuid::Uuid;
 
-use super::{
-    page::{Page, Position},
-    sight::Caller,
-};
+use super::sight::Caller;
 use crate::{
     app::App,
     error::Error,
@@ -32,7 +30,7 @@ pub(in crate::rpc) async fn list_notifications(
     });
     let mut rows = read.await?;
     let next_page_token = page.cut(&mut rows, |row| Position {
-        created_at: row.created_at,
+        at: row.created_at,
         id: row.id,
     });
     let notifications: Result<Vec<_>, Error> = rows.into_iter().map(Row::wire).collect();
@@ -133,7 +131,7 @@ async fn find(conn: &mut PgConnection, filter: &Filter, page: &Page) -> Result<V
         filter.needs_attention,
         filter.recipient,
         filter.domain,
-        page.after.map(|after| after.created_at),
+        page.after.map(|after| after.at),
         page.after.map(|after| after.id),
         page.rows(),
     );

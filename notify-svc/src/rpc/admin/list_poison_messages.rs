@@ -1,12 +1,12 @@
 //! Messages of other services that are no notification, the newest first.
 
+use pages::{Page, Position};
 use proto::notify::{ListPoisonMessagesRequest, ListPoisonMessagesResponse, PoisonMessage};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tonic::Request;
 use uuid::Uuid;
 
-use super::page::{Page, Position};
 use crate::{app::App, error::Error};
 
 pub(in crate::rpc) async fn list_poison_messages(
@@ -22,7 +22,7 @@ pub(in crate::rpc) async fn list_poison_messages(
     let read = app.db.read(page, |conn, page| Box::pin(find(conn, page)));
     let mut rows = read.await?;
     let next_page_token = page.cut(&mut rows, |row| Position {
-        created_at: row.last_received_at,
+        at: row.last_received_at,
         id: row.id,
     });
     Ok(ListPoisonMessagesResponse {
@@ -67,7 +67,7 @@ async fn find(conn: &mut PgConnection, page: &Page) -> Result<Vec<Row>, Error> {
          FROM poison_messages
          WHERE $1::timestamptz IS NULL OR (last_received_at, id) < ($1, $2)
          ORDER BY last_received_at DESC, id DESC LIMIT $3",
-        page.after.map(|after| after.created_at),
+        page.after.map(|after| after.at),
         page.after.map(|after| after.id),
         page.rows(),
     );

@@ -73,7 +73,7 @@ impl Sandbox {
 /// The work that a foreign provider does by itself: webhooks leave, late refunds are paid out.
 pub(crate) fn start(tasks: &Tasks, sandbox: &Arc<Sandbox>) -> Result<(), reqwest::Error> {
     let questions = &sandbox.questions;
-    questions.open(tasks, &sandbox.db, |session, all| {
+    questions.open("sandbox", (tasks, &sandbox.db), |session, all| {
         Box::pin(books::truths(session, all))
     });
     refunds::start(tasks, sandbox.clone());
@@ -151,7 +151,11 @@ impl Provider for Sandbox {
 /// The provider alone, on a database and with a receiver of webhooks of its own.
 #[cfg(test)]
 mod bench {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        fmt::Debug,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
     use axum::{
         Router, body::Bytes, extract::State, http::StatusCode, routing::post,
@@ -159,17 +163,18 @@ mod bench {
     };
     use base::{Money, OrderId, RefundId, Sources};
     use clap::Parser as _;
-    use db::{Db, DbConfig};
+    use db::{Db, DbConfig, DbError};
     use kit::Tasks;
     use sqlx::PgPool;
-    use testkit::keys;
+    use testkit::{eventually, keys};
     use tokio::net::TcpListener;
 
     use super::{Card, Sandbox, report};
     use crate::{
         MIGRATOR,
         config::Config,
-        provider::{PaymentRequest, Provider as _, RefundRequest, RefundTruth},
+        error::Error,
+        provider::{PaymentRequest, Provider as _, ProviderError, RefundRequest, RefundTruth},
     };
 
     pub struct Bench {
@@ -177,6 +182,23 @@ mod bench {
         pub pool: PgPool,
         hook: Hook,
         tasks: Tasks,
+    }
+
+    /// A busy database has done nothing, and whoever calls comes again.
+    async fn insist<T, E: Debug>(
+        call: impl AsyncFn() -> Result<T, E>,
+        is_busy: fn(&E) -> bool,
+    ) -> T {
+        eventually("an answer", Duration::from_secs(60), async || {
+            let answer = call().await;
+            let busy = answer.as_ref().is_err_and(is_busy);
+            (!busy).then(|| answer.unwrap())
+        })
+        .await
+    }
+
+    fn is_busy(error: &ProviderError) -> bool {
+        matches!(error, ProviderError::Db(DbError::Busy))
     }
 
     #[derive(Clone, Default)]
@@ -232,7 +254,8 @@ mod bench {
                 return_url: "https://shop.example/orders/1".to_owned(),
                 deadline: sources.now() + time::Duration::hours(1),
             };
-            self.sandbox.create(&request).await.unwrap().reference
+            let made = insist(async || self.sandbox.create(&request).await, is_busy).await;
+            made.reference
         }
 
         pub async fn submit(&self, reference: &str, number: &str) {
@@ -241,7 +264,12 @@ mod bench {
                 exp: "12/49".to_owned(),
                 cvc: "123".to_owned(),
             };
-            self.sandbox.submit(reference, &card).await.unwrap();
+            let is_busy = |error: &Error| matches!(error, Error::Db(DbError::Busy));
+            insist(
+                async || self.sandbox.submit(reference, &card).await,
+                is_busy,
+            )
+            .await;
         }
 
         /// A session after a card.
@@ -260,7 +288,7 @@ mod bench {
                 capture: None,
                 amount: eur(amount_minor),
             };
-            self.sandbox.refund(&request).await.unwrap()
+            insist(async || self.sandbox.refund(&request).await, is_busy).await
         }
 
         /// Id and kind of what arrived.

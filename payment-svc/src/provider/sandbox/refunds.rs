@@ -394,13 +394,13 @@ mod tests {
         assert_eq!(made.state, RefundState::Pending);
         assert_eq!(bench.ledger().await, [9000]);
         let reference = made.reference.unwrap();
-        eventually("the refund succeeds", Duration::from_secs(10), || async {
+        eventually("the refund succeeds", Duration::from_secs(60), || async {
             let truth = bench.sandbox.fetch_refund(&reference).await.unwrap();
             (truth.state == RefundState::Succeeded).then_some(())
         })
         .await;
         assert_eq!(bench.ledger().await, [9000, -9000]);
-        eventually("all is reported", Duration::from_secs(10), || async {
+        eventually("all is reported", Duration::from_secs(60), || async {
             let kinds: Vec<String> = bench.seen().into_iter().map(|(_, kind)| kind).collect();
             let all = ["payment.succeeded", "refund.pending", "refund.succeeded"];
             (kinds.len() == 3 && all.iter().all(|kind| kinds.contains(&(*kind).to_owned())))
@@ -424,7 +424,7 @@ mod tests {
         assert_eq!(bench.ledger().await, [9000]);
         eventually(
             "the failure is reported",
-            Duration::from_secs(10),
+            Duration::from_secs(60),
             || async {
                 let seen = bench.seen();
                 seen.iter()

@@ -102,6 +102,8 @@ async fn must_be_at_rest(conn: &mut PgConnection, order: OrderId) -> Result<(), 
                    AND r.status IN ('requested', 'submitted', 'failed'))
                OR EXISTS (SELECT FROM ticket_transfers t WHERE t.order_id = o.id
                    AND t.status = 'requested')
+               OR EXISTS (SELECT FROM holder_news n WHERE n.order_id = o.id
+                   AND n.next_step_at IS NOT NULL)
                OR EXISTS (SELECT FROM outbox b WHERE b.order_id = o.id AND b.confirmed_at IS NULL
                    AND b.kind <> 'order_erased') AS "busy!"
            FROM orders o WHERE o.id = $1"#,

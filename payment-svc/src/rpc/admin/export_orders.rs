@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt as _};
+use pages::Position;
 use proto::payment::{ExportOrdersRequest, ExportOrdersResponse};
 use sqlx::PgConnection;
 use time::{OffsetDateTime, macros::datetime};
@@ -13,7 +14,6 @@ use uuid::Uuid;
 
 use super::{
     list_orders::{read_event, read_status, scope},
-    page::Position,
     sight::Caller,
     summary,
 };
@@ -45,7 +45,7 @@ pub(in crate::rpc) async fn export_orders(
         events: scope(app, caller, event).await?,
         status: status.map(OrderStatus::word),
         after: Position {
-            created_at: from.unwrap_or(ALWAYS.0),
+            at: from.unwrap_or(ALWAYS.0),
             id: Uuid::nil(),
         },
         before: to.unwrap_or(ALWAYS.1),
@@ -124,7 +124,7 @@ async fn find(
             "SELECT id FROM orders
              WHERE (created_at, id) > ($1, $2) AND created_at < $3
              ORDER BY created_at, id LIMIT $4",
-            after.created_at,
+            after.at,
             after.id,
             before,
             PAGE_ROWS,
@@ -139,7 +139,7 @@ async fn find(
              ORDER BY created_at, id LIMIT $5) o
          ORDER BY o.created_at, o.id LIMIT $5",
         events,
-        after.created_at,
+        after.at,
         after.id,
         before,
         PAGE_ROWS,

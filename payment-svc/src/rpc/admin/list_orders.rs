@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use base::{EventId, OrderId};
 use kit::FieldProblem;
+use pages::Page;
 use proto::payment::{ListOrdersRequest, ListOrdersResponse, OrderStatus as WireStatus};
 use sqlx::PgConnection;
 use tonic::Request;
 use uuid::Uuid;
 
-use super::{page::Page, sight::Caller, summary};
+use super::{sight::Caller, summary};
 use crate::{app::App, domain::order_state::OrderStatus, error::Error};
 
 const SEARCH_MAX_CHARS: usize = 320;
+/// Fewer are at the end of too many numbers.
+const PHONE_MIN_DIGITS: usize = 6;
 /// A reference is one payment's; more are a coincidence between providers.
 const REFERENCES_MAX: i64 = 20;
 /// Every provider there ever was: their references are found by both names together.
@@ -97,6 +100,8 @@ struct Search {
     id: Option<Uuid>,
     /// For LIKE.
     beginning: String,
+    /// For LIKE, backwards; None where it is no number that could be called.
+    phone: Option<String>,
 }
 
 impl Filter {
@@ -142,8 +147,20 @@ impl Search {
             number: text.to_uppercase(),
             id: text.parse::<OrderId>().ok().map(OrderId::uuid),
             beginning: beginning(&text.to_lowercase()),
+            phone: phone(text),
         })
     }
+}
+
+/// The end of a phone number, backwards: without what stands before it where one calls from elsewhere.
+fn phone(text: &str) -> Option<String> {
+    let is_phone = |c: char| c.is_ascii_digit() || "+ -()./".contains(c);
+    if !text.chars().all(is_phone) {
+        return None;
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let end = digits.trim_start_matches('0');
+    (end.len() >= PHONE_MIN_DIGITS).then(|| end.chars().rev().chain(['%']).collect())
 }
 
 /// A pattern for LIKE that takes every character as it is.
@@ -177,7 +194,7 @@ async fn find(tx: &mut PgConnection, filter: &Filter, page: &Page) -> Result<Vec
            AND (NOT $4::bool OR needs_attention IS NOT NULL)
            AND ($5::text IS NULL OR lower(email) = $5)
            AND ($6::text IS NULL OR number = $6 OR id = ANY($7) OR lower(email) LIKE $8
-                OR lower(name) LIKE $8)
+                OR lower(name) LIKE $8 OR reverse(phone_number) LIKE $12)
            AND ($9::timestamptz IS NULL OR (created_at, id) < ($9, $10::uuid))
          ORDER BY created_at DESC, id DESC LIMIT $11",
         filter.one_event,
@@ -188,9 +205,10 @@ async fn find(tx: &mut PgConnection, filter: &Filter, page: &Page) -> Result<Vec
         search.map(|search| search.number.as_str()),
         &named,
         search.map(|search| search.beginning.as_str()),
-        page.after.map(|after| after.created_at),
+        page.after.map(|after| after.at),
         page.after.map(|after| after.id),
         page.rows(),
+        search.and_then(|search| search.phone.as_deref()),
     );
     Ok(ids.fetch_all(tx).await?)
 }
@@ -220,6 +238,17 @@ mod tests {
         assert_eq!(beginning(r"50%_\a"), r"50\%\_\\a%");
         assert!(Search::read("  ").is_none());
         assert_eq!(Search::read(" bx-7 ").unwrap().number, "BX-7");
+    }
+
+    #[test]
+    fn a_phone_number_is_found_however_it_is_written() {
+        for text in ["+49 30 1234567", "0049 (30) 123-45.67", "+49/30/1234567"] {
+            assert_eq!(phone(text).as_deref(), Some("76543210394%"), "{text}");
+        }
+        assert_eq!(phone("030 1234567").as_deref(), Some("765432103%"));
+        for text in ["12345", "000000", "BX-1234567", "grace", "+"] {
+            assert_eq!(phone(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use kit::FieldProblem;
+use pages::{Page, Position};
 use proto::payment::{
     ListRefundsRequest, ListRefundsResponse, ListedRefund, RefundStatus as WireStatus,
 };
@@ -12,7 +13,6 @@ use uuid::Uuid;
 
 use super::{
     list_orders::{read_event, scope},
-    page::{Page, Position},
     sight::Caller,
 };
 use crate::{
@@ -65,7 +65,7 @@ struct Row {
 impl Row {
     fn position(&self) -> Position {
         Position {
-            created_at: self.refund.created_at,
+            at: self.refund.created_at,
             id: self.refund.id,
         }
     }
@@ -102,7 +102,7 @@ async fn find(conn: &mut PgConnection, filter: &Filter, page: &Page) -> Result<V
          ORDER BY r.created_at DESC, r.id DESC LIMIT $5",
         filter.events.as_deref(),
         filter.status,
-        page.after.map(|after| after.created_at),
+        page.after.map(|after| after.at),
         page.after.map(|after| after.id),
         page.rows(),
     );

@@ -8,7 +8,7 @@ pub(super) mod get_event_refund;
 pub(super) mod inspect_order;
 pub(super) mod list_orders;
 pub(super) mod list_refunds;
-mod page;
+pub(super) mod read_sales;
 pub(super) mod refund_order;
 pub(super) mod reject_payment;
 pub(super) mod resolve_mismatch;

@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::page::Position;
 use crate::{domain::order_state::OrderStatus, error::Error, view::minor};
+use pages::Position;
 
 /// A line of the list.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub(super) struct SummaryRow {
 impl SummaryRow {
     pub fn position(&self) -> Position {
         Position {
-            created_at: self.created_at,
+            at: self.created_at,
             id: self.id,
         }
     }

@@ -1,4 +1,5 @@
-//! One click ends every message about an order but its receipts.
+//! One click ends every message about an order but its receipts; or, with the link of a ticket that was handed
+//! on, every message to that address about it.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::{
     error::Error,
     saga,
     store::{self, By},
+    transfers::{self, TransferRow},
 };
 
 const UNSUBSCRIBED: &str = "unsubscribed";
@@ -20,6 +22,12 @@ pub(in crate::rpc) async fn unsubscribe(
     request: UnsubscribeRequest,
 ) -> Result<UnsubscribeResponse, Error> {
     let id: OrderId = request.order_id.parse().map_err(|_| Error::OrderNotFound)?;
+    let find = app.db.read(id.uuid(), |conn, id| {
+        Box::pin(async move { Ok::<_, Error>(transfers::find(conn, *id).await?) })
+    });
+    if let Some(transfer) = find.await? {
+        return end_for_holder(app, transfer, &request.token).await;
+    }
     let (order, _) = store::load(app, id).await?;
     if !app.unsubscribe_secret_is_right(&order, &request.token) {
         return Err(Error::OrderNotFound);
@@ -42,4 +50,32 @@ async fn write(tx: &mut PgConnection, id: OrderId, by: &By) -> Result<(), Error>
         store::note(tx, id, status, by, UNSUBSCRIBED).await?;
     }
     Ok(())
+}
+
+/// For every ticket of the order that was handed to the same address: one person hears one thing once.
+async fn end_for_holder(
+    app: &App,
+    transfer: TransferRow,
+    token: &str,
+) -> Result<UnsubscribeResponse, Error> {
+    if !app.ticket_unsubscribe_secret_is_right(&transfer, token) {
+        return Err(Error::OrderNotFound);
+    }
+    let write = app.db.run(transfer, |tx, transfer| {
+        Box::pin(async move {
+            saga::order_status(tx, transfer.order_id.into()).await?;
+            sqlx::query!(
+                "UPDATE ticket_transfers SET notices = false
+                 WHERE order_id = $1 AND notices AND (id = $2 OR lower(email) = $3)",
+                transfer.order_id,
+                transfer.id,
+                transfer.email.to_lowercase(),
+            )
+            .execute(tx)
+            .await?;
+            Ok::<_, Error>(())
+        })
+    });
+    write.await?;
+    Ok(UnsubscribeResponse {})
 }

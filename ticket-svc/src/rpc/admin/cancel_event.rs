@@ -22,7 +22,7 @@ use crate::{
     store::{
         catalog::{self, Event},
         changes::{self, Actor, Change},
-        holds,
+        dead_holds,
     },
 };
 
@@ -53,7 +53,7 @@ pub async fn cancel_event(
         })
         .await?;
     wait_for_commits(&app.db, id).await?;
-    if let Err(error) = holds::free_active(&app.db, id).await {
+    if let Err(error) = dead_holds::free_active(&app.db, id).await {
         // Cancelled it is; these holds end by their deadline.
         tracing::warn!(%error, event_id = %id, "holds of a cancelled event keep their stock for now");
     }

@@ -102,7 +102,10 @@ async fn find_or_copy(conn: &mut PgConnection, copy: &Copy) -> Result<Event, Err
         Made::Before(event) => return Ok(event),
         Made::Now(event) => event,
     };
+    copy_image(conn, copy).await?;
     copy_parts(conn, copy, &source).await?;
+    let event = catalog::event(conn, event.id()).await?;
+    let event = event.ok_or(Error::Fault("an event is gone that was just made"))?;
     record(conn, copy, (&source, &event)).await?;
     Ok(event)
 }
@@ -178,6 +181,23 @@ fn draft(copy: &Copy, source: &Event) -> NewEvent {
         },
         body_hash: copy.body_hash.clone(),
     }
+}
+
+/// Both have the same picture, which nobody changes: another one has another name.
+async fn copy_image(conn: &mut PgConnection, copy: &Copy) -> Result<(), Error> {
+    sqlx::query!(
+        r#"
+        UPDATE events e
+        SET image_key = s.image_key, image_width = s.image_width, image_height = s.image_height,
+            image_alt = s.image_alt
+        FROM events s WHERE e.id = $1 AND s.id = $2
+        "#,
+        copy.id.uuid(),
+        copy.source.uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Pools, ticket types, and which of them draw from which.

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     domain::{
         event_status::EventStatus,
-        limits::{DESCRIPTION_MAX_CHARS, LOCATION_MAX_CHARS, TITLE_MAX_CHARS},
+        limits::{DESCRIPTION_MAX_CHARS, IMAGE_ALT_MAX_CHARS, LOCATION_MAX_CHARS, TITLE_MAX_CHARS},
     },
     error::Error,
     rpc::{fields::Fields, view},
@@ -34,6 +34,7 @@ struct Edit {
     date_time: Option<OffsetDateTime>,
     zone: Option<Zone>,
     status: Option<EventStatus>,
+    image_alt: Option<String>,
     terms: TermsEdit,
 }
 
@@ -92,6 +93,10 @@ fn read(actor: Actor, request: &UpdateEventRequest) -> Result<Edit, Error> {
             None
         }
     };
+    let image_alt = request.image_alt.as_ref().and_then(|alt| {
+        let alt = base::bounded("image_alt", alt, 0, IMAGE_ALT_MAX_CHARS);
+        fields.text("image_alt", alt)
+    });
     let terms = TermsEdit::read(&mut fields, request);
     fields.done()?;
     let expected_version = request.expected_version;
@@ -105,6 +110,7 @@ fn read(actor: Actor, request: &UpdateEventRequest) -> Result<Edit, Error> {
         date_time,
         zone,
         status,
+        image_alt,
         terms,
     })
 }
@@ -118,6 +124,9 @@ async fn update(conn: &mut PgConnection, edit: &Edit) -> Result<Event, Error> {
     before.must_not_be_archived()?;
     if before.status() == EventStatus::Cancelled && edit.status.is_some() {
         return Err(Error::EventNotActive);
+    }
+    if before.image_key.is_none() && edit.image_alt.is_some() {
+        return Err(Error::field("image_alt", "needs an image"));
     }
     write(conn, edit).await?;
     let after = catalog::event(conn, edit.id).await?;
@@ -153,6 +162,7 @@ async fn write(conn: &mut PgConnection, edit: &Edit) -> Result<(), Error> {
             manual_payment_days = COALESCE($16, manual_payment_days),
             cancel_until_hours = CASE WHEN $17 THEN $18 ELSE cancel_until_hours END,
             cancel_fee_ppm = CASE WHEN $17 THEN $19 ELSE cancel_fee_ppm END,
+            image_alt = COALESCE($20, image_alt),
             version = version + 1, updated_at = clock_timestamp()
         WHERE id = $1
         "#,
@@ -175,6 +185,7 @@ async fn write(conn: &mut PgConnection, edit: &Edit) -> Result<(), Error> {
         rule.is_some(),
         rule.and_then(|rule| rule.until_hours),
         rule.map_or(0, |rule| rule.fee_ppm),
+        edit.image_alt,
     )
     .execute(conn)
     .await?;

@@ -1,6 +1,6 @@
 //! Sets stock aside for one guest, all lines or none, at the price of this moment.
 //!
-//! The hold's id is derived from the idempotency key. A hold that is stored is the answer before
+//! The hold's id is derived from the idempotency key and the day. A hold that is stored is the answer before
 //! anything is refused: a guest whose answer was lost meets their own hold, also when the last ticket
 //! is gone. The rest is the hot path's (`hold`), which serves everybody who came meanwhile at once.
 
@@ -50,7 +50,7 @@ fn read(mut request: HoldTicketsRequest) -> Result<Wish, Error> {
     };
     fields.done()?;
     Ok(Wish {
-        hold_id: derived_id("holds", &key).into(),
+        key_id: derived_id("holds", &key),
         event_id,
         lines,
         body_hash,

@@ -1,5 +1,6 @@
 //! Active events by date, soonest first.
 
+use pages::{Page, Position};
 use proto::ticket::{ListEventsRequest, ListEventsResponse};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -7,13 +8,8 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::limits::{SEARCH_MAX_CHARS, SEARCH_MAX_WORDS},
     error::Error,
-    rpc::{
-        fields::Fields,
-        page::{Page, Position},
-        view,
-    },
+    rpc::{fields::Fields, view},
     store::catalog::{self, Event, TicketType},
 };
 
@@ -33,11 +29,11 @@ pub async fn list_events(
 ) -> Result<ListEventsResponse, Error> {
     let mut fields = Fields::default();
     let search = Search {
-        anywhere: patterns(&mut fields, "query", &request.query),
-        in_location: patterns(&mut fields, "location", &request.location),
+        anywhere: fields.patterns("query", &request.query),
+        in_location: fields.patterns("location", &request.location),
         from: fields.time("from", request.from.as_ref()),
         to: fields.time("to", request.to.as_ref()),
-        page: Page::read(&mut fields, request.page_size, &request.page_token),
+        page: fields.page(request.page_size, &request.page_token),
     };
     fields.done()?;
     let found = app
@@ -63,7 +59,7 @@ async fn read(
     let found = sqlx::query_as!(
         Position,
         r#"
-        SELECT date_time, id FROM events
+        SELECT date_time AS at, id FROM events
         WHERE status = 'active'
           AND (title || ' ' || location || ' ' || description) ILIKE ALL ($1::text[])
           AND location ILIKE ALL ($2::text[])
@@ -77,35 +73,15 @@ async fn read(
         &search.in_location,
         search.from,
         search.to,
-        after.map(|Position { date_time, .. }| date_time),
+        after.map(|Position { at, .. }| at),
         after.map(|Position { id, .. }| id),
         search.page.rows(),
     )
     .fetch_all(&mut *conn);
     let mut found = found.await?;
-    let next_page_token = search.page.cut(&mut found);
+    let next_page_token = search.page.cut(&mut found, |position| *position);
     let ids: Vec<Uuid> = found.iter().map(|position| position.id).collect();
     let events = catalog::events(conn, &ids).await?;
     let types = catalog::ticket_types(conn, &ids).await?;
     Ok((events, types, next_page_token))
-}
-
-/// A pattern per word.
-fn patterns(fields: &mut Fields, field: &str, words: &str) -> Vec<String> {
-    let words = fields.text(field, base::bounded(field, words, 0, SEARCH_MAX_CHARS));
-    let words = words.unwrap_or_default();
-    words
-        .split_whitespace()
-        .take(SEARCH_MAX_WORDS)
-        .map(pattern)
-        .collect()
-}
-
-/// The word anywhere, taken literally.
-fn pattern(word: &str) -> String {
-    let literal = word
-        .replace('\\', r"\\")
-        .replace('%', r"\%")
-        .replace('_', r"\_");
-    format!("%{literal}%")
 }

@@ -4,32 +4,27 @@
 //! A hold that is still the order's is sold. Where it was freed meanwhile, the stock is taken anew
 //! at the price of the hold. Refused is what is sold out by now, or whose event was cancelled.
 
-use base::{EventId, OrderId, Sources, TicketId};
+use base::{EventId, OrderId, Sources};
 use kit::ErrorReason;
 use proto::ticket::{CommitOrderRequest, CommitOrderResponse, OrderAnswer};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::{
-        event_status::EventStatus,
-        hold_state::{HoldState, HoldStep},
-    },
+    commit::Committed,
+    domain::{event_status::EventStatus, hold_state::HoldStep},
     error::Error,
     rpc::{fields::Fields, view},
     signers::Signers,
     store::{
         catalog::{self, Event},
-        guests,
+        dead_holds, guests,
         holds::{self, Hold, HoldLine},
         keys,
         orders::{self, Answer, Ticket},
-        stock::{self, Need, Settle, Shortage, Taken},
+        stock::{self, Need, Shortage, Taken},
     },
 };
-
-const FIRST_GENERATION: i32 = 1;
 
 #[derive(Clone, Debug)]
 struct Commit {
@@ -69,6 +64,24 @@ pub async fn commit_order(
     let Some(order_id) = order_id else {
         return Err(fields.into_error());
     };
+    // It only says with whom the order goes.
+    let event_id: Option<EventId> = request.event_id.parse().ok();
+    let decided = match app.commits.commit(order_id, event_id).await {
+        Some(Committed { event, tickets }) => Answered {
+            answer: Answer::Committed {
+                event_id: event.id(),
+            },
+            tickets,
+            event: Some(event),
+        }
+        .into(),
+        None => decide_alone(app, order_id).await?,
+    };
+    kit::failpoint!("ticket.order_committed");
+    respond(app, decided).await
+}
+
+async fn decide_alone(app: &App, order_id: OrderId) -> Result<Decided, Error> {
     let mut commit = Commit {
         order_id,
         may_refuse: false,
@@ -86,12 +99,11 @@ pub async fn commit_order(
         decided = decide(app, &commit).await?;
     }
     if let Decided::NoStock(event_id) = decided {
-        holds::reclaim(&app.db, event_id).await?;
+        dead_holds::reclaim(&app.db, event_id).await?;
         commit.may_refuse = true;
         decided = decide(app, &commit).await?;
     }
-    kit::failpoint!("ticket.order_committed");
-    respond(app, decided).await
+    Ok(decided)
 }
 
 async fn respond(app: &App, decided: Decided) -> Result<CommitOrderResponse, Error> {
@@ -160,18 +172,17 @@ async fn find_or_decide(conn: &mut PgConnection, commit: &Commit) -> Result<Deci
         }
         return refuse(conn, order_id, ErrorReason::SoldOut, Some(event)).await;
     }
+    let makes = (&commit.sources, commit.signers.ring().current_id());
+    let mut tickets = orders::commit(conn, makes, &[(order_id, &hold)]).await?;
+    if ours.is_some() {
+        orders::sell(conn, &[hold.id]).await?;
+    }
     let answer = Answer::Committed {
         event_id: hold.event_id,
     };
-    store(conn, order_id, &answer).await?;
-    issue_tickets(conn, &hold, commit).await?;
-    let tickets = orders::tickets(conn, order_id).await?;
-    if let Some(committed) = ours {
-        sell_held(conn, &hold, committed).await?;
-    }
     Ok(Answered {
         answer,
-        tickets,
+        tickets: tickets.remove(&order_id).unwrap_or_default(),
         event: Some(event),
     }
     .into())
@@ -208,22 +219,6 @@ fn halted_line<'a>(
     lines.iter().find(|line| line.line == need.line)
 }
 
-async fn sell_held(
-    conn: &mut PgConnection,
-    hold: &Hold,
-    committed: HoldState,
-) -> Result<(), Error> {
-    sqlx::query!(
-        "UPDATE holds SET status = $2, ended_at = clock_timestamp() WHERE id = $1",
-        hold.id.uuid(),
-        committed.word(),
-    )
-    .execute(&mut *conn)
-    .await?;
-    // Last, because everybody waits for the pools until this transaction commits.
-    stock::settle(conn, &[hold.id], Settle::Sold).await
-}
-
 async fn refuse(
     conn: &mut PgConnection,
     order_id: OrderId,
@@ -231,75 +226,25 @@ async fn refuse(
     event: Option<Event>,
 ) -> Result<Decided, Error> {
     let event_id = event.as_ref().map(Event::id);
+    sqlx::query!(
+        r#"
+        INSERT INTO order_answers (order_id, answer, refusal_reason, event_id)
+        VALUES ($1, 'refused', $2, $3)
+        "#,
+        order_id.uuid(),
+        reason.word(),
+        event_id.map(EventId::uuid),
+    )
+    .execute(conn)
+    .await?;
     let answer = Answer::Refused {
         reason: reason.word().to_owned(),
         event_id,
     };
-    store(conn, order_id, &answer).await?;
     Ok(Answered {
         answer,
         tickets: Vec::new(),
         event,
     }
     .into())
-}
-
-async fn store(conn: &mut PgConnection, order_id: OrderId, answer: &Answer) -> Result<(), Error> {
-    let (word, reason) = match answer {
-        Answer::Committed { .. } => ("committed", None),
-        Answer::Refused { reason, .. } => ("refused", Some(reason.as_str())),
-    };
-    sqlx::query!(
-        r#"
-        INSERT INTO order_answers (order_id, answer, refusal_reason, event_id)
-        VALUES ($1, $2, $3, $4)
-        "#,
-        order_id.uuid(),
-        word,
-        reason,
-        answer.event_id().map(EventId::uuid),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// One ticket per unit of each line, to be signed with the event's key of this moment.
-async fn issue_tickets(conn: &mut PgConnection, hold: &Hold, commit: &Commit) -> Result<(), Error> {
-    let mut ids: Vec<Uuid> = Vec::new();
-    let (mut lines, mut serials): (Vec<i32>, Vec<i32>) = (Vec::new(), Vec::new());
-    for line in &hold.lines {
-        for serial in 1..=line.quantity.cast_signed() {
-            ids.push(TicketId::new(&commit.sources).uuid());
-            lines.push(line.line);
-            serials.push(serial);
-        }
-    }
-    let issued = sqlx::query!(
-        r#"
-        INSERT INTO tickets (id, order_id, event_id, ticket_type_id, category, line, serial,
-                             code_key_id, generation, status, key_number, type_number)
-        SELECT t.id, $2, $3, l.ticket_type_id, l.category, t.line, t.serial, $4, $5, 'valid',
-               k.number, y.position
-        FROM UNNEST($6::uuid[], $7::int[], $8::int[]) AS t (id, line, serial)
-        JOIN hold_lines l ON l.hold_id = $1 AND l.line = t.line
-        JOIN ticket_types y ON y.id = l.ticket_type_id
-        JOIN event_keys k ON k.event_id = $3 AND k.state = 'active'
-        "#,
-        hold.id.uuid(),
-        commit.order_id.uuid(),
-        hold.event_id.uuid(),
-        commit.signers.ring().current_id(),
-        FIRST_GENERATION,
-        &ids,
-        &lines,
-        &serials,
-    )
-    .execute(conn)
-    .await?;
-    if issued.rows_affected() == ids.len() as u64 {
-        Ok(())
-    } else {
-        Err(Error::Fault("an order was not given all of its tickets"))
-    }
 }

@@ -3,6 +3,7 @@
 pub mod begin_payment;
 pub mod check_grant;
 pub mod commit_order;
+pub mod count_views;
 pub mod erase_holders;
 pub mod hold_tickets_batch;
 pub mod list_event_changes;

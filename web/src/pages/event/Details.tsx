@@ -6,6 +6,7 @@ import { EventFields, type EventValues, SKIPPED_TIME } from "../../parts/EventFi
 import { Notice, ProblemNotice } from "../../parts/Notice";
 import { useSend } from "../../parts/useSend";
 import { fromLocal, toLocal } from "../../words/time";
+import { Picture } from "./Picture";
 import { eventKey, sums, useEvent } from "./useEvent";
 
 /** What the concert is, when and where. */
@@ -36,27 +37,30 @@ function Details() {
   const isFinal = event.status === "cancelled" || !!event.archived_at;
   const movesGuests = sums(event).sold > 0 && (form.isDirty("date_time") || form.isDirty("timezone"));
   return (
-    <form className="panel stack" onSubmit={form.onSubmit((values) => save.mutate(values))}>
-      <ProblemNotice error={save.error} />
-      {save.isSuccess && !form.isDirty() && <Notice kind="good">Saved.</Notice>}
-      <EventFields form={form} />
-      {movesGuests && (
-        <Notice kind="warning" title="Guests have tickets for the date of now">
-          All of them hear of the new one. If the concert is put off, use “Postpone”: it keeps the old date,
-          too.
-        </Notice>
-      )}
-      <div className="actions">
-        <Button type="submit" loading={save.isPending} disabled={isFinal || !form.isDirty()}>
-          Save
-        </Button>
-        {isFinal && (
-          <span className="quiet">
-            It is {event.status === "cancelled" ? "cancelled" : "archived"}, and stays as it is.
-          </span>
+    <>
+      <form className="panel stack" onSubmit={form.onSubmit((values) => save.mutate(values))}>
+        <ProblemNotice error={save.error} />
+        {save.isSuccess && !form.isDirty() && <Notice kind="good">Saved.</Notice>}
+        <EventFields form={form} />
+        {movesGuests && (
+          <Notice kind="warning" title="Guests have tickets for the date of now">
+            All of them hear of the new one. If the concert is put off, use “Postpone”: it keeps the old date,
+            too.
+          </Notice>
         )}
-      </div>
-    </form>
+        <div className="actions">
+          <Button type="submit" loading={save.isPending} disabled={isFinal || !form.isDirty()}>
+            Save
+          </Button>
+          {isFinal && (
+            <span className="quiet">
+              It is {event.status === "cancelled" ? "cancelled" : "archived"}, and stays as it is.
+            </span>
+          )}
+        </div>
+      </form>
+      <Picture event={event} version={version} changed={setVersion} />
+    </>
   );
 }
 

@@ -1,5 +1,7 @@
 import { Anchor } from "@mantine/core";
+import type { MouseEvent } from "react";
 import { Link, NavLink, Outlet } from "react-router";
+import { api } from "../../api/client";
 import { Answer } from "../../parts/Answer";
 import { Notice } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
@@ -11,6 +13,7 @@ import { type EventDetail, useEventQuery } from "./useEvent";
 
 const PARTS = [
   { to: "", name: "Sales", end: true },
+  { to: "insights", name: "Insights" },
   { to: "tickets", name: "Tickets" },
   { to: "details", name: "Details" },
   { to: "terms", name: "Terms" },
@@ -42,6 +45,11 @@ function Head({ event }: { event: EventDetail }) {
         {event.previous_date_time && (
           <span className="quiet small">before: {eventTime(event.previous_date_time, event.timezone)}</span>
         )}
+        {event.status !== "active" && (
+          <Anchor href={preview(event.id)} target="_blank" onClick={openPreview}>
+            Preview the page
+          </Anchor>
+        )}
         {event.status === "active" && (
           <Anchor href={`/events/${event.slug}`} target="_blank" rel="noopener">
             See it in the shop
@@ -59,6 +67,17 @@ function Head({ event }: { event: EventDetail }) {
       <Outlet context={event} />
     </Page>
   );
+}
+
+const preview = (id: string) => `/admin/events/${id}/preview`;
+
+/** No script is there to renew the session, so that is done before. */
+async function openPreview(click: MouseEvent<HTMLAnchorElement>) {
+  const { href } = click.currentTarget;
+  click.preventDefault();
+  const page = window.open("about:blank", "_blank");
+  await api.GET("/api/v1/auth/me");
+  page?.location.replace(href);
 }
 
 export { Event as Component };

@@ -9,7 +9,7 @@ import { Tag } from "../../parts/Tag";
 import { figure, saleState } from "../../words/event";
 import { type Money, money } from "../../words/money";
 import { left } from "./left";
-import { minutesLeft, pace, type Sample, withSample } from "./pace";
+import { minutesLeft, pace, type Sample, span, withSample } from "./pace";
 import { RefundProgress } from "./RefundProgress";
 import { type EventDetail, sums, useEvent, useEventQuery } from "./useEvent";
 import { usePools } from "./usePools";
@@ -18,7 +18,7 @@ const EVERY_MS = 5_000;
 
 type Type = Schema["AdminTicketType"];
 
-const columns: Column<Type>[] = [
+const columns = ({ status }: EventDetail): Column<Type>[] => [
   { name: "Ticket", cell: ({ category }) => <strong>{category}</strong> },
   { name: "Price", cell: ({ unit_price }) => money(unit_price), isNumber: true },
   { name: "Sold", cell: ({ sold }) => figure(sold), isNumber: true },
@@ -31,7 +31,7 @@ const columns: Column<Type>[] = [
   {
     name: "State",
     cell: ({ availability }) => {
-      const [word, tone] = saleState(availability);
+      const [word, tone] = saleState(availability, status);
       return <Tag tone={tone}>{word}</Tag>;
     },
   },
@@ -68,7 +68,7 @@ function Sales() {
         <Table
           label="Sales by ticket type"
           rows={event.ticket_types}
-          columns={columns}
+          columns={columns(event)}
           keyOf={({ id }) => id}
         />
       </Section>
@@ -95,7 +95,7 @@ function Figures({ event }: { event: EventDetail }) {
       "Sold a minute",
       new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 }).format(perMinute),
     ]);
-    if (minutes !== null) figures.push(["Sold out in", `${figure(minutes)} min`]);
+    if (minutes !== null) figures.push(["At this pace sold out in", span(minutes)]);
   }
   return (
     <dl className="figures">

@@ -91,7 +91,7 @@ function columnsOf(event: EventDetail, edit: ((type: Type) => void) | null): Col
 function window({ sales_start, sales_end }: Type, zone: string): string {
   const from = sales_start ? `from ${eventTime(sales_start, zone)}` : "";
   const until = sales_end ? `until ${eventTime(sales_end, zone)}` : "";
-  return [from, until].filter(Boolean).join(" ") || "until it begins";
+  return [from, until].filter(Boolean).join(" ") || "until the concert begins";
 }
 
 function Change({ event, type, edit }: { event: EventDetail; type: Type; edit: () => void }) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { minutesLeft, pace, type Sample, WINDOW_MS, withSample } from "./pace";
+import { minutesLeft, pace, type Sample, span, WINDOW_MS, withSample } from "./pace";
 
 test("the pace is that of the last minutes", () => {
   let samples: Sample[] = [];
@@ -28,4 +28,10 @@ test("when it is sold out", () => {
   expect(minutesLeft(0, 30)).toBe(0);
   expect(minutesLeft(90, 0)).toBeNull();
   expect(minutesLeft(null, 30)).toBeNull();
+});
+
+test("a span is said in the unit that fits", () => {
+  expect(span(31)).toMatch(/^31 min/);
+  expect(span(150)).toMatch(/^3 hr?/);
+  expect(span(14_238)).toBe("10 days");
 });

@@ -22,3 +22,16 @@ export function minutesLeft(free: number | null, perMinute: number | null): numb
   if (free === null || !perMinute) return null;
   return Math.ceil(free / perMinute);
 }
+
+const DAY_MINUTES = 24 * 60;
+
+/** In the unit that fits: `31 min`, `5 h`, `12 days`. */
+export function span(minutes: number): string {
+  const [number, unit] =
+    minutes < 120
+      ? [minutes, "minute"]
+      : minutes < 2 * DAY_MINUTES
+        ? [Math.round(minutes / 60), "hour"]
+        : [Math.round(minutes / DAY_MINUTES), "day"];
+  return new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "short" }).format(number);
+}

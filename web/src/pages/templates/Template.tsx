@@ -6,6 +6,7 @@ import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { api, type Schema, take } from "../../api/client";
 import { Answer } from "../../parts/Answer";
+import { MailText, useLook } from "../../parts/MailText";
 import { Notice, ProblemNotice } from "../../parts/Notice";
 import { Page, Section } from "../../parts/Page";
 import { useSend } from "../../parts/useSend";
@@ -105,9 +106,10 @@ function Facts({ facts }: { facts: Shape["facts"] }) {
 
 const QUIET_MS = 400;
 
-/** The mail that a sample would become, as text. */
+/** The mail that a sample would become. */
 function Preview({ template: { kind, language, samples }, source }: { template: Shape; source: string }) {
   const [sample, setSample] = useState(samples[0] ?? "");
+  const [look, chooseLook] = useLook();
   const [settled] = useDebouncedValue(source, QUIET_MS);
   const preview = useQuery({
     queryKey: ["preview", kind, language, sample, settled],
@@ -124,28 +126,24 @@ function Preview({ template: { kind, language, samples }, source }: { template: 
     <Section
       title="What it becomes"
       actions={
-        samples.length > 1 && (
-          <Select
-            aria-label="Sample"
-            data={samples}
-            value={sample}
-            allowDeselect={false}
-            onChange={(value) => setSample(value ?? "")}
-          />
-        )
+        <>
+          {chooseLook}
+          {samples.length > 1 && (
+            <Select
+              aria-label="Sample"
+              data={samples}
+              value={sample}
+              allowDeselect={false}
+              onChange={(value) => setSample(value ?? "")}
+            />
+          )}
+        </>
       }
     >
       {preview.isError ? (
         <Notice kind="warning">{preview.error.message}</Notice>
       ) : (
-        <Answer of={preview}>
-          {({ subject, text }) => (
-            <div className="stack">
-              <strong>{subject}</strong>
-              <div className="mail">{text}</div>
-            </div>
-          )}
-        </Answer>
+        <Answer of={preview}>{(mail) => <MailText mail={mail} look={look} />}</Answer>
       )}
     </Section>
   );

@@ -102,12 +102,12 @@ impl Doors {
         }
     }
 
-    /// Where the method is answered; that of the record by all.
+    /// Where the method is answered; those of the record and of the status by all.
     fn urls(&self, path: &str) -> Vec<&str> {
         let package = path.split('.').nth(1).unwrap();
         let own = format!("{package}-svc");
         let urls = self.urls.iter();
-        urls.filter(|(peer, _)| package == "audit" || peer.name() == own)
+        urls.filter(|(peer, _)| matches!(package, "audit" | "status") || peer.name() == own)
             .map(|(_, url)| url.as_str())
             .collect()
     }

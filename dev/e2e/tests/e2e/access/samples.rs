@@ -83,7 +83,9 @@ fn of_ticket(house: &House, method: &str, event_id: String) -> Option<Vec<u8>> {
         "ListOwnEvents" => Vec::new(),
         // Each of these begins with the event, and the rest may be left out.
         "GetOwnEvent" | "CancelEvent" | "DeleteEvent" | "ListPools" | "ListTicketKeys"
-        | "ListEventGrants" => ticket::GetOwnEventRequest { event_id }.encode_to_vec(),
+        | "ListEventGrants" | "ReadTraffic" => {
+            ticket::GetOwnEventRequest { event_id }.encode_to_vec()
+        }
         // Into the archive and out of it, in turn.
         "ArchiveEvent" => ticket::ArchiveEventRequest {
             event_id: house.cancelled.clone(),
@@ -94,6 +96,17 @@ fn of_ticket(house: &House, method: &str, event_id: String) -> Option<Vec<u8>> {
         "UpdateEvent" => ticket::UpdateEventRequest {
             event_id,
             location: Some("Palác Akropolis".to_owned()),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "SetEventImage" => ticket::SetEventImageRequest {
+            event_id,
+            image: Some(ticket::EventImage {
+                key: "0f".repeat(32),
+                width: 1920,
+                height: 1080,
+                alt: "A stage".to_owned(),
+            }),
             ..Default::default()
         }
         .encode_to_vec(),
@@ -208,6 +221,15 @@ fn of_payment(house: &House, method: &str, event_id: String) -> Option<Vec<u8>> 
             ..Default::default()
         }
         .encode_to_vec(),
+        "ReadSales" => payment::ReadSalesRequest {
+            events: vec![payment::SalesPeriod {
+                event_id,
+                timezone: "Europe/Prague".to_owned(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }
+        .encode_to_vec(),
         "GetEventAccounts" => payment::GetEventAccountsRequest { event_id }.encode_to_vec(),
         "GetEventRefund" => payment::GetEventRefundRequest {
             event_id: house.cancelled.clone(),
@@ -221,7 +243,7 @@ fn of_notify(house: &House, method: &str) -> Option<Vec<u8>> {
     let notification_id = house.notification.clone();
     Some(match method {
         "ListNotifications" => Vec::new(),
-        "GetNotification" | "RetryNotification" => {
+        "GetNotification" | "ReadNotification" | "RetryNotification" => {
             notify::GetNotificationRequest { notification_id }.encode_to_vec()
         }
         "ResendNotification" => notify::ResendNotificationRequest {
@@ -270,7 +292,11 @@ pub fn path(house: &House, route: &str, secret: &str) -> String {
         route if route.contains("/pools/") => &house.pool,
         route if route.contains("/refunds/{id}") => &house.refund,
         route if route.contains("/notifications/") => &house.notification,
-        route if route.contains("/holds/") || route.contains("/checkout/") => {
+        route
+            if route.contains("/holds/")
+                || route.contains("/checkout/")
+                || route.starts_with("/h/") =>
+        {
             house.hold["id"].as_str().unwrap()
         }
         route if route.contains("/transferred-tickets/") => &house.handed_on.0,
@@ -295,6 +321,7 @@ pub fn path(house: &House, route: &str, secret: &str) -> String {
         .replace("{reference}", &house.checkout)
         .replace("{reason}", "SOLD_OUT")
         .replace("{provider}", "sandbox")
+        .replace("{name}", &format!("{ABSENT}.jpg"))
         .replace("{kind}", "receipt")
         .replace("{language}", "en")
 }

@@ -3,8 +3,11 @@
 
 mod copies;
 mod event_cancelled;
+mod failover;
+mod fleet;
 mod late_payments;
 mod refund_races;
+mod shop;
 mod webhooks;
 
 use std::{
