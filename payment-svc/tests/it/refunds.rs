@@ -229,8 +229,13 @@ async fn all_of_it_waits_for_the_tickets_of_another() {
     world.tickets.books().mood.void_away = true;
     let one = world.refund(tickets(&placed, 1)).await.unwrap();
     let rest = world.refund(everything(&placed)).await.unwrap();
+    // Once nobody has it in hand: whoever has leases it for 45 seconds.
     world
-        .sql("UPDATE refunds SET next_step_at = clock_timestamp() + interval '1 h' WHERE voids = 'lines'")
+        .change_one(
+            "UPDATE refunds SET next_step_at = clock_timestamp() + interval '1 h'
+             WHERE voids = 'lines' AND step_failures > 0
+               AND next_step_at < clock_timestamp() + interval '20 s'",
+        )
         .await;
     world.tickets.books().mood.void_away = false;
     let tries = "SELECT step_failures::bigint FROM refunds WHERE voids = 'all'";
@@ -344,14 +349,16 @@ async fn a_failed_one_is_tried_again_at_a_person_s_word() {
     let placed = world.sold().await;
     world.sql(BREAK).await;
     let refund = world.refund(everything(&placed)).await.unwrap();
-    world.until_refund(&refund, RefundStatus::Submitted).await;
+    // Once nobody has it in hand: whoever has leases it for 45 seconds.
     world
-        .sql(
+        .change_one(
             "UPDATE refunds SET status = 'failed', failures = 3, failure_reason = 'not now',
-                  next_step_at = clock_timestamp() + interval '30 min';
-              DROP TRIGGER broken ON sandbox.refunds",
+                 next_step_at = clock_timestamp() + interval '30 min'
+             WHERE status = 'submitted' AND step_failures > 0
+               AND next_step_at < clock_timestamp() + interval '20 s'",
         )
         .await;
+    world.sql("DROP TRIGGER broken ON sandbox.refunds").await;
     let again = world.retry(&refund).await.unwrap();
     assert_eq!(status(&again), RefundStatus::Failed);
     world.until(&placed, OrderStatus::Refunded).await;

@@ -312,6 +312,15 @@ impl World {
         sqlx::raw_sql(statement).execute(&self.pool).await.unwrap();
     }
 
+    /// Changes a row as soon as it is as the statement wants it.
+    pub async fn change_one(&self, statement: &'static str) {
+        eventually("a row to change", Duration::from_secs(60), || async {
+            let changed = sqlx::query(statement).execute(&self.pool).await.unwrap();
+            (changed.rows_affected() == 1).then_some(())
+        })
+        .await;
+    }
+
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query)
             .fetch_one(&self.pool)
