@@ -1,6 +1,9 @@
 //! Spans on their way to a collector: a bounded queue that drops, emptied by a thread of its own.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use opentelemetry::{
     Context, Key, KeyValue, global,
@@ -8,11 +11,17 @@ use opentelemetry::{
     trace::{SpanBuilder, Tracer, noop::NoopTracerProvider},
 };
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
-use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{BatchSpanProcessor, SdkTracerProvider},
+};
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-use crate::span::TARGET;
+use crate::{
+    keep::{Keep, RecordAll},
+    span::TARGET,
+};
 
 static ON: AtomicBool = AtomicBool::new(false);
 
@@ -51,18 +60,28 @@ impl Tracer for ToExporter {
     }
 }
 
-/// Must run within the runtime that is to carry the connection.
-pub(crate) fn start(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
+/// Spans that failed or took as long as `slow` go too where the sampler left them out; without it,
+/// nothing but the sample. Must run within the runtime that is to carry the connection.
+pub(crate) fn start(
+    service: &'static str,
+    endpoint: &str,
+    slow: Option<Duration>,
+) -> anyhow::Result<SdkTracerProvider> {
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(endpoint)
         .build()
         // Not the library's words: they repeat the address, and an address may hold a password.
         .map_err(|_| anyhow::anyhow!("the address of the collector is not usable"))?;
-    let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_resource(resource(service))
-        .build();
+    let queue = BatchSpanProcessor::builder(exporter).build();
+    let builder = SdkTracerProvider::builder().with_resource(resource(service));
+    let provider = match slow {
+        Some(slow) => builder
+            .with_sampler(RecordAll::of_environment())
+            .with_span_processor(Keep::new(queue, slow)),
+        None => builder.with_span_processor(queue),
+    }
+    .build();
     if !ON.swap(true, Ordering::Relaxed) {
         global::set_tracer_provider(provider.clone());
     }

@@ -3,6 +3,7 @@
 
 mod export;
 mod health;
+mod keep;
 mod logs;
 mod push;
 mod recorder;
@@ -57,6 +58,7 @@ pub fn init(service: &'static str, settings: &Settings) -> Telemetry {
     };
     let wanted = Wanted {
         traces: settings.collector(),
+        slow: settings.slow(),
         metrics: settings.metrics_collector(),
         metrics_addr: settings.metrics_addr,
     };
@@ -71,6 +73,7 @@ pub fn init(service: &'static str, settings: &Settings) -> Telemetry {
 
 struct Wanted<'a> {
     traces: Option<&'a str>,
+    slow: Option<Duration>,
     metrics: Option<&'a str>,
     metrics_addr: Option<SocketAddr>,
 }
@@ -88,7 +91,7 @@ impl Telemetry {
             .build()?;
         let entered = runtime.enter();
         if let Some(endpoint) = wanted.traces {
-            match export::start(service, endpoint) {
+            match export::start(service, endpoint, wanted.slow) {
                 Ok(traces) => self.traces = Some(traces),
                 Err(error) => {
                     tracing::error!(error = format!("{error:#}"), "no traces are exported")

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 /// What an operator may set. The `OTEL_*` names are those of the OpenTelemetry specification, where
 /// an empty value is an unset one. Read by its SDK, without a line here: `OTEL_SERVICE_NAME`,
@@ -32,6 +32,11 @@ pub struct Settings {
     /// `otlp` or `none`.
     #[arg(long, env, default_value = "otlp")]
     pub otel_traces_exporter: String,
+
+    /// A span that failed, or took at least so many milliseconds, is sent though the sampler
+    /// (`OTEL_TRACES_SAMPLER`) left its trace out. 0: only what the sampler takes.
+    #[arg(long, env, default_value_t = 1000)]
+    pub traces_keep_slow_ms: u64,
 
     /// `otlp` or `none`; what is served as Prometheus text is not asked.
     #[arg(long, env, default_value = "otlp")]
@@ -78,6 +83,12 @@ impl Settings {
             .flatten()
             .map(|url| url.trim())
             .find(|url| !url.is_empty())
+    }
+
+    /// How long a span takes that is kept beside the sample. None: none is.
+    pub(crate) fn slow(&self) -> Option<Duration> {
+        let slow = Duration::from_millis(self.traces_keep_slow_ms);
+        (!slow.is_zero()).then_some(slow)
     }
 
     pub(crate) fn propagates(&self) -> bool {

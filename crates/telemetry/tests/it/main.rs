@@ -139,6 +139,63 @@ async fn an_unsampled_trace_stays_unsampled_and_keeps_its_id() {
     assert_eq!(collector.spans().len(), 1);
 }
 
+/// What a call of a trace that nobody sampled came to.
+fn unsampled(id: u8, what: impl FnOnce(&mut Span)) -> TraceId {
+    let mut span = Span::start(
+        Kind::Server,
+        "a-member",
+        "work",
+        Some(TraceId::new([id; 16])),
+    );
+    what(&mut span);
+    span.trace().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_or_took_long_is_sent_without_its_trace() {
+    const SLOW: Duration = Duration::from_millis(200);
+    let _turn = turn().await;
+    let collector = OtlpReceiver::start().await;
+    let settings = Settings {
+        otel_exporter_otlp_endpoint: Some(collector.url().to_owned()),
+        traces_keep_slow_ms: SLOW.as_millis().try_into().unwrap(),
+        ..Settings::default()
+    };
+    let telemetry = init("a-service", &settings);
+    let fine = unsampled(1, |_| ());
+    let failed = unsampled(2, |span| span.fail("INTERNAL"));
+    // Sleeps: how long a span takes is what this is about.
+    let slow = unsampled(3, |_| std::thread::sleep(SLOW));
+    let sample = work(None);
+    assert!(
+        failed.traceparent().ends_with("-00"),
+        "who is called next is not told to sample"
+    );
+    tokio::task::spawn_blocking(move || drop(telemetry))
+        .await
+        .unwrap();
+    for (trace, kept) in [
+        (&failed, Some("failed")),
+        (&slow, Some("slow")),
+        (&sample, None),
+    ] {
+        let spans = collector
+            .wait_for(&trace.to_string(), PATIENCE, |spans| spans.len() == 1)
+            .await;
+        assert_eq!(spans[0].attribute("boxoffice.kept"), kept);
+    }
+    let sent = collector.spans();
+    let of_fine = sent.iter().filter(|span| span.trace_id == fine.to_string());
+    // A machine that stands still makes any span slow, and then it says so.
+    assert_eq!(
+        of_fine
+            .filter(|span| span.attribute("boxoffice.kept").is_none())
+            .count(),
+        0
+    );
+    assert!(sent.len() <= 4, "{}", sent.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_swallows_everything_holds_nobody_up() {
     let _turn = turn().await;
