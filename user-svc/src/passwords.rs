@@ -8,7 +8,7 @@ use std::sync::{
 use aws_lc_rs::hmac;
 use base::{KeyRing, UserId};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use gentle::Gentle;
+use gentle::Spare;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ pub struct Passwords {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     running: Arc<AtomicUsize>,
-    hashers: Gentle,
+    hashers: Spare,
 }
 
 /// A place among those that hash or wait for it.
@@ -65,7 +65,7 @@ impl Passwords {
             permits: Arc::new(Semaphore::new(permits)),
             queue: Arc::new(Semaphore::new(permits * (1 + WAITING_PER_PERMIT))),
             running: Arc::default(),
-            hashers: Gentle::start("hasher", permits),
+            hashers: Spare::start("hasher", permits),
         }
     }
 
@@ -106,7 +106,7 @@ impl Passwords {
         let cost = self.cost;
         let place = self.place()?;
         let hash = self.compute(place, move || {
-            bcrypt::non_truncating_hash_with_salt(prehash, cost, salt)
+            bcrypt::non_truncating_hash_with_salt(&prehash, cost, salt)
         });
         let hash = hash
             .await?
@@ -154,7 +154,7 @@ impl Passwords {
         let verified = self
             .compute(place, move || {
                 make_up(&prehash, cost_of(&hash)..cost);
-                bcrypt::non_truncating_verify(prehash, &hash)
+                bcrypt::non_truncating_verify(&prehash, &hash)
             })
             .await?;
         Ok(known
@@ -193,24 +193,19 @@ impl Passwords {
     async fn compute<T: Send + 'static>(
         &self,
         place: Place,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl Fn() -> T + Send + Sync + 'static,
     ) -> Result<T, Overloaded> {
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
-        let count = self.running.clone();
-        let hash = move || {
-            count.fetch_add(1, Ordering::SeqCst);
-            metrics::gauge!("password_hashes_running").increment(1.0);
-            let running = Running {
-                count,
-                _turn: (permit, place),
-            };
-            let result = work();
+        let running = Running::begin(self.running.clone(), (permit, place));
+        let hashers = self.hashers.clone();
+        let hash = tokio::spawn(async move {
+            let result = hashers.run(work).await;
             drop(running);
             result
-        };
-        // Only a panic in the library leaves this without a result.
-        self.hashers.run(hash).await.ok_or(Overloaded)
+        });
+        // Only a panic in the library leaves this without a result, or the end of the process.
+        hash.await.ok().flatten().ok_or(Overloaded)
     }
 }
 
@@ -226,6 +221,14 @@ fn make_up(prehash: &str, costs: std::ops::Range<u32>) {
     for cost in costs {
         let hash = bcrypt::non_truncating_hash_with_salt(prehash, cost, [0; 16]);
         drop(std::hint::black_box(hash));
+    }
+}
+
+impl Running {
+    fn begin(count: Arc<AtomicUsize>, turn: (OwnedSemaphorePermit, Place)) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        metrics::gauge!("password_hashes_running").increment(1.0);
+        Self { count, _turn: turn }
     }
 }
 

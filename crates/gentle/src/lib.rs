@@ -3,6 +3,7 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -10,6 +11,8 @@ use tokio::sync::oneshot;
 /// A tenth of what a thread without gets.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
+/// How long work may wait for a core that nobody wants.
+const SPARE_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -19,10 +22,21 @@ pub struct Gentle {
     jobs: mpsc::Sender<Job>,
 }
 
+/// Threads that run where nobody else wants to, and some for when somebody always does. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Spare {
+    spare: Gentle,
+    sure: Gentle,
+}
+
 impl Gentle {
     /// Threads of their own: the priority of a thread of the runtime could not be raised again.
     #[must_use]
     pub fn start(name: &str, threads: usize) -> Self {
+        Self::with(name, threads, give_way)
+    }
+
+    fn with(name: &str, threads: usize, give_way: fn()) -> Self {
         let (jobs, waiting) = mpsc::channel::<Job>();
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 0..threads {
@@ -52,6 +66,50 @@ impl Gentle {
         self.jobs.send(Box::new(job)).ok()?;
         answered.await.ok()
     }
+
+    /// What nobody waits for any more when its turn comes is left undone.
+    async fn unless_done<T: Send + 'static>(
+        &self,
+        work: Arc<impl Fn() -> T + Send + Sync + 'static>,
+    ) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        let job = move || {
+            if !answer.is_closed() {
+                drop(answer.send(work()));
+            }
+        };
+        self.jobs.send(Box::new(job)).ok()?;
+        answered.await.ok()
+    }
+}
+
+impl Spare {
+    /// So many threads of each kind.
+    #[must_use]
+    pub fn start(name: &str, threads: usize) -> Self {
+        Self {
+            spare: Gentle::with(name, threads, take_what_is_left),
+            sure: Gentle::start(&format!("{name}-sure"), threads),
+        }
+    }
+
+    /// Does the work where a core is free. If that takes more than a second it is done once more by a thread that has
+    /// its share of a busy machine, and the first result counts. None after a panic.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl Fn() -> T + Send + Sync + 'static,
+    ) -> Option<T> {
+        let work = Arc::new(work);
+        let first = self.spare.unless_done(work.clone());
+        tokio::pin!(first);
+        if let Ok(done) = tokio::time::timeout(SPARE_TIMEOUT, &mut first).await {
+            return done;
+        }
+        tokio::select! {
+            done = &mut first => done,
+            done = self.sure.unless_done(work) => done,
+        }
+    }
 }
 
 fn next(waiting: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
@@ -67,9 +125,26 @@ fn give_way() {
     }
 }
 
+/// Not a niceness: a core that runs nothing else counts as free, so whoever wakes up is put there and runs at once.
+fn take_what_is_left() {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::{
+            NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy,
+            set_thread_priority_and_policy, thread_native_id,
+        };
+        let policy = ThreadSchedulePolicy::Normal(Idle);
+        let thread = thread_native_id();
+        if let Err(error) = set_thread_priority_and_policy(thread, ThreadPriority::Min, policy) {
+            tracing::warn!(%error, "long work takes more than what is left");
+            give_way();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
 
@@ -111,5 +186,50 @@ mod tests {
             Some(before + NICENESS)
         );
         assert_eq!(niceness(), before);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_left_is_taken_where_nobody_wants_it() {
+        use thread_priority::{
+            NormalThreadSchedulePolicy::{Idle, Other},
+            ThreadSchedulePolicy, thread_schedule_policy,
+        };
+        let policy = || thread_schedule_policy().unwrap();
+        let spare = Spare::start("test", 1);
+        assert_eq!(
+            spare.run(policy).await,
+            Some(ThreadSchedulePolicy::Normal(Idle))
+        );
+        assert_eq!(policy(), ThreadSchedulePolicy::Normal(Other));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_finds_no_free_core_is_done_by_a_thread_that_has_its_share() {
+        let spare = Spare::start("test", 1);
+        let (release, held) = mpsc::channel::<()>();
+        // As if the machine left nothing over.
+        let starving = spare.spare.run(move || held.recv());
+        let times = Arc::new(AtomicUsize::new(0));
+        let counted = times.clone();
+        let work = spare.run(move || counted.fetch_add(1, Ordering::SeqCst));
+        tokio::pin!(starving);
+        let done = tokio::select! {
+            biased;
+            _ = &mut starving => unreachable!("it is held"),
+            done = work => done,
+        };
+        assert_eq!(done, Some(0));
+        release.send(()).unwrap();
+        assert!(starving.await.is_some());
+        // The spare thread meets the same work once more, and nobody waits for it.
+        assert_eq!(spare.spare.run(|| ()).await, Some(()));
+        assert_eq!(times.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_spare_time_is_heard() {
+        let broken: Option<()> = Spare::start("test", 1).run(|| panic!("on purpose")).await;
+        assert_eq!(broken, None);
     }
 }

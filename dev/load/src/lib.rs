@@ -4,6 +4,7 @@
 mod admin;
 mod args;
 mod audit;
+mod autogroup;
 mod bench;
 mod browse_guest;
 mod buyer;
@@ -58,6 +59,7 @@ use clap::{Parser as _, ValueEnum as _};
 
 use crate::{
     args::{Args, Workload},
+    autogroup::Autogroup,
     bench::Bench,
     limits::serve,
     report::Entry,
@@ -75,6 +77,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         runtime.block_on(serve::serve(mode, &args))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let _shared_by_threads = Autogroup::off();
     // One thread: the generator shares the machine with what it measures and must not crowd it out.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use tokio::process::Command;
 
 use crate::{
-    sql,
+    autogroup, sql,
     stats::{Latencies, whole},
 };
 
@@ -30,6 +30,9 @@ pub struct Environment {
     pub kernel: String,
     /// Of the last minute, when the workload began: above 0.5 somebody else was at work.
     pub load_average: String,
+    /// Between `threads`, or between `sessions` (`autogroup`).
+    #[serde(default)]
+    pub cores_shared_between: String,
     /// Of the storage itself, without the harness's delay.
     pub fdatasync_p50_us: u32,
     pub fdatasync_p99_us: u32,
@@ -57,6 +60,7 @@ impl Environment {
             cpu: line_of("/proc/cpuinfo", "model name"),
             kernel: first_line("/proc/sys/kernel/osrelease"),
             load_average: first_line("/proc/loadavg"),
+            cores_shared_between: autogroup::shared_by().to_owned(),
             fdatasync_p50_us: micros(flushes.p50_ms()),
             fdatasync_p99_us: micros(flushes.p99_ms()),
             commit_p50_us: micros(commits.p50_ms()),

@@ -53,7 +53,7 @@ pub fn markdown(entries: &[Entry]) -> String {
         let _ = writeln!(
             text,
             "\n{}, {} cores of {}, Linux {}, PostgreSQL {} with fsync {} and synchronous_commit {}; fdatasync p50 {} µs, \
-             p99 {} µs; commit {}.",
+             p99 {} µs; cores shared between {}; commit {}.",
             environment.date,
             environment.cores,
             environment.cpu,
@@ -63,6 +63,7 @@ pub fn markdown(entries: &[Entry]) -> String {
             environment.synchronous_commit,
             environment.fdatasync_p50_us,
             environment.fdatasync_p99_us,
+            environment.cores_shared_between,
             environment.commit,
         );
     }
