@@ -161,8 +161,9 @@ impl Pacer {
         thread::spawn(move || {
             let mut through = 0_u64;
             while through < arrivals && !seen.load(Ordering::Relaxed) {
-                let now = whole(began.elapsed().as_secs_f64() * per_second);
-                let now = now.min(arrivals);
+                // The first one is due at once.
+                let now = (began.elapsed().as_secs_f64() * per_second).floor() + 1.0;
+                let now = whole(now).min(arrivals);
                 if now > through {
                     due.add_permits(usize::try_from(now - through).unwrap_or(0));
                     through = now;
@@ -206,6 +207,15 @@ mod tests {
     async fn a_closed_loop_makes_so_many_visits() {
         let ran = closed(guests(4, 1), Until::visits(10)).await.unwrap();
         assert_eq!((ran.visits, ran.guests.len()), (10, 4));
+    }
+
+    #[tokio::test]
+    async fn who_is_due_is_let_through_at_once() {
+        // One arrival of a second: due at its beginning, not at its end.
+        let lasting = Duration::from_secs(1);
+        let mut ran = open(guests(1, 1), 1.0, lasting).await.unwrap();
+        assert_eq!(ran.visits, 1);
+        assert!(ran.latencies.p99_ms() < 900.0, "{}", ran.latencies.p99_ms());
     }
 
     #[tokio::test]
