@@ -263,6 +263,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn fewer_than_half_may_fail() {
+        let breaker = breaker();
+        for _ in 0..CALLS_MIN {
+            assert!(answered(&breaker) && answered(&breaker) && broke(&breaker));
+        }
+        assert!(answered(&breaker));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_leaves_early_says_nothing() {
         let breaker = breaker();
         for _ in 0..4 * CALLS_MIN {

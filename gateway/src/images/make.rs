@@ -186,7 +186,7 @@ fn upright(kind: Kind, upload: &[u8]) -> Result<DynamicImage, Unfit> {
     })?;
     let (width, height) = decoder.dimensions();
     let many = u64::from(width) * u64::from(height) > PIXELS_MAX;
-    if many || width.max(height) > SIDE_MAX_PX || decoder.total_bytes() > DECODED_MAX_BYTES {
+    if many || decoder.total_bytes() > DECODED_MAX_BYTES {
         return Err(Unfit::TooLarge);
     }
     if width.min(height) < SIDE_MIN_PX {
@@ -453,12 +453,21 @@ mod tests {
         );
     }
 
+    /// As PNG numbers them.
+    const RGB: u8 = 2;
+    const RGB_AND_ALPHA: u8 = 6;
+
     /// The head of a PNG of so many pixels; what follows need not be there.
     fn promise(width: u32, height: u32) -> Vec<u8> {
+        promise_of(width, height, [8, RGB])
+    }
+
+    fn promise_of(width: u32, height: u32, [depth, colour]: [u8; 2]) -> Vec<u8> {
         let real = upload(&DynamicImage::ImageRgb8(two_halves(200, 200)), Kind::Png);
         let mut head = real[12..29].to_vec();
         head[4..8].copy_from_slice(&width.to_be_bytes());
         head[8..12].copy_from_slice(&height.to_be_bytes());
+        head[12..14].copy_from_slice(&[depth, colour]);
         let mut sum = flate2::Crc::new();
         sum.update(&head);
         [&real[..12], &head, &sum.sum().to_be_bytes(), &real[33..]].concat()
@@ -469,6 +478,13 @@ mod tests {
         assert_eq!(refused(Kind::Png, &promise(9_999, 9_999)), Unfit::TooLarge);
         assert_eq!(refused(Kind::Png, &promise(100_000, 300)), Unfit::TooLarge);
         assert_eq!(refused(Kind::Png, &promise(300, 100_000)), Unfit::TooLarge);
+        // Each bound alone: a side, the pixels, what they take in memory.
+        assert_eq!(refused(Kind::Png, &promise(10_001, 2_000)), Unfit::TooLarge);
+        assert_eq!(refused(Kind::Png, &promise(5_100, 5_000)), Unfit::TooLarge);
+        assert_eq!(
+            refused(Kind::Png, &promise_of(4_900, 4_900, [16, RGB_AND_ALPHA])),
+            Unfit::TooLarge
+        );
         let small = DynamicImage::ImageRgb8(two_halves(199, 900));
         assert_eq!(
             refused(Kind::Png, &upload(&small, Kind::Png)),
