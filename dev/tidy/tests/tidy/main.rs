@@ -7,6 +7,7 @@ use tidy::Project;
 mod access;
 mod budgets;
 mod calls;
+mod cargo_run;
 mod edges;
 mod error_pages;
 mod interfaces;
