@@ -1,7 +1,7 @@
 //! Wrong passwords slow down the next one, and strangers shut nobody out.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -147,9 +147,9 @@ async fn an_unknown_address_waits_like_a_known_one() {
 /// Of so many tries at once the password is looked at this often. Who met a crowd comes again.
 ///
 /// A try that failed because the service could not serve it is given back, but the wait that a later one has
-/// begun meanwhile stays: then fewer are looked at, never more.
+/// begun meanwhile stays: then one fewer is looked at for each of them, and never more.
 async fn assert_looked_at(service: &Service, network: &str, email: &str, expected: usize) {
-    let unserved = AtomicBool::new(false);
+    let unserved = AtomicUsize::new(0);
     let tries = (0..AT_ONCE).map(async |_| {
         loop {
             let refused = wrong(service, network, email).await;
@@ -159,7 +159,9 @@ async fn assert_looked_at(service: &Service, network: &str, email: &str, expecte
                     return false;
                 }
                 ErrorReason::TooManyRequests => {}
-                ErrorReason::Overloaded => unserved.store(true, Ordering::Relaxed),
+                ErrorReason::Overloaded => {
+                    unserved.fetch_add(1, Ordering::Relaxed);
+                }
                 other => panic!("{other:?}"),
             }
             // Sleeps: who comes again leaves the one thread to those who are being served.
@@ -168,10 +170,10 @@ async fn assert_looked_at(service: &Service, network: &str, email: &str, expecte
     });
     let answers = futures::future::join_all(tries).await;
     let looked_at = answers.into_iter().filter(|tried| *tried).count();
-    assert!(looked_at <= expected, "{looked_at} for {expected}");
+    let fewest = expected.saturating_sub(unserved.into_inner());
     assert!(
-        looked_at == expected || unserved.into_inner(),
-        "{looked_at} for {expected}"
+        (fewest..=expected).contains(&looked_at),
+        "{looked_at} for {fewest} to {expected}"
     );
 }
 

@@ -6,13 +6,14 @@ use tidy::{File, Finding, demand};
 use crate::PROJECT;
 
 const STARTED: &str = "boxoffice/Cargo.toml";
-const LINE: &str = "default-run = ";
+const KEY: &str = "default-run";
 
 fn misleading<'a>(files: impl Iterator<Item = &'a File>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut is_there = false;
     for file in files.filter(|file| file.path.ends_with("Cargo.toml")) {
-        let place = file.text.lines().position(|line| line.starts_with(LINE));
+        let is_set = |line: &str| line.split('=').next().map(str::trim) == Some(KEY);
+        let place = file.text.lines().position(is_set);
         match place {
             Some(_) if file.path == STARTED => is_there = true,
             Some(index) => {
@@ -39,7 +40,7 @@ fn cargo_run_starts_the_box_office() {
 
 #[test]
 fn a_second_one_is_caught_and_so_is_none() {
-    let with = "[package]\ndefault-run = \"load\"\n";
+    let with = "[package]\ndefault-run=\"load\"\n";
     let both = [
         File::new(STARTED, with),
         File::new("dev/load/Cargo.toml", with),
