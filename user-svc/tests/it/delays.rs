@@ -7,7 +7,13 @@ use std::{
 
 use base::{ManualClock, Sources};
 use kit::{ErrorReason, Failure};
-use proto::user::{RequestPasswordResetRequest, ResetPasswordRequest};
+use proto::{
+    Peer,
+    user::{
+        LoginRequest, RequestPasswordResetRequest, ResetPasswordRequest,
+        session_service_client::SessionServiceClient,
+    },
+};
 use testkit::TestDb;
 
 use crate::harness::{EMAIL, PASSWORD, Service, check_invariants, config, database, told};
@@ -150,9 +156,19 @@ async fn an_unknown_address_waits_like_a_known_one() {
 /// begun meanwhile stays: then one fewer is looked at for each of them, and never more.
 async fn assert_looked_at(service: &Service, network: &str, email: &str, expected: usize) {
     let unserved = AtomicUsize::new(0);
+    let request = LoginRequest {
+        email: email.to_owned(),
+        password: "not this one, surely".to_owned(),
+        network: network.to_owned(),
+        user_agent: "Testing/1.0".to_owned(),
+        code: String::new(),
+    };
+    let request = &request;
     let tries = (0..AT_ONCE).map(async |_| {
         loop {
-            let refused = wrong(service, network, email).await;
+            // Not a patient caller, who would not tell that it was not served.
+            let mut client = SessionServiceClient::new(service.channel(Peer::Gateway));
+            let refused = told(client.login(request.clone()).await).unwrap_err();
             match refused.reason {
                 ErrorReason::InvalidCredentials => return true,
                 ErrorReason::TooManyRequests if refused.detail.contains("tried too often") => {
