@@ -40,6 +40,7 @@ fn start_telemetry(config: &Config) -> Telemetry {
 fn stack_config(config: &Config) -> StackConfig {
     let specs = DATABASES.map(|name| DatabaseSpec::new(name, name));
     let mut stack = StackConfig::new(&config.data_dir, specs.to_vec());
+    stack.log_ahead = true;
     stack.postgres = config
         .database_url
         .as_ref()

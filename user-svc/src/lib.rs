@@ -41,6 +41,7 @@ mod sessions;
 mod signing;
 mod store;
 mod tokens;
+mod told;
 
 pub use config::{Command, Config, PublicUrl};
 pub use passwords::{Overloaded, Passwords, StoredPassword};
@@ -95,6 +96,7 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
             public_url: config.public_url.clone(),
             sealer: config.link_seal_key.clone(),
         },
+        told: told::Told::default(),
         mails,
         board,
         tasks: tasks.clone(),

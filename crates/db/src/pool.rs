@@ -71,9 +71,14 @@ impl Db {
     }
 
     /// A kept session for a worker that takes what is due, in the order of an index. In a rush the planner knows
-    /// nothing yet of what has come, and would sort all that waits for the few rows that are taken.
+    /// nothing yet of what has come: it would sort all that waits for the few rows that are taken, or read the whole
+    /// table because it was short when it looked.
     pub fn queue_session(&self) -> Self {
-        self.kept_session(&[("enable_bitmapscan", "off"), ("enable_sort", "off")])
+        self.kept_session(&[
+            ("enable_seqscan", "off"),
+            ("enable_bitmapscan", "off"),
+            ("enable_sort", "off"),
+        ])
     }
 
     /// Runs `work` in a transaction and commits it; rolls back where it answers an error.

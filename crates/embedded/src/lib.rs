@@ -26,6 +26,7 @@ mod secrets;
 mod stack;
 mod supervise;
 mod tools;
+mod wal;
 
 pub use copy::{place_copy, run_postgres_program};
 pub use databases::DatabaseSpec;

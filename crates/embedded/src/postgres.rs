@@ -6,7 +6,7 @@ use crate::postgres_bin::{self, PostgresBin};
 use crate::secrets::random_secret;
 use crate::supervise::{Launch, Server, dies_with_us};
 use crate::tools::Tools;
-use crate::{orphan, ports};
+use crate::{orphan, ports, wal};
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -203,6 +203,11 @@ impl Cluster {
         // No socket file: its path is limited to about 107 bytes, and a data folder may be deeper.
         let always = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
                       -c timezone=UTC -c log_timezone=UTC -c log_line_prefix=%m|%p|%u@%d|";
+        let lasting = format!(
+            "-c min_wal_size={}MB -c max_wal_size={}MB -c checkpoint_timeout=15min",
+            wal::READY_MIB,
+            wal::CHECKPOINT_MIB
+        );
         let careless = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c wal_level=minimal \
                         -c max_wal_senders=0";
         let argv = dies_with_us(self.jail.argv(), "INT").arg(self.bin.dir.join("postgres"));
@@ -214,7 +219,7 @@ impl Cluster {
         Launch {
             name: "postgres",
             argv: if self.durable {
-                argv
+                argv.words(&lasting)
             } else {
                 argv.words(careless)
             },

@@ -60,7 +60,8 @@ impl Reading {
 /// Bytes and flushes so far. Later versions count flushes elsewhere.
 async fn wal(database: &mut PgConnection) -> Option<(f64, f64)> {
     let row = sqlx::query(
-        "SELECT wal_bytes::float8 AS bytes, wal_sync::float8 AS flushes FROM pg_stat_wal",
+        "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8 AS bytes, wal_sync::float8 AS flushes
+         FROM pg_stat_wal",
     )
     .fetch_one(database)
     .await

@@ -18,6 +18,7 @@ use crate::{
     hold_guest::{History, Wish},
     mesh::BoxOffice,
     report::{Entry, Source},
+    settle,
     slow::SlowSenders,
     stats::{Latencies, median, rate},
     wire::{self, Connection},
@@ -31,6 +32,15 @@ const SLOW_SENDERS: usize = 2_000;
 const SLOW_SENDERS_COST: f64 = 1.2;
 /// As the services do by default.
 const BCRYPT_COST: u32 = 12;
+
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Alone,
+    BesideSlow,
+    BesideLogins,
+}
+
+const SIDES: [Side; 3] = [Side::Alone, Side::BesideSlow, Side::BesideLogins];
 
 #[derive(Debug, Default)]
 struct Round {
@@ -66,6 +76,9 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Entry>> {
         audit: Audit::default(),
     };
     let peak = run.peak().await?;
+    bench.progress.say(&format!(
+        "  {peak:.0} holds/s at most, half of that from here on"
+    ));
     let mut rounds = Vec::new();
     for number in 1..=bench.rounds() {
         bench.progress.step(format!("round {number}"));
@@ -160,31 +173,45 @@ impl Run<'_> {
         Ok((wish, on_sale))
     }
 
-    /// Every other round ends with the sale alone: what the box office and the machine gather on the way is not to
-    /// count against the same side each time.
+    /// Each sale has each place in its turn, and begins when the work of the one before is done: what the box office
+    /// and the machine gather on the way is not to count against the same side each time.
     async fn round(&mut self, number: usize, per_second: f64) -> anyhow::Result<Round> {
-        let lasting = self.bench.seconds(4.0, 15.0);
-        let alone_first = number % 2 == 1;
-        let mut alone = Latencies::default();
-        if alone_first {
-            alone = self.sale(per_second, lasting).await?;
+        let mut round = Round::default();
+        for place in 0..SIDES.len() {
+            self.calm().await?;
+            match SIDES[(number + place) % SIDES.len()] {
+                Side::Alone => round.alone = self.sale(per_second).await?,
+                Side::BesideSlow => round.beside_slow = self.beside_slow(per_second).await?,
+                Side::BesideLogins => self.beside_logins(&mut round, per_second).await?,
+            }
         }
-        let http = self.office.http;
-        let slow = SlowSenders::begin(http, SLOW_SENDERS);
+        self.calm().await?;
+        round.bcrypt = raw_bcrypt(self.bench.seconds(1.0, 3.0)).await?;
+        Ok(round)
+    }
+
+    async fn calm(&self) -> anyhow::Result<()> {
+        settle::calm(&self.office.meter()).await
+    }
+
+    async fn beside_slow(&mut self, per_second: f64) -> anyhow::Result<Latencies> {
+        let slow = SlowSenders::begin(self.office.http, SLOW_SENDERS);
         // Until as many are there as ever will be.
         tokio::time::sleep(self.bench.seconds(2.0, 5.0)).await;
-        let beside_slow = self.sale(per_second, lasting).await?;
+        let latencies = self.sale(per_second).await;
         drop(slow);
+        latencies
+    }
+
+    async fn beside_logins(&mut self, round: &mut Round, per_second: f64) -> anyhow::Result<()> {
+        let (http, lasting) = (self.office.http, self.lasting());
         let storm = async {
             let guests = signing_in(http).await?;
             drive::open(guests, LOGINS_PER_SECOND, lasting).await
         };
-        let (beside, storm) = tokio::join!(self.sale(per_second, lasting), storm);
-        if !alone_first {
-            alone = self.sale(per_second, lasting).await?;
-        }
+        let (beside, storm) = tokio::join!(self.sale(per_second), storm);
         let storm = storm?;
-        let (took, mut logins) = (storm.took, Logins::default());
+        let mut logins = Logins::default();
         for guest in storm.guests {
             logins.add(guest.heard);
         }
@@ -193,17 +220,18 @@ impl Run<'_> {
             logins.other.is_empty(),
             format!("logins are answered with 200, 401 or 429 {first}"),
         );
-        Ok(Round {
-            alone,
-            beside: beside?,
-            beside_slow,
-            per_second: rate(logins.right + logins.wrong, took),
-            logins,
-            bcrypt: raw_bcrypt(self.bench.seconds(1.0, 3.0)).await?,
-        })
+        round.beside = beside?;
+        round.per_second = rate(logins.right + logins.wrong, storm.took);
+        round.logins = logins;
+        Ok(())
     }
 
-    async fn sale(&mut self, per_second: f64, lasting: Duration) -> anyhow::Result<Latencies> {
+    fn lasting(&self) -> Duration {
+        self.bench.seconds(8.0, 15.0)
+    }
+
+    async fn sale(&mut self, per_second: f64) -> anyhow::Result<Latencies> {
+        let lasting = self.lasting();
         let (wish, on_sale) = self.wish().await?;
         let ran = drive::open(wish.guests(GUESTS).await?, per_second, lasting).await?;
         let history = History::merge(ran.guests.into_iter().map(|one| one.history));

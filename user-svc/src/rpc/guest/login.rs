@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use crate::{
     accounts,
     app::App,
-    attempts::{self, Attempt},
+    attempts::{self, Anybody, Attempt},
     domain::{check_presented_password, email_key},
     error::Error,
     passwords::{Place, StoredPassword},
@@ -30,10 +30,11 @@ pub(crate) async fn login(app: &Arc<App>, request: LoginRequest) -> Result<Login
 
 async fn sign_in(app: &App, request: LoginRequest) -> Result<LoginResponse, Error> {
     let email = check_fields(&request)?;
-    // Before anything is looked up: what is too much costs next to nothing.
-    let place = app.passwords.place()?;
     let key = email_key(&email);
-    let attempt = attempts::of_anybody(app, &key, &request.network).await?;
+    // Before anything is looked up: what is too much costs next to nothing.
+    let anybody = Anybody::come(app, &key, &request.network)?;
+    let place = app.passwords.place()?;
+    let attempt = attempts::of_anybody(app, anybody).await?;
     let stored = match prove_password(app, place, key, &request.password).await {
         // Stays counted.
         Ok(None) => return Err(Error::InvalidCredentials),
@@ -58,6 +59,7 @@ async fn sign_in(app: &App, request: LoginRequest) -> Result<LoginResponse, Erro
         }
     };
     renew(app, stored, &request.password).await;
+    app.told.forget();
     let (access_token, expires_in) = tokens::access_token(app, &signed_in, now)?;
     Ok(LoginResponse {
         access_token,

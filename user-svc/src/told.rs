@@ -1,0 +1,117 @@
+//! Who was told just now to wait. Whoever comes again within that second hears the same without the database: a
+//! storm of logins would else be a storm of transactions, each with a flush that guests who buy wait for.
+//!
+//! Who is told to wait is told a second at least, so nobody who does as told is refused by this memory.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration as StdDuration,
+};
+
+use time::OffsetDateTime;
+
+/// The least that anybody is told to wait.
+pub(crate) const LEAST_WAIT: StdDuration = StdDuration::from_secs(1);
+/// Callers in memory; beyond that the ones whose second is over go, and then all.
+const CALLERS_MAX: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<HashMap<[u8; 32], Wait>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    told_at: OffsetDateTime,
+    free_at: OffsetDateTime,
+}
+
+impl Told {
+    /// What is left of the wait of a caller who was told so less than a second ago.
+    pub(crate) fn rest(&self, caller: &[u8; 32], now: OffsetDateTime) -> Option<StdDuration> {
+        let callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = callers.get(caller).filter(|wait| wait.is_fresh(now))?;
+        let rest = StdDuration::try_from(wait.free_at - now).unwrap_or_default();
+        Some(rest.max(LEAST_WAIT))
+    }
+
+    pub(crate) fn remember(&self, caller: [u8; 32], now: OffsetDateTime, rest: StdDuration) {
+        let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if callers.len() >= CALLERS_MAX {
+            callers.retain(|_, wait| wait.is_fresh(now));
+        }
+        if callers.len() >= CALLERS_MAX {
+            callers.clear();
+        }
+        let wait = Wait {
+            told_at: now,
+            free_at: now + rest,
+        };
+        callers.insert(caller, wait);
+    }
+
+    /// Somebody signed in or has another password: what they were told may be over.
+    pub(crate) fn forget(&self) {
+        let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.clear();
+    }
+}
+
+impl Wait {
+    fn is_fresh(&self, now: OffsetDateTime) -> bool {
+        let passed = now - self.told_at;
+        !passed.is_negative() && passed < LEAST_WAIT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+
+    const ANN: [u8; 32] = [1; 32];
+    const BOB: [u8; 32] = [2; 32];
+    const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    #[test]
+    fn a_caller_hears_what_is_left_for_a_second() {
+        let told = Told::default();
+        told.remember(ANN, START, StdDuration::from_secs(60));
+        let soon = START + Duration::milliseconds(999);
+        assert_eq!(
+            told.rest(&ANN, soon),
+            Some(StdDuration::from_millis(59_001))
+        );
+        assert_eq!(told.rest(&BOB, soon), None);
+        assert_eq!(told.rest(&ANN, START + Duration::SECOND), None);
+        // A clock that was put back makes nobody wait longer.
+        assert_eq!(told.rest(&ANN, START - Duration::SECOND), None);
+    }
+
+    #[test]
+    fn nobody_is_told_less_than_a_second() {
+        let told = Told::default();
+        told.remember(ANN, START, LEAST_WAIT);
+        let soon = START + Duration::milliseconds(900);
+        assert_eq!(told.rest(&ANN, soon), Some(LEAST_WAIT));
+    }
+
+    #[test]
+    fn who_signed_in_does_not_wait() {
+        let told = Told::default();
+        told.remember(ANN, START, StdDuration::from_secs(60));
+        told.forget();
+        assert_eq!(told.rest(&ANN, START), None);
+    }
+
+    #[test]
+    fn it_never_holds_more_than_it_may() {
+        let told = Told::default();
+        for number in 0..2 * CALLERS_MAX {
+            let mut caller = [0; 32];
+            caller[..8].copy_from_slice(&number.to_be_bytes());
+            told.remember(caller, START, LEAST_WAIT);
+        }
+        assert!(told.0.lock().unwrap().len() <= CALLERS_MAX);
+    }
+}
