@@ -26,13 +26,12 @@ mod secrets;
 mod stack;
 mod supervise;
 mod tools;
-mod wal;
 
 pub use copy::{place_copy, run_postgres_program};
 pub use databases::DatabaseSpec;
 pub use layout::DataDir;
 pub use nats::Nats;
-pub use postgres::Postgres;
+pub use postgres::{LOG_KEPT_MIB, Postgres};
 pub use secrets::{Secrets, random_secret};
 pub use stack::{Stack, StackConfig};
 pub use tools::Tools;

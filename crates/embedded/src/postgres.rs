@@ -6,7 +6,7 @@ use crate::postgres_bin::{self, PostgresBin};
 use crate::secrets::random_secret;
 use crate::supervise::{Launch, Server, dies_with_us};
 use crate::tools::Tools;
-use crate::{orphan, ports, wal};
+use crate::{orphan, ports};
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -19,6 +19,10 @@ const SECRET: &str = "postgres.superuser";
 /// Recovery after a crash reads the log since the last checkpoint; this is far more than that takes.
 const READY_LIMIT: Duration = Duration::from_secs(120);
 const START_ATTEMPTS: u32 = 4;
+/// Files of its log that PostgreSQL keeps to write over; where it has none, commits wait until one is made.
+pub const LOG_KEPT_MIB: i64 = 512;
+/// A checkpoint begins after about half of this, and a recovery reads so much: some seconds.
+const LOG_MIB: i64 = 2048;
 
 /// A running cluster on 127.0.0.1. Dropping it ends it too.
 #[derive(Debug)]
@@ -204,9 +208,7 @@ impl Cluster {
         let always = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
                       -c timezone=UTC -c log_timezone=UTC -c log_line_prefix=%m|%p|%u@%d|";
         let lasting = format!(
-            "-c min_wal_size={}MB -c max_wal_size={}MB -c checkpoint_timeout=15min",
-            wal::READY_MIB,
-            wal::CHECKPOINT_MIB
+            "-c min_wal_size={LOG_KEPT_MIB}MB -c max_wal_size={LOG_MIB}MB -c checkpoint_timeout=15min"
         );
         let careless = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c wal_level=minimal \
                         -c max_wal_senders=0";

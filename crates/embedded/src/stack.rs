@@ -4,7 +4,6 @@ use crate::nats::{self, Nats};
 use crate::postgres::Postgres;
 use crate::secrets::Secrets;
 use crate::tools::Tools;
-use crate::wal;
 use anyhow::{Context as _, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,8 +17,6 @@ pub struct StackConfig {
     pub databases: Vec<DatabaseSpec>,
     /// Whether what is committed survives a power cut. Off only in tests.
     pub durable: bool,
-    /// Whether a private PostgreSQL gets files for its log ahead: half a GiB of disk, so that no sale waits for them.
-    pub log_ahead: bool,
     /// URL of a PostgreSQL server to use instead of a private one, with a role that may make roles and databases.
     pub postgres: Option<String>,
     /// URL of a nats-server to use instead of a private one.
@@ -34,7 +31,6 @@ impl StackConfig {
             data_dir: data_dir.into(),
             databases,
             durable: true,
-            log_ahead: false,
             postgres: None,
             nats: None,
             tools: Tools::from_env(),
@@ -140,12 +136,6 @@ async fn databases(
     let urls = databases::ensure_all(&admin_url, &config.databases, &secrets, false)
         .await
         .context("making the databases")?;
-    if config.log_ahead && config.durable {
-        // Without them a sale is slower, and nothing else.
-        if let Err(error) = wal::lay_in(&admin_url).await {
-            tracing::warn!("PostgreSQL makes the files of its log when it needs them: {error:#}");
-        }
-    }
     Ok((Some(postgres), admin_url, urls))
 }
 

@@ -51,33 +51,6 @@ async fn fsync_is_on_unless_switched_off() {
 }
 
 #[tokio::test]
-async fn the_log_has_files_before_it_needs_them() {
-    let folder = Folder::new();
-    let mut config = config(folder.path());
-    config.log_ahead = true;
-    let stack = Stack::start(config.clone()).await.unwrap();
-    let ahead = files_ahead(&stack).await;
-    assert!(ahead >= 30, "{ahead} files of 16 MiB");
-    stack.stop().await;
-    // A start that finds them makes no more.
-    let stack = Stack::start(config).await.unwrap();
-    assert_eq!(files_ahead(&stack).await, ahead);
-}
-
-/// Files that come after the one that is being written.
-async fn files_ahead(stack: &Stack) -> i64 {
-    let mut admin = sqlx::PgConnection::connect(stack.admin_url())
-        .await
-        .unwrap();
-    sqlx::query_scalar(
-        "SELECT count(*) FROM pg_ls_waldir() WHERE name > pg_walfile_name(pg_current_wal_lsn())",
-    )
-    .fetch_one(&mut admin)
-    .await
-    .unwrap()
-}
-
-#[tokio::test]
 async fn a_server_that_dies_is_started_again() {
     let folder = Folder::new();
     let stack = Stack::start(config(folder.path())).await.unwrap();

@@ -25,6 +25,7 @@ mod harness;
 mod insights;
 mod invariants;
 mod life;
+mod log_files;
 mod mail_away;
 mod news;
 mod programme;

@@ -1,23 +1,18 @@
-//! Room in the write-ahead log before it is needed.
+//! Files of PostgreSQL's log before it needs them.
 //!
 //! Where the log has no old file to write over, PostgreSQL makes one: 16 MiB of zeros and a flush, 20 to 150 ms
 //! during which nobody's commit ends. On a new cluster that came once or twice in four seconds of a hot sale and was
 //! most of what guests waited (docs/performance.md).
 
-use anyhow::{Context as _, Result};
+use anyhow::Context as _;
+use embedded::LOG_KEPT_MIB;
 use sqlx::{Connection as _, PgConnection, Row as _};
-
-/// Files that PostgreSQL keeps for the log to come instead of removing them, and that a new cluster is given.
-pub(crate) const READY_MIB: i64 = 512;
-/// A checkpoint begins after about half of this much log. Each makes the pages that change next go to the log whole,
-/// and a recovery reads what came since the last one: some seconds.
-pub(crate) const CHECKPOINT_MIB: i64 = 2048;
 
 /// Makes the files that are missing, which takes about a second where all are. Does nothing where they are there.
 ///
 /// # Errors
 /// When the server cannot be asked or has no room.
-pub(crate) async fn lay_in(admin_url: &str) -> Result<()> {
+pub async fn make_log_files(admin_url: &str) -> anyhow::Result<()> {
     let mut admin = PgConnection::connect(admin_url)
         .await
         .context("connecting to PostgreSQL")?;
@@ -29,7 +24,7 @@ pub(crate) async fn lay_in(admin_url: &str) -> Result<()> {
     .fetch_one(&mut admin)
     .await?;
     let files: i64 = row.try_get("files")?;
-    let wanted = READY_MIB * 1024 * 1024 / row.try_get::<i64, _>("file_bytes")?;
+    let wanted = LOG_KEPT_MIB * 1024 * 1024 / row.try_get::<i64, _>("file_bytes")?;
     if files < wanted && !row.try_get::<bool, _>("follows")? {
         for _ in files..wanted {
             // Without a record in it a file is not left.
