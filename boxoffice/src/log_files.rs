@@ -1,8 +1,7 @@
 //! Files of PostgreSQL's log before it needs them.
 //!
 //! Where the log has no old file to write over, PostgreSQL makes one: 16 MiB of zeros and a flush, 20 to 150 ms
-//! during which nobody's commit ends. On a new cluster that came once or twice in four seconds of a hot sale and was
-//! most of what guests waited (docs/performance.md).
+//! during which nobody's commit ends. A hot sale needs one every second or two (docs/decisions/0037).
 
 use anyhow::Context as _;
 use embedded::LOG_KEPT_MIB;

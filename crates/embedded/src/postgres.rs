@@ -21,7 +21,7 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 const START_ATTEMPTS: u32 = 4;
 /// Files of its log that PostgreSQL keeps to write over; where it has none, commits wait until one is made.
 pub const LOG_KEPT_MIB: i64 = 512;
-/// A checkpoint begins after about half of this, and a recovery reads so much: some seconds.
+/// A checkpoint begins after about half of this, and a recovery reads so much at most.
 const LOG_MIB: i64 = 2048;
 
 /// A running cluster on 127.0.0.1. Dropping it ends it too.
