@@ -49,7 +49,7 @@ impl Told {
         callers.insert(caller, wait);
     }
 
-    /// Somebody signed in or has another password: what they were told may be over.
+    /// Somebody has another password: their network is known now, and what they were told is over.
     pub(crate) fn forget(&self) {
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         callers.clear();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn who_signed_in_does_not_wait() {
+    fn who_has_another_password_does_not_wait() {
         let told = Told::default();
         told.remember(ANN, START, StdDuration::from_secs(60));
         told.forget();

@@ -59,7 +59,6 @@ async fn sign_in(app: &App, request: LoginRequest) -> Result<LoginResponse, Erro
         }
     };
     renew(app, stored, &request.password).await;
-    app.told.forget();
     let (access_token, expires_in) = tokens::access_token(app, &signed_in, now)?;
     Ok(LoginResponse {
         access_token,
