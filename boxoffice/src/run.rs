@@ -25,9 +25,12 @@ pub async fn run(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
         () = shutdown.begun() => return Ok(()),
     };
     if config.database_url.is_none() {
-        // Without them a sale is slower, and nothing else.
-        if let Err(error) = make_log_files(stack.admin_url()).await {
-            tracing::warn!("PostgreSQL makes the files of its log when it needs them: {error:#}");
+        tokio::select! {
+            made = make_log_files(stack.admin_url()) => if let Err(error) = made {
+                // Without them a sale is slower, and nothing else.
+                tracing::warn!("PostgreSQL makes the files of its log when it needs them: {error:#}");
+            },
+            () = shutdown.begun() => {}
         }
     }
     let outcome = Box::pin(serve(config, &stack, &shutdown, &telemetry)).await;

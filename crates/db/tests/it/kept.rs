@@ -56,6 +56,29 @@ async fn all_work_is_done_on_the_same_session_with_its_settings() {
 }
 
 #[tokio::test]
+async fn a_worker_that_takes_what_is_due_goes_by_indexes_even_where_a_table_is_short() {
+    let database = fresh().await;
+    let db = connect(&database.url, 1).await;
+    let queue = db.queue_session();
+    for id in 0..3 {
+        put_statement(&queue, id).await.unwrap();
+    }
+    let plan: Result<Vec<String>, DbError> = queue
+        .run((), |session, ()| {
+            Box::pin(async move {
+                sqlx::query("ANALYZE things").execute(&mut *session).await?;
+                let plan = "EXPLAIN SELECT n FROM things WHERE id = ANY ('{1, 2}')";
+                Ok(sqlx::query_scalar(plan).fetch_all(session).await?)
+            })
+        })
+        .await;
+    let plan = plan.unwrap().join("\n");
+    assert!(plan.contains("Index Scan"), "{plan}");
+    queue.close().await;
+    db.close().await;
+}
+
+#[tokio::test]
 async fn a_refusal_a_panic_and_a_foreign_statement_leave_nothing_open() {
     let database = fresh().await;
     let kept = connect(&database.url, 1).await.kept_session(&[]);
