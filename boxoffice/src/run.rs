@@ -26,11 +26,14 @@ pub async fn run(config: &Config, shutdown: Shutdown) -> anyhow::Result<()> {
     };
     if config.database_url.is_none() {
         tokio::select! {
-            made = make_log_files(stack.admin_url()) => if let Err(error) = made {
+            made = make_log_files(stack.admin_url(), stack.data_dir()) => if let Err(error) = made {
                 // Without them a sale is slower, and nothing else.
                 tracing::warn!("PostgreSQL makes the files of its log when it needs them: {error:#}");
             },
-            () = shutdown.begun() => {}
+            () = shutdown.begun() => {
+                stack.stop().await;
+                return Ok(());
+            }
         }
     }
     let outcome = Box::pin(serve(config, &stack, &shutdown, &telemetry)).await;
