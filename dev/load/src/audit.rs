@@ -47,6 +47,13 @@ impl Audit {
         self.checked.push(what);
     }
 
+    /// With what another one found.
+    pub fn join(&mut self, other: Self) {
+        self.ok &= other.ok;
+        self.checked.extend(other.checked);
+        self.failures.extend(other.failures);
+    }
+
     /// The sale of one type: never more than there is, counters as the ledger and the lines say, and every
     /// acknowledged hold is there.
     pub async fn sale(

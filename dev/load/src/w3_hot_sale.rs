@@ -43,7 +43,7 @@ pub struct Sale<'a> {
 
 pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Entry>> {
     bench.progress.begin("W3 hot sale", 8 + 4 * bench.rounds());
-    let mut sale = Sale::open(bench).await?;
+    let mut sale = Sale::open(bench, "w3").await?;
     let environment = bench.environment(&sale.office).await?;
     let source = Source {
         workload: "w3_hot_sale",
@@ -62,8 +62,8 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Entry>> {
 }
 
 impl<'a> Sale<'a> {
-    pub async fn open(bench: &'a Bench) -> anyhow::Result<Self> {
-        let mut office = bench.open("w3", &[]).await?;
+    pub async fn open(bench: &'a Bench, name: &str) -> anyhow::Result<Self> {
+        let mut office = bench.open(name, &[]).await?;
         for _ in 1..bench.args.replicas {
             office.add_replica().await?;
         }

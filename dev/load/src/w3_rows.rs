@@ -4,8 +4,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    cost::Cost,
     report::{Entry, Source},
-    sql,
+    settle, sql,
     stats::median,
     w3_hot_sale::Sale,
 };
@@ -16,34 +17,40 @@ const CHUNK: u64 = 100_000;
 /// So many types have had their sale.
 const POOLS: u64 = 100;
 
-/// Holds before and after the past was filled in.
-pub async fn run(mut sale: Sale<'_>, source: &Source) -> anyhow::Result<Vec<Entry>> {
-    let bench = sale.bench;
-    let capacity = bench.size(20_000, 100_000);
-    let mut empty = Vec::new();
-    for _ in 0..bench.rounds() {
-        bench.progress.step("holds without a past");
-        empty.push(sale.sell(capacity, capacity + capacity / 10).await?);
-    }
+/// Holds in two box offices by turns: one has the past, the other has none.
+pub async fn run(mut old: Sale<'_>, source: &Source) -> anyhow::Result<Vec<Entry>> {
+    let bench = old.bench;
+    let mut young = Sale::open(bench, "w3-young").await?;
     let rows = bench.args.rows.count();
-    fill(&mut sale, rows).await?;
+    fill(&mut old, rows).await?;
     // That took a while.
-    sale.admin.renew().await?;
-    let mut full = Vec::new();
-    for _ in 0..bench.rounds() {
-        bench.progress.step("holds with a past");
-        full.push(sale.sell(capacity, capacity + capacity / 10).await?);
+    old.admin.renew().await?;
+    young.admin.renew().await?;
+    let (mut full, mut empty) = (Vec::new(), Vec::new());
+    for number in 0..bench.rounds() {
+        // Each comes first in every other round.
+        for turn in 0..2 {
+            if (number + turn) % 2 == 0 {
+                bench.progress.step("holds without a past");
+                empty.push(sell(&mut young).await?);
+            } else {
+                bench.progress.step("holds with a past");
+                full.push(sell(&mut old).await?);
+            }
+        }
     }
-    sale.audit.doctor(&sale.office).await?;
-    let cpu = |of: &[(f64, crate::cost::Cost, f64)]| -> Vec<f64> {
+    young.audit.doctor(&young.office).await?;
+    young.office.stop().await?;
+    old.audit.doctor(&old.office).await?;
+    old.audit.join(young.audit);
+    let cpu = |of: &[(f64, Cost, f64)]| -> Vec<f64> {
         of.iter().map(|(_, cost, _)| cost.cpu_us).collect()
     };
     let pairs = |ours: &[f64], limit: &[f64]| -> Vec<[f64; 2]> {
         ours.iter().zip(limit).map(|(a, b)| [*a, *b]).collect()
     };
-    let rate = |of: &[(f64, crate::cost::Cost, f64)]| -> Vec<f64> {
-        of.iter().map(|(rate, ..)| *rate).collect()
-    };
+    let rate =
+        |of: &[(f64, Cost, f64)]| -> Vec<f64> { of.iter().map(|(rate, ..)| *rate).collect() };
     let what = format!("CPU-µs per hold with {rows} holds of the past");
     let entries = vec![
         source
@@ -55,7 +62,7 @@ pub async fn run(mut sale: Sale<'_>, source: &Source) -> anyhow::Result<Vec<Entr
             )
             .cpu(median(&cpu(&full)), Some(median(&cpu(&empty))))
             .at_most(GOAL)
-            .audited(&sale.audit),
+            .audited(&old.audit),
         source
             .against(
                 "durable holds",
@@ -63,10 +70,17 @@ pub async fn run(mut sale: Sale<'_>, source: &Source) -> anyhow::Result<Vec<Entr
                 "without them",
                 pairs(&rate(&full), &rate(&empty)),
             )
-            .audited(&sale.audit),
+            .audited(&old.audit),
     ];
-    sale.office.stop().await?;
+    old.office.stop().await?;
     Ok(entries)
+}
+
+async fn sell(sale: &mut Sale<'_>) -> anyhow::Result<(f64, Cost, f64)> {
+    settle::calm(&sale.office.meter()).await?;
+    // Long enough that one thread of the kernel's in between does not decide.
+    let capacity = sale.bench.size(60_000, 100_000);
+    sale.sell(capacity, capacity + capacity / 10).await
 }
 
 /// Holds that expired long ago, with all that they left behind, in events of their own.
