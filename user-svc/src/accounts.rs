@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     passwords::StoredPassword,
     sessions::{self, End},
+    store,
 };
 
 /// Another password for an active account, with `instead_of` for who must still have that one. False where
@@ -43,7 +44,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, id: UserId) -> Result<(), DbEr
 }
 
 /// Ends the open sessions of an account, but for one, and its API keys: whoever must be kept out could have made
-/// some. How many sessions they were; each has its line in the record.
+/// some. How many sessions they were; each has its line in the record, and so has each key.
 pub(crate) async fn end_sessions(
     conn: &mut PgConnection,
     end: &End,
@@ -51,13 +52,19 @@ pub(crate) async fn end_sessions(
     actor: UserId,
 ) -> Result<usize, DbError> {
     let ended = sessions::end_all(conn, end, (of, but), actor).await?;
-    sqlx::query!(
-        "UPDATE api_keys SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
+    let keys = sqlx::query!(
+        "UPDATE api_keys SET revoked_at = $2
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+         RETURNING id, name",
         of.uuid(),
         end.at(),
     )
-    .execute(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    for key in &keys {
+        let line = end.line_of_key((key.id, &key.name), of, actor);
+        store::audit(conn, &line).await?;
+    }
     Ok(ended)
 }
 

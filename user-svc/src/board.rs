@@ -13,7 +13,7 @@ use futures::{StreamExt as _, future::BoxFuture, stream};
 use kit::Tasks;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 use crate::domain::session::REVOCATION_TOLD_FOR;
 
@@ -26,6 +26,8 @@ pub(crate) struct Board {
     db: Db,
     sources: Sources,
     looked: watch::Sender<Option<(Instant, Arc<TokenRules>)>>,
+    /// When the last look began that somebody asked for, and what it found; none where it failed. One at a time.
+    asked: Mutex<Option<(Instant, Option<Arc<TokenRules>>)>>,
     nudge: Arc<Notify>,
 }
 
@@ -37,6 +39,7 @@ impl Board {
             db,
             sources,
             looked: watch::Sender::new(None),
+            asked: Mutex::default(),
             nudge: nudge.clone(),
         });
         let looking = board.clone();
@@ -64,6 +67,24 @@ impl Board {
         self.db
             .read(since, |conn, since| Box::pin(select(conn, *since)))
             .await
+    }
+
+    /// The rules as the database has them now, or has had since this call came: however many come at once, one
+    /// looks for all who wait. What the job saw last is not enough. Whoever meets a key that they do not know asks
+    /// here, and it may be younger than that.
+    pub(crate) async fn look_together(&self) -> Result<Arc<TokenRules>, DbError> {
+        let came = Instant::now();
+        let mut asked = self.asked.lock().await;
+        if let Some((began, found)) = &*asked
+            && *began >= came
+        {
+            // A look that failed has failed for all who waited: else they would wait for a turn of each.
+            return found.clone().ok_or(DbError::Busy);
+        }
+        let began = Instant::now();
+        let looked = self.look().await.map(Arc::new);
+        *asked = Some((began, looked.as_ref().ok().cloned()));
+        looked
     }
 
     /// The last look, unless it is old, and each one from now on.

@@ -1,6 +1,6 @@
 //! What is of no use any more is deleted: counts whose window is over, networks nobody came from for long,
-//! sessions, links, invitations and keys that ended long ago, secrets that nobody has confirmed. In small bites, so
-//! that nobody waits behind them. The record keeps what happened.
+//! sessions, links, invitations and keys that ended long ago, secrets that nobody has confirmed, wishes that nobody has
+//! decided. In small bites, so that nobody waits behind them. The record keeps what happened.
 
 use std::{sync::Arc, time::Duration as StdDuration};
 
@@ -31,6 +31,8 @@ const SESSIONS_KEPT: Duration = Duration::days(90);
 const INVITATIONS_KEPT: Duration = Duration::days(90);
 const REQUESTS_KEPT: Duration = Duration::days(90);
 const KEYS_KEPT: Duration = Duration::days(90);
+/// After it was made. Anybody makes one, and the list shows the latest only; whoever is forgotten may ask again.
+const UNDECIDED_KEPT: Duration = Duration::days(30);
 const RESETS_KEPT: Duration = Duration::days(30);
 
 pub(crate) fn start(tasks: &Tasks, app: &Arc<App>) {
@@ -112,7 +114,7 @@ async fn forget_sessions(conn: &mut PgConnection, now: OffsetDateTime) -> Result
     Ok(tokens.max(sessions))
 }
 
-/// Invitations, wishes for one that were decided, and links to choose a password.
+/// Invitations, wishes for one, and links to choose a password.
 async fn forget_ways_in(conn: &mut PgConnection, now: OffsetDateTime) -> Result<u64, Error> {
     let invitations = sqlx::query!(
         "DELETE FROM invitations WHERE id IN (
@@ -123,9 +125,11 @@ async fn forget_ways_in(conn: &mut PgConnection, now: OffsetDateTime) -> Result<
     let invitations = invitations.execute(&mut *conn).await?.rows_affected();
     let requests = sqlx::query!(
         "DELETE FROM account_requests WHERE id IN (
-             SELECT id FROM account_requests WHERE decided_at < $1
-             LIMIT $2 FOR UPDATE SKIP LOCKED)",
+             SELECT id FROM account_requests
+             WHERE decided_at < $1 OR (decided_at IS NULL AND created_at < $2)
+             LIMIT $3 FOR UPDATE SKIP LOCKED)",
         now - REQUESTS_KEPT,
+        now - UNDECIDED_KEPT,
         BATCH_ROWS,
     );
     let requests = requests.execute(&mut *conn).await?.rows_affected();

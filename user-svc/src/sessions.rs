@@ -215,6 +215,24 @@ impl End {
             ..self.audit.clone()
         }
     }
+
+    /// A key that ends for the same reason. A repeat finds none that is alive, so the id of a line is made here.
+    pub(crate) fn line_of_key(
+        &self,
+        (key_id, name): (Uuid, &str),
+        owner: UserId,
+        actor: UserId,
+    ) -> AuditEntry {
+        AuditEntry {
+            id: self.sources.uuid_v7(),
+            actor: Some(actor),
+            action: "api_key.revoked",
+            object_kind: "api_key",
+            object_id: key_id,
+            after: json!({"user_id": owner, "name": name, "because": self.because.word()}),
+            ..self.audit.clone()
+        }
+    }
 }
 
 /// Ends a session that is still open; its access tokens die with it. False where it had ended before.

@@ -1,5 +1,6 @@
-//! Who was told just now to wait. Whoever comes again within that second hears the same without the database: a
-//! storm of logins would else be a storm of transactions, each with a flush that guests who buy wait for.
+//! Who was told just now to wait. Whoever comes again within that second, for the same address from the same
+//! network, hears the same without the database. A refusal is rolled back, so nobody waits for a flush of it; but it
+//! costs a read, a transaction, and meanwhile a place among those that hash.
 //!
 //! Who is told to wait is told a second at least, so nobody who does as told is refused by this memory.
 
@@ -104,14 +105,28 @@ mod tests {
         assert_eq!(told.rest(&ANN, START), None);
     }
 
-    #[test]
-    fn it_never_holds_more_than_it_may() {
-        let told = Told::default();
-        for number in 0..2 * CALLERS_MAX {
+    fn crowd(told: &Told, callers: usize) {
+        for number in 0..callers {
             let mut caller = [0; 32];
             caller[..8].copy_from_slice(&number.to_be_bytes());
             told.remember(caller, START, LEAST_WAIT);
         }
+    }
+
+    #[test]
+    fn it_never_holds_more_than_it_may() {
+        let told = Told::default();
+        crowd(&told, 2 * CALLERS_MAX);
         assert!(told.0.lock().unwrap().len() <= CALLERS_MAX);
+    }
+
+    #[test]
+    fn who_makes_room_is_who_came_too_long_ago() {
+        let (told, later) = (Told::default(), START + Duration::SECOND);
+        crowd(&told, CALLERS_MAX - 1);
+        told.remember(ANN, later, LEAST_WAIT);
+        told.remember(BOB, later, LEAST_WAIT);
+        assert_eq!(told.rest(&ANN, later), Some(LEAST_WAIT));
+        assert_eq!(told.0.lock().unwrap().len(), 2);
     }
 }

@@ -13,7 +13,7 @@ use proto::{
 use testkit::eventually;
 
 use crate::harness::{
-    EMAIL, PASSWORD, PATIENCE, Service, as_admin, check_invariants, founded, told,
+    EMAIL, PASSWORD, PATIENCE, Service, as_admin, check_invariants, founded, on_record, told,
 };
 
 const GRACE: &str = "grace@example.org";
@@ -286,6 +286,11 @@ async fn a_changed_password_ends_the_other_sessions() {
     let refused = service.login(EMAIL, PASSWORD).await.unwrap_err();
     assert_eq!(refused.reason, ErrorReason::InvalidCredentials);
     service.login(EMAIL, NEW_PASSWORD).await.unwrap();
+    let id = here.user.unwrap().id;
+    assert_eq!(
+        on_record(&db, "user.password_changed").await,
+        [(id.clone(), format!("user {id}"))]
+    );
     service.stop().await;
     check_invariants(&db).await;
 }

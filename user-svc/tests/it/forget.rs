@@ -39,8 +39,11 @@ async fn what_ended_long_ago_is_forgotten_bite_by_bite() {
          SELECT gen_random_uuid(), n::text, n::text, 'admin', sha256(n::text::bytea), u.id, $1, $1,
                 $1, $1 FROM users u, generate_series(1, 3) n",
         "INSERT INTO account_requests (id, email, email_key, note, locale, created_at, decided_at)
-         SELECT gen_random_uuid(), n::text, n::text, '', '', $1, CASE WHEN n > 1 THEN $1 END
-         FROM generate_series(1, 3) n",
+         SELECT gen_random_uuid(), n::text, n::text, '', '', $1, $1 FROM generate_series(1, 3) n",
+        // That nobody has decided: of 31 days, and of 29.
+        "INSERT INTO account_requests (id, email, email_key, note, locale, created_at)
+         SELECT gen_random_uuid(), n::text, n::text, '', '', $1 + n * interval '1 day'
+         FROM unnest('{60, 62}'::int[]) n",
         "INSERT INTO second_factors (user_id, sealed_secret, created_at, last_step)
          SELECT id, '', $1, 0 FROM users",
     ] {
@@ -59,7 +62,7 @@ async fn what_ended_long_ago_is_forgotten_bite_by_bite() {
         .fetch_one(&mut db.connect().await)
         .await
         .unwrap();
-        // A wish that nobody has decided stays, and the last session says when its account was seen.
+        // A wish of late that nobody has decided stays, and the last session says when its account was seen.
         (left == (0, 0, 0, 1, 0, 0, 1)).then_some(())
     })
     .await;

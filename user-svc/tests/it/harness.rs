@@ -297,12 +297,25 @@ pub async fn founded() -> (TestDb, Service) {
     (db, service)
 }
 
+/// Who did this to what, as the record has it, the earliest first. Guests are nobody.
+pub async fn on_record(db: &TestDb, action: &str) -> Vec<(String, String)> {
+    let lines = sqlx::query_as(
+        "SELECT actor, object_kind || ' ' || object FROM audit_entries WHERE action = $1
+         ORDER BY at, id",
+    );
+    let lines = lines.bind(action).fetch_all(&mut db.connect().await).await;
+    lines.unwrap()
+}
+
 /// What must be true whatever a test did: every change is on record, no session is stuck.
 pub async fn check_invariants(db: &TestDb) {
     let mut conn = db.connect().await;
-    let (unrecorded, founders, keys): (i64, i64, i64) = sqlx::query_as(
+    let (unrecorded, silent, founders, keys): (i64, i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM (SELECT id FROM users UNION ALL SELECT id FROM sessions) o
                  WHERE NOT EXISTS (SELECT FROM audit_log a WHERE a.object_id = o.id)),
+                (SELECT count(*) FROM api_keys k WHERE revoked_at IS NOT NULL
+                 AND NOT EXISTS (SELECT FROM audit_log a
+                                 WHERE a.object_id = k.id AND a.action = 'api_key.revoked')),
                 (SELECT count(*) FROM users WHERE founder),
                 (SELECT count(*) FROM signing_keys WHERE status = 'current')",
     )
@@ -313,6 +326,7 @@ pub async fn check_invariants(db: &TestDb) {
         unrecorded, 0,
         "every account and session has its line in the audit log"
     );
+    assert_eq!(silent, 0, "every API key that was revoked has its line");
     assert!(founders <= 1);
     assert_eq!(keys, 1);
     let stuck: i64 = sqlx::query_scalar(

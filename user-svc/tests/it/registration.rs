@@ -12,7 +12,8 @@ use proto::user::{
 use testkit::TestDb;
 
 use crate::harness::{
-    EMAIL, PASSWORD, Service, as_admin, check_invariants, config, database, founded, told,
+    EMAIL, PASSWORD, Service, as_admin, check_invariants, config, database, founded, on_record,
+    told,
 };
 
 const GRACE: &str = "grace@example.org";
@@ -232,6 +233,10 @@ async fn who_asks_is_invited_when_approved() {
     let mut who: Vec<&str> = waiting.iter().map(|one| one.email.as_str()).collect();
     who.sort_unstable();
     assert_eq!(who, ["eve@example.org", GRACE]);
+    let line = |by: &str, of: &str| (by.to_owned(), format!("account_request {of}"));
+    // The list has the latest first.
+    let asked: Vec<_> = waiting.iter().rev().map(|one| line("", &one.id)).collect();
+    assert_eq!(on_record(&db, "account.requested").await, asked);
     assert!(service.mailed(&db, GRACE).await.is_empty());
 
     let founder = service.token(EMAIL, PASSWORD).await;
@@ -266,6 +271,11 @@ async fn who_asks_is_invited_when_approved() {
     );
     let twice = decide(of(GRACE), false).await.unwrap_err();
     assert_eq!(twice.reason, ErrorReason::NotFound);
+    let by = service.get_me(&founder).await.unwrap().id;
+    assert_eq!(
+        on_record(&db, "account.decided").await,
+        [line(&by, &of(GRACE)), line(&by, &of("eve@example.org"))]
+    );
     let token = service.mailed(&db, GRACE).await.pop().unwrap();
     register(&service, &token, GRACE).await.unwrap();
     assert!(service.mailed(&db, "eve@example.org").await.is_empty());
@@ -304,6 +314,12 @@ async fn a_reset_changes_the_password_and_ends_every_session() {
     ask_for_reset(&service, EMAIL, "b").await.unwrap();
     let links = service.mailed(&db, EMAIL).await;
     assert_eq!(links.len(), 2);
+    let asked: Vec<(String, String)> =
+        sqlx::query_as("SELECT '', 'password_reset ' || id FROM password_resets ORDER BY id")
+            .fetch_all(&mut db.connect().await)
+            .await
+            .unwrap();
+    assert_eq!(on_record(&db, "password.reset_requested").await, asked);
     for easy in ["short", "passwordpassword1", "Ada@Example.org"] {
         let refused = reset(&service, &links[0], easy).await.unwrap_err();
         assert_eq!(refused.reason, ErrorReason::InvalidRequest);
@@ -329,6 +345,11 @@ async fn a_reset_changes_the_password_and_ends_every_session() {
     let refused = service.login(EMAIL, PASSWORD).await.unwrap_err();
     assert_eq!(refused.reason, ErrorReason::InvalidCredentials);
     service.login(EMAIL, NEW_PASSWORD).await.unwrap();
+    let id = before.user.unwrap().id;
+    assert_eq!(
+        on_record(&db, "user.password_reset").await,
+        [(id.clone(), format!("user {id}"))]
+    );
     service.stop().await;
     check_invariants(&db).await;
 }

@@ -11,6 +11,9 @@ use proto::{
     },
 };
 
+use sqlx::Connection as _;
+use testkit::eventually;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::harness::{
@@ -167,6 +170,13 @@ async fn rotate(service: &Service, token: &str, revoke_previous: bool) -> Result
     told(answer).map(|answer| answer.key_id)
 }
 
+/// The keys that verify tokens, the current one first.
+async fn listed(service: &Service) -> Vec<String> {
+    let mut keys = KeyServiceClient::new(service.channel(Peer::Ticket));
+    let listed = told(keys.list_keys(ListKeysRequest {}).await).unwrap();
+    listed.keys.into_iter().map(|key| key.key_id).collect()
+}
+
 /// `kid` of a token.
 fn key_of(token: &str) -> String {
     let header = token.split('.').next().unwrap();
@@ -186,17 +196,19 @@ async fn a_key_is_replaced_while_everybody_works() {
     one.setup(one.setup_request()).await.unwrap();
     let before = one.token(EMAIL, PASSWORD).await;
     let key_id = rotate(&one, &before, false).await.unwrap();
+    // Another service that meets the new key asks whichever process, and hears of it at once.
+    assert_eq!(listed(&other).await[0], key_id);
     let after = one.token(EMAIL, PASSWORD).await;
     assert_eq!(key_of(&after), key_id);
     assert_ne!(key_of(&before), key_id);
     for token in [&before, &after] {
         one.get_me(token).await.unwrap();
-        testkit::eventually("the other process knows the key", PATIENCE, || async {
+        eventually("the other process knows the key", PATIENCE, || async {
             other.get_me(token).await.ok()
         })
         .await;
     }
-    testkit::eventually("the other process signs with it", PATIENCE, || async {
+    eventually("the other process signs with it", PATIENCE, || async {
         (key_of(&other.token(EMAIL, PASSWORD).await) == key_id).then_some(())
     })
     .await;
@@ -221,6 +233,39 @@ async fn a_revoked_key_takes_its_tokens_with_it() {
     check_invariants(&db).await;
 }
 
+/// The service of the tests has four connections, and looks each second by itself.
+#[tokio::test]
+async fn many_who_ask_for_the_keys_at_once_take_one_place_at_the_database() {
+    let (db, service) = founded().await;
+    let mut conn = db.connect().await;
+    let mut held = conn.begin().await.unwrap();
+    // Each look reads it, and signing in does not.
+    let lock = sqlx::raw_sql("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE");
+    lock.execute(&mut *held).await.unwrap();
+    let asking = futures::future::join_all((0..20).map(|_| listed(&service)));
+    let meanwhile = async {
+        eventually("a look waits", PATIENCE, || async {
+            let waiting: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            )
+            .fetch_one(&mut db.connect().await)
+            .await
+            .unwrap();
+            (waiting >= 2).then_some(())
+        })
+        .await;
+        service.login(EMAIL, PASSWORD).await.unwrap();
+        held.rollback().await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(asking, meanwhile);
+    for keys in answers {
+        assert_eq!(keys.len(), 1);
+    }
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
 #[tokio::test]
 async fn what_was_seen_before_is_not_told_as_if_it_were_now() {
     let (db, service) = founded().await;
@@ -235,7 +280,7 @@ async fn what_was_seen_before_is_not_told_as_if_it_were_now() {
         sqlx::query(statement).execute(&mut conn).await.unwrap();
     };
     rename("ALTER TABLE api_keys RENAME TO away").await;
-    testkit::eventually("nothing is told", PATIENCE, || async {
+    eventually("nothing is told", PATIENCE, || async {
         let mut told = watch().await;
         let told = tokio::time::timeout(SILENCE, told.message()).await;
         told.is_err().then_some(())
