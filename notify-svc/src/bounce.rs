@@ -14,6 +14,10 @@ use crate::{app::App, error::Error, mailer::Class};
 pub(crate) const REPORT_MAX_BYTES: usize = 128 * 1024;
 const DETAIL_BYTES: usize = 1_024;
 const ACTION_BYTES: usize = 64;
+const FAILED: &str = "failed";
+const UNREADABLE: &str = "it came back, and what the mail server says about it cannot be read";
+/// Who sends mails back, before the @.
+const MAIL_SERVERS: [&str; 2] = ["mailer-daemon", "postmaster"];
 /// Where a mail server writes the address that a mail really went to.
 const ARRIVED_AT: [&str; 4] = ["Delivered-To", "X-Original-To", "Envelope-To", "To"];
 
@@ -60,9 +64,24 @@ impl Report {
         })
     }
 
+    /// Of a mail that came back without a report that can be read, where its address names one of ours. None of what
+    /// a person or their calendar answers: that comes to the same address, from theirs.
+    pub fn unreadable(bytes: &[u8]) -> Option<Self> {
+        let mail = MessageParser::default().parse(bytes)?;
+        if !is_a_mail_servers(&mail) {
+            return None;
+        }
+        Some(Self {
+            digest: digest(bytes),
+            notification: Some(arrived_at(&mail)?),
+            action: FAILED.to_owned(),
+            detail: UNREADABLE.to_owned(),
+        })
+    }
+
     /// Only this ends it: whatever else a server reports is news on the way.
     fn is_final(&self) -> bool {
-        self.action == "failed"
+        self.action == FAILED
     }
 }
 
@@ -94,6 +113,23 @@ impl Fields {
             .find(|(n, _)| n.eq_ignore_ascii_case(name));
         field.map(|(_, value)| value.as_str())
     }
+}
+
+/// A report on a delivery even if it is cut short, and otherwise what a mail server writes in its own words. A report
+/// on anything else, such as that a mail was read, is none.
+fn is_a_mail_servers(mail: &mail_parser::Message<'_>) -> bool {
+    let kind = mail.content_type();
+    if let Some(about) = kind.and_then(|kind| kind.attribute("report-type")) {
+        return about.eq_ignore_ascii_case("delivery-status");
+    }
+    let from = mail.from().and_then(Address::first);
+    let from = from
+        .and_then(mail_parser::Addr::address)
+        .unwrap_or_default();
+    let (local, _) = from.split_once('@').unwrap_or((from, ""));
+    MAIL_SERVERS
+        .iter()
+        .any(|server| local.eq_ignore_ascii_case(server))
 }
 
 /// The id in the address that the report came to, where BOUNCE_ADDRESS asks for one.
@@ -138,11 +174,13 @@ fn cut(text: &str, bytes: usize) -> String {
 
 /// Commits what a report says, once. The notification that came back, if one did.
 pub(crate) async fn apply(tx: &mut PgConnection, report: &Report) -> Result<Option<Uuid>, Error> {
+    // Of somebody who was erased, a mail server's words bring no address back.
     let fresh = sqlx::query!(
         "INSERT INTO bounces (digest, notification_id, action, detail)
-         SELECT $1, (SELECT id FROM notifications WHERE id = $2), $3, $4
+         SELECT $1, n.id, $3, CASE WHEN n.status = 'erased' THEN '' ELSE $4 END
+         FROM (VALUES ($2::uuid)) AS named (id) LEFT JOIN notifications n USING (id)
          ON CONFLICT ON CONSTRAINT bounces_pkey DO NOTHING",
-        &report.digest,
+        &report.digest[..],
         report.notification,
         report.action,
         report.detail,
@@ -235,6 +273,36 @@ mod tests {
             "From: a@b.c\r\nSubject: on holiday\r\n\r\nI am away.",
         ] {
             assert_eq!(Report::read(noise.as_bytes()), None, "{noise}");
+        }
+    }
+
+    #[test]
+    fn what_a_mail_server_says_in_its_own_words_is_told_from_what_a_person_answers() {
+        let to = format!("bounces+{}@example.com", ID.replace('-', ""));
+        let mail = |from: &str, to: &str, kind: &str| {
+            format!("From: {from}\r\nTo: {to}\r\nContent-Type: {kind}\r\n\r\nNo mailbox here.\r\n")
+        };
+        let plain = "text/plain";
+        let cut_short = "multipart/report; report-type=delivery-status; boundary=b";
+        for (from, kind) in [
+            ("Mail System <MAILER-DAEMON@relay.example>", plain),
+            ("postmaster@relay.example", plain),
+            ("bounce-robot@relay.example", cut_short),
+        ] {
+            let mail = mail(from, &to, kind);
+            assert_eq!(Report::read(mail.as_bytes()), None);
+            let told = Report::unreadable(mail.as_bytes()).unwrap();
+            assert_eq!(told.notification, Some(ID.parse().unwrap()), "{from}");
+            assert!(told.is_final());
+        }
+        let was_read = "multipart/report; report-type=disposition-notification; boundary=b";
+        for (from, to, kind) in [
+            ("zofia@example.com", to.as_str(), plain),
+            ("postmaster@relay.example", "bounces@example.com", plain),
+            ("postmaster@relay.example", to.as_str(), was_read),
+        ] {
+            let mail = mail(from, to, kind);
+            assert_eq!(Report::unreadable(mail.as_bytes()), None, "{from}");
         }
     }
 }

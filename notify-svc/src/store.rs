@@ -119,6 +119,27 @@ pub(crate) async fn stop_storing(tx: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whom these went to is forgotten: they lose address and words, and are not sent any more. Returns how many.
+pub(crate) async fn erase(tx: &mut PgConnection, ids: &[Uuid]) -> Result<u64, Error> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    // A mail server may have quoted the address.
+    let bounces = sqlx::query!(
+        "UPDATE bounces SET detail = '' WHERE notification_id = ANY($1)",
+        ids,
+    );
+    bounces.execute(&mut *tx).await?;
+    let erased = sqlx::query!(
+        "UPDATE notifications
+         SET status = 'erased', recipient = concat('erased:', id), content = '', last_error = NULL,
+             error_class = NULL, reply_code = NULL
+         WHERE id = ANY($1) AND status <> 'erased'",
+        ids,
+    );
+    Ok(erased.execute(tx).await?.rows_affected())
+}
+
 /// What an admin did.
 #[derive(Clone, Debug)]
 pub(crate) struct Audit {

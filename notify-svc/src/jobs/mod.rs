@@ -1,8 +1,9 @@
-//! What goes on by itself: mails are sent, their leases renewed, what comes back is read, and the state
-//! of the queue is measured.
+//! What goes on by itself: mails are sent, their leases renewed, what comes back is read, who had a code is
+//! forgotten, and the state of the queue is measured.
 
 mod compose;
 mod doubt;
+mod forget_readers;
 mod lease;
 mod measure;
 mod outcome;
@@ -19,6 +20,7 @@ use crate::{Config, app::App};
 pub(crate) fn start(tasks: &Tasks, app: &Arc<App>, config: &Config) {
     send_notifications::start(tasks, app.clone(), config);
     measure::start(tasks, app.clone());
+    forget_readers::start(tasks, app.clone());
     if let Some(maildir) = &config.bounce_maildir {
         read_bounces::start(tasks, app.clone(), maildir.clone());
     }

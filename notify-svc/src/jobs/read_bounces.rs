@@ -68,10 +68,17 @@ async fn put_away(app: &App, file: &fs::DirEntry, seen: &Path) -> anyhow::Result
         return Ok(false);
     }
     let path = file.path();
-    if let Some(report) = Report::read(&beginning(&path).await?) {
-        let bounced = bounce::take_in(app, report).await?;
-        if let Some(notification_id) = bounced {
-            tracing::warn!(%notification_id, "mail came back");
+    let mail = beginning(&path).await?;
+    match Report::read(&mail).or_else(|| Report::unreadable(&mail)) {
+        Some(report) => {
+            if let Some(notification_id) = bounce::take_in(app, report).await? {
+                tracing::warn!(%notification_id, "mail came back");
+            }
+        }
+        // An answer of somebody who is away, or what only a person makes sense of.
+        None => {
+            let file = file.file_name();
+            tracing::warn!(?file, "returned mail not understood");
         }
     }
     fs::create_dir_all(seen).await?;

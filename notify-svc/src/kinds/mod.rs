@@ -35,7 +35,7 @@ use lookup_code::LookupCode;
 use password_reset::PasswordReset;
 use personal::Personal;
 use postponed::Postponed;
-pub(crate) use receipt::read as read_receipt;
+pub(crate) use receipt::read_document;
 use refunded::Refunded;
 use reminder::Reminder;
 pub(crate) use samples::samples;

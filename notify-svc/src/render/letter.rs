@@ -156,6 +156,9 @@ impl About {
     pub fn parts(&self) -> Parts {
         let words = self.words();
         let event = &self.event;
+        // The page of an erased guest went to nobody.
+        let sent_to = (!self.email.is_empty())
+            .then(|| format!("{} {}", words.sent_to, one_line(&self.email)));
         Parts {
             link: Some(self.link.clone()),
             summary: Some(Summary {
@@ -164,7 +167,7 @@ impl About {
                 details: vec![self.starts_at(), one_line(&event.location)],
                 rows: Vec::new(),
             }),
-            foot: vec![format!("{} {}", words.sent_to, one_line(&self.email))],
+            foot: sent_to.into_iter().collect(),
             event_page: Some(event.public_url.clone()),
             unsubscribe: self.unsubscribe.clone(),
             ..Parts::default()

@@ -24,6 +24,7 @@ pub struct Order {
     pub id: OrderId,
     /// What a person reads aloud, such as `BX-7K3M9Q`.
     pub number: String,
+    /// Empty where the guest was erased: then it is on no mail.
     pub email: String,
     pub name: Option<String>,
     pub phone: String,

@@ -77,7 +77,9 @@ fn common(sheet: &mut Sheet<'_>, words: &Words, receipt: &Receipt) {
     sheet.line(MARGIN, 196.0, CONTENT, LABEL, words.place);
     block(sheet, (MARGIN, 196.0), CONTENT, &PLACE, &event.location);
     let holder = order.name.as_deref().unwrap_or(&order.email);
-    fact(sheet, (MARGIN, 291.0), words.name, holder);
+    if !holder.is_empty() {
+        fact(sheet, (MARGIN, 291.0), words.name, holder);
+    }
     fact(sheet, (RIGHT, 291.0), words.order, &order.number);
 
     sheet.rule(MARGIN, TEAR_LINE, CONTENT, 3.0, SOFT);

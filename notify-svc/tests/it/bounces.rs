@@ -1,11 +1,11 @@
 //! Mails that come back, by whichever way it is learned, and what the order page hears of it.
 
-use std::slice::from_ref;
+use std::{path::PathBuf, slice::from_ref};
 
 use kit::{ErrorReason, Failure};
 use proto::{
     Peer,
-    event::{Envelope, envelope::Payload},
+    event::{Envelope, OrderErased, envelope::Payload},
     notify::{
         DeliveryState, FailureClass, GetDeliveryRequest, NotificationState, ReportBounceRequest,
         ReportBounceResponse, delivery_service_client::DeliveryServiceClient,
@@ -222,13 +222,82 @@ async fn a_person_may_report_what_they_saw() {
 }
 
 #[tokio::test]
-async fn what_the_mail_server_drops_into_the_maildir_is_read_once() {
+async fn what_comes_back_of_an_erased_guest_brings_no_words_back() {
+    let desk = Desk::start().await;
+    let (harness, boss) = (&desk.harness, desk.caller("superadmin"));
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    let sent = harness.reaches(&envelope, "sent", 1).await.id.to_string();
+    let erased = harness.message(Payload::OrderErased(OrderErased {
+        order_id: order_of(&envelope),
+    }));
+    harness.accept(from_ref(&erased)).await;
+    let came_back = report(&format!("{sent}@boxoffice"), "tickets@localhost", "failed");
+    let told = tell(&desk, &boss, reported(came_back)).await.unwrap();
+    assert_eq!(told.notification, None);
+    let details: Vec<String> = sqlx::query_scalar("SELECT detail FROM bounces")
+        .fetch_all(&harness.rows)
+        .await
+        .unwrap();
+    assert_eq!(details, [""]);
+    desk.harness.check_invariants(1).await;
+}
+
+/// Mails that come back arrive in this folder, at addresses that name them.
+async fn with_a_maildir() -> (Harness, PathBuf) {
     let mut harness = Harness::stopped().await;
     let folder =
         std::env::temp_dir().join(format!("boxoffice-bounces-{}", harness.sources.token()));
     harness.config.bounce_maildir = Some(folder.clone());
     harness.config.bounce_address = Some("bounces+*@example.com".to_owned());
     harness.run().await;
+    (harness, folder)
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_a_task_where_it_names_a_mail() {
+    let (harness, folder) = with_a_maildir().await;
+    let envelopes = [harness.envelope(), harness.envelope()];
+    harness.accept(&envelopes).await;
+    let [came_back, arrived] = [&envelopes[0], &envelopes[1]];
+    let address = async |envelope| {
+        let sent = harness.reaches(envelope, "sent", 1).await;
+        format!("bounces+{}@example.com", sent.id.uuid().simple())
+    };
+    // As qmail writes it, and as a reader does who is away.
+    let returned = format!(
+        "Return-Path: <>\r\nFrom: MAILER-DAEMON@relay.example\r\nTo: {}\r\n\
+         Subject: failure notice\r\n\r\nHi. This is the qmail-send program.\r\n\r\n\
+         <zofia@example.com>:\r\nSorry, no mailbox here by that name.\r\n",
+        address(came_back).await
+    );
+    let away = format!(
+        "Return-Path: <>\r\nFrom: zofia@example.com\r\nTo: {}\r\n\
+         Auto-Submitted: auto-replied\r\nSubject: Away\r\n\r\nI am on holiday.\r\n",
+        address(arrived).await
+    );
+    let fresh = folder.join("new");
+    std::fs::create_dir_all(&fresh).unwrap();
+    for (name, mail) in [("1.away", away), ("2.returned", returned)] {
+        std::fs::write(fresh.join(name), mail).unwrap();
+    }
+    eventually("both are put away", LIMIT, async || {
+        let seen = std::fs::read_dir(folder.join("cur")).ok()?.count();
+        (seen == 2).then_some(())
+    })
+    .await;
+    let bounced = harness.notification(came_back).await;
+    assert_eq!(bounced.status, "bounced");
+    let why = bounced.last_error.unwrap();
+    assert!(why.contains("cannot be read"), "{why}");
+    assert_eq!(harness.notification(arrived).await.status, "sent");
+    std::fs::remove_dir_all(folder).unwrap();
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn what_the_mail_server_drops_into_the_maildir_is_read_once() {
+    let (harness, folder) = with_a_maildir().await;
     let envelope = harness.envelope();
     harness.accept(from_ref(&envelope)).await;
     let sent = harness.reaches(&envelope, "sent", 1).await;

@@ -74,6 +74,39 @@ async fn every_document_is_rendered() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_was_handed_on_has_its_documents_when_its_guest_was_erased() {
+    let harness = Harness::start().await;
+    let mut facts = harness.paid();
+    facts.email.clear();
+    facts.phone_number.clear();
+    // A name may stand there all the same.
+    for name in ["Zofia Wójcik", ""] {
+        facts.name = name.to_owned();
+        for kind in [
+            DocumentKind::TicketsPdf,
+            DocumentKind::Calendar,
+            DocumentKind::ReceiptPdf,
+        ] {
+            let asked = request(facts.clone(), kind);
+            let drawn = render(&harness, Peer::Gateway, asked).await;
+            assert!(!drawn.unwrap().content.is_empty(), "{kind:?}");
+        }
+        let page = request(facts.clone(), DocumentKind::ReceiptHtml);
+        let page = render(&harness, Peer::Gateway, page).await.unwrap();
+        let html = String::from_utf8(page.content).unwrap();
+        assert!(!html.contains("Sent to"), "{html}");
+    }
+    // No mail goes to nobody.
+    let envelope = harness.envelope_of(facts.clone());
+    assert!(harness.accept(&[envelope]).await.is_empty());
+    facts.email = "zofia".to_owned();
+    let asked = request(facts, DocumentKind::TicketsPdf);
+    let refused = render(&harness, Peer::Gateway, asked).await.unwrap_err();
+    assert_eq!(refused.fields[0].field, "email");
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
 async fn a_field_that_is_missing_is_named() {
     let harness = Harness::start().await;
     let pdf = DocumentKind::TicketsPdf;

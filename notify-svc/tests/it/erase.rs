@@ -2,9 +2,14 @@
 
 use std::slice::from_ref;
 
-use proto::event::{OrderCancelled, OrderErased, envelope::Payload};
+use base::NotificationId;
+use proto::event::{Envelope, OrderCancelled, OrderErased, envelope::Payload};
+use testkit::eventually;
 
-use crate::harness::Harness;
+use crate::{
+    harness::{Harness, LIMIT},
+    news::{forgotten, invited, lookup_code},
+};
 
 async fn traces(harness: &Harness, text: &str) -> i64 {
     sqlx::query_scalar(
@@ -17,6 +22,17 @@ async fn traces(harness: &Harness, text: &str) -> i64 {
     .fetch_one(&harness.rows)
     .await
     .unwrap()
+}
+
+async fn a_server_quotes_the_address(harness: &Harness, of: NotificationId) {
+    sqlx::query(
+        "INSERT INTO bounces (digest, notification_id, action, detail)
+         VALUES ('x', $1, 'failed', 'zofia@example.com unknown')",
+    )
+    .bind(of.uuid())
+    .execute(&harness.rows)
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -44,14 +60,7 @@ async fn of_an_erased_guest_nothing_is_left_and_nothing_comes_back() {
         .execute(&harness.rows)
         .await
         .unwrap();
-    sqlx::query(
-        "INSERT INTO bounces (digest, notification_id, action, detail)
-         VALUES ('x', $1, 'failed', 'zofia@example.com unknown')",
-    )
-    .bind(notification.id.uuid())
-    .execute(&harness.rows)
-    .await
-    .unwrap();
+    a_server_quotes_the_address(&harness, notification.id).await;
     assert!(traces(&harness, "zofia@example.com").await > 0);
 
     let erased = harness.message(Payload::OrderErased(OrderErased {
@@ -85,4 +94,89 @@ async fn of_an_erased_guest_nothing_is_left_and_nothing_comes_back() {
         .filter(|mail| mail.to == ["zofia@example.com"]);
     assert_eq!(to_her.count(), 1, "the receipt of before");
     harness.check_invariants(1).await;
+}
+
+/// A code for this address.
+fn code_for(harness: &Harness, email: &str) -> Envelope {
+    let mut code = lookup_code(harness);
+    code.email = email.to_owned();
+    harness.message(Payload::LookupCodeRequested(code))
+}
+
+/// All that is stored becomes so much older, and the service finds it at its start. What waits goes on waiting.
+async fn grow_older(harness: &mut Harness, by: &str) {
+    harness.stop().await;
+    let older = "UPDATE notifications
+                 SET created_at = created_at - $1::interval,
+                     next_attempt_at = clock_timestamp() + interval '1 hour'";
+    sqlx::query(older)
+        .bind(by)
+        .execute(&harness.rows)
+        .await
+        .unwrap();
+    harness.run().await;
+}
+
+async fn is_erased(harness: &Harness, envelopes: &[&Envelope]) {
+    eventually("their addresses are forgotten", LIMIT, async || {
+        for envelope in envelopes {
+            let now = harness.notification(envelope).await;
+            if now.status != "erased" {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_had_a_code_or_a_link_is_forgotten_when_it_is_worth_nothing() {
+    let mut harness = Harness::start().await;
+    harness.sink.refuse_domain("gone.example", 550);
+    harness.sink.refuse_domain("busy.example", 451);
+    let code = code_for(&harness, "zofia@example.com");
+    let refused = code_for(&harness, "x@gone.example");
+    let waiting = code_for(&harness, "x@busy.example");
+    let reset = harness.message(Payload::PasswordResetRequested(forgotten(&harness)));
+    let invitation = harness.message(Payload::AdminInvited(invited(&harness)));
+    let all = [&code, &refused, &waiting, &reset, &invitation].map(Clone::clone);
+    harness.accept(&all).await;
+    let sent = harness.reaches(&code, "sent", 1).await;
+    for (envelope, status) in [
+        (&refused, "failed"),
+        (&waiting, "queued"),
+        (&reset, "sent"),
+        (&invitation, "sent"),
+    ] {
+        harness.reaches(envelope, status, 1).await;
+    }
+    a_server_quotes_the_address(&harness, sent.id).await;
+
+    grow_older(&mut harness, "23 hours").await;
+    let young = code_for(&harness, "young@example.com");
+    harness.accept(from_ref(&young)).await;
+    harness.reaches(&young, "sent", 1).await;
+    assert!(traces(&harness, "zofia@example.com").await > 0);
+
+    grow_older(&mut harness, "2 hours").await;
+    is_erased(&harness, &[&code, &refused, &reset]).await;
+    for forgotten in ["zofia", "gone.example", "admin@example.com"] {
+        assert_eq!(traces(&harness, forgotten).await, 0, "{forgotten}");
+    }
+    // What still has to be sent, what is young, and a link that works for a week.
+    for (envelope, status) in [
+        (&waiting, "queued"),
+        (&young, "sent"),
+        (&invitation, "sent"),
+    ] {
+        assert_eq!(harness.notification(envelope).await.status, status);
+    }
+
+    grow_older(&mut harness, "30 days").await;
+    is_erased(&harness, &[&young, &invitation]).await;
+    assert_eq!(traces(&harness, "new@example.com").await, 0);
+    let waiting = harness.notification(&waiting).await;
+    assert_eq!((waiting.status.as_str(), waiting.attempts), ("queued", 1));
+    harness.check_invariants(0).await;
 }

@@ -84,7 +84,7 @@ fn sealed(harness: &Harness, purpose: &str, secret: &str) -> Vec<u8> {
     sealer.seal(&harness.sources, purpose, secret.as_bytes())
 }
 
-fn lookup_code(harness: &Harness) -> LookupCodeRequested {
+pub fn lookup_code(harness: &Harness) -> LookupCodeRequested {
     LookupCodeRequested {
         id: MessageId::new(&harness.sources).to_string(),
         email: "zofia@example.com".to_owned(),
@@ -94,7 +94,7 @@ fn lookup_code(harness: &Harness) -> LookupCodeRequested {
     }
 }
 
-fn invited(harness: &Harness) -> AdminInvited {
+pub fn invited(harness: &Harness) -> AdminInvited {
     AdminInvited {
         id: MessageId::new(&harness.sources).to_string(),
         email: "new@example.com".to_owned(),
@@ -106,7 +106,7 @@ fn invited(harness: &Harness) -> AdminInvited {
     }
 }
 
-fn forgotten(harness: &Harness) -> PasswordResetRequested {
+pub fn forgotten(harness: &Harness) -> PasswordResetRequested {
     PasswordResetRequested {
         id: MessageId::new(&harness.sources).to_string(),
         email: "admin@example.com".to_owned(),

@@ -242,6 +242,24 @@ fn a_ticket_says_what_whoever_stands_at_the_door_must_know() {
 }
 
 #[test]
+fn where_nobody_is_named_no_line_for_a_name_is_left() {
+    let mut receipt = receipt();
+    let named = text_of(&tickets_pdf(&receipt).unwrap());
+    assert!(named.contains("Name"), "{named}");
+    receipt.order.email.clear();
+    let named = text_of(&tickets_pdf(&receipt).unwrap());
+    assert!(named.contains("Zofia Wójcik"), "{named}");
+    receipt.order.name = None;
+    let text = text_of(&tickets_pdf(&receipt).unwrap());
+    assert!(
+        !text.contains("Name") && text.contains("BX-7K3M9Q"),
+        "{text}"
+    );
+    let text = text_of(&receipt_pdf(&receipt).unwrap());
+    assert!(text.contains("BX-7K3M9Q"), "{text}");
+}
+
+#[test]
 fn long_titles_are_shown_whole_and_every_name_can_be_copied() {
     assert_eq!(LONG_TITLE.chars().count(), 120);
     let mut receipt = long();

@@ -4,7 +4,7 @@
 use base::{MessageId, OrderId};
 use sqlx::PgConnection;
 
-use crate::error::Error;
+use crate::{error::Error, store};
 
 const KIND: &str = "order_erased";
 
@@ -29,20 +29,8 @@ pub(super) async fn erase(tx: &mut PgConnection, erasure: &Erasure) -> Result<()
         order_id,
     );
     erased.execute(&mut *tx).await?;
-    // A mail server may have quoted the address.
-    let bounces = sqlx::query!(
-        "UPDATE bounces SET detail = ''
-         WHERE notification_id IN (SELECT id FROM notifications WHERE order_id = $1)",
-        order_id,
-    );
-    bounces.execute(&mut *tx).await?;
-    let notifications = sqlx::query!(
-        "UPDATE notifications
-         SET status = 'erased', recipient = concat('erased:', id), content = '', last_error = NULL,
-             error_class = NULL, reply_code = NULL
-         WHERE order_id = $1 AND status <> 'erased'",
-        order_id,
-    );
-    notifications.execute(tx).await?;
+    let about = sqlx::query_scalar!("SELECT id FROM notifications WHERE order_id = $1", order_id);
+    let about = about.fetch_all(&mut *tx).await?;
+    store::erase(tx, &about).await?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(crate) async fn render_document(
     let facts = request
         .facts
         .ok_or_else(|| Error::field("facts", "is missing"))?;
-    let receipt = kinds::read_receipt(&app.facts, &facts)?;
+    let receipt = kinds::read_document(&app.facts, &facts)?;
     let wording = match kind {
         DocumentKind::ReceiptHtml => {
             let key = (Kind::Receipt, receipt.order.language);
