@@ -159,6 +159,8 @@ async fn reclaim_unlocked_batch(conn: &mut PgConnection, pools: &[Uuid]) -> Resu
     expire(conn, &dead).await
 }
 
+/// In order of their ids, yet found by their deadlines: a limit in the order of the ids would let the planner walk over
+/// every hold there ever was until it has met enough dead ones, and today's stand last. So it is for the two below.
 async fn reclaim_pools_batch(
     conn: &mut PgConnection,
     pools: &[Uuid],
@@ -167,7 +169,11 @@ async fn reclaim_pools_batch(
     let dead = sqlx::query_scalar!(
         r#"
         SELECT h.id FROM holds h
-        WHERE ((h.status = 'active' AND h.expires_at <= (SELECT clock_timestamp()))
+        WHERE h.id = ANY(ARRAY(
+              SELECT id FROM holds
+              WHERE (status = 'active' AND expires_at <= (SELECT clock_timestamp()))
+                 OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp()))))
+          AND ((h.status = 'active' AND h.expires_at <= (SELECT clock_timestamp()))
             OR (h.status = 'paying' AND h.paying_until <= (SELECT clock_timestamp())))
           AND EXISTS (
               SELECT 1 FROM inventory_ledger l
@@ -191,12 +197,16 @@ async fn reclaim_batch(
 ) -> Result<Batch, Error> {
     let dead = sqlx::query_scalar!(
         r#"
-        SELECT id FROM holds
-        WHERE event_id = $1
-          AND ((status = 'active' AND expires_at <= (SELECT clock_timestamp()))
-            OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp())))
-          AND id > $3
-        ORDER BY id LIMIT $2 FOR UPDATE
+        SELECT h.id FROM holds h
+        WHERE h.id = ANY(ARRAY(
+              SELECT id FROM holds
+              WHERE event_id = $1
+                AND ((status = 'active' AND expires_at <= (SELECT clock_timestamp()))
+                  OR (status = 'paying' AND paying_until <= (SELECT clock_timestamp())))))
+          AND ((h.status = 'active' AND h.expires_at <= (SELECT clock_timestamp()))
+            OR (h.status = 'paying' AND h.paying_until <= (SELECT clock_timestamp())))
+          AND h.id > $3
+        ORDER BY h.id LIMIT $2 FOR UPDATE OF h
         "#,
         event_id.uuid(),
         DEAD_BATCH as i64,
@@ -234,8 +244,10 @@ async fn free_batch(
 ) -> Result<Batch, Error> {
     let active = sqlx::query_scalar!(
         r#"
-        SELECT id FROM holds WHERE event_id = $1 AND status = 'active' AND id > $3
-        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+        SELECT h.id FROM holds h
+        WHERE h.id = ANY(ARRAY(SELECT id FROM holds WHERE event_id = $1 AND status = 'active'))
+          AND h.status = 'active' AND h.id > $3
+        ORDER BY h.id LIMIT $2 FOR UPDATE OF h SKIP LOCKED
         "#,
         event_id.uuid(),
         DEAD_BATCH as i64,
