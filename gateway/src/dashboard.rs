@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    response::{Html, IntoResponse as _, Response},
+    response::{Html, IntoResponse as _, Redirect, Response},
     routing::get,
 };
 use http::{HeaderName, HeaderValue, header};
@@ -41,6 +41,8 @@ static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
 pub fn routes(app: Shared) -> Router<Shared> {
     Router::new()
         .route("/admin", get(page))
+        // As people type it; the page's own paths have no slash at their end.
+        .route("/admin/", get(async || Redirect::permanent("/admin")))
         .route("/admin/{*path}", get(file))
         .layer(from_fn_with_state(app, one_host::one_host))
 }

@@ -37,7 +37,8 @@ pub(crate) fn html(markdown: &str) -> String {
     html
 }
 
-fn inline(text: &str) -> String {
+/// `code` and **bold** as HTML.
+pub(crate) fn inline(text: &str) -> String {
     let escaped = text
         .replace('&', "&amp;")
         .replace('<', "&lt;")

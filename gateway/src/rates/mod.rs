@@ -98,9 +98,9 @@ impl Rates {
         })
     }
 
-    /// What sends a mail to an address because somebody wrote it into a form. A repeat with the same key
-    /// makes no second one, and what was refused made none: wishes that fail must not use up the mails of
-    /// the one whose address it is.
+    /// What sends a mail to an address because somebody wrote it into a form. A repeat makes no second one, and what was
+    /// refused made none: wishes that fail must not use up the mails of the one whose address it is. `key` is the
+    /// caller's, together with whatever else tells wishes with equal keys apart: one key for many orders is many mails.
     pub async fn mailing<T>(
         &self,
         (address, key): (&str, &str),

@@ -121,18 +121,7 @@ pub fn routes(webhook_body_limit_bytes: usize) -> OpenApiRouter<Shared> {
         .routes(routes!(admin::archive_event::archive_event))
         .routes(routes!(admin::clone_event::clone_event))
         .merge(of_figures())
-        .routes(routes!(admin::list_orders::list_orders))
-        .routes(routes!(admin::export_orders::export_orders))
-        .routes(routes!(admin::get_order::inspect_order))
-        .routes(routes!(admin::erase_guest::erase_guest))
-        .routes(routes!(admin::refund_order::refund_order))
-        .routes(routes!(admin::confirm_payment::confirm_payment))
-        .routes(routes!(admin::reject_payment::reject_payment))
-        .routes(routes!(admin::verify_payment::verify_payment))
-        .routes(routes!(admin::resolve_mismatch::resolve_mismatch))
-        .routes(routes!(admin::list_refunds::list_refunds))
-        .routes(routes!(admin::retry_refund::retry_refund))
-        .routes(routes!(admin::settle_refund::settle_refund))
+        .merge(of_orders())
         .routes(routes!(admin::list_halted_pools::list_halted_pools))
         .routes(routes!(admin::list_services::list_services))
         .routes(routes!(admin::resume_pool::resume_pool))
@@ -199,6 +188,23 @@ fn of_the_post() -> OpenApiRouter<Shared> {
         ))
 }
 
+fn of_orders() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(admin::list_orders::list_orders))
+        .routes(routes!(admin::export_orders::export_orders))
+        .routes(routes!(admin::get_order::inspect_order))
+        .routes(routes!(admin::erase_guest::erase_guest))
+        .routes(routes!(admin::refund_order::refund_order))
+        .routes(routes!(admin::confirm_payment::confirm_payment))
+        .routes(routes!(admin::reject_payment::reject_payment))
+        .routes(routes!(admin::verify_payment::verify_payment))
+        .routes(routes!(admin::send_receipt::send_receipt))
+        .routes(routes!(admin::resolve_mismatch::resolve_mismatch))
+        .routes(routes!(admin::list_refunds::list_refunds))
+        .routes(routes!(admin::retry_refund::retry_refund))
+        .routes(routes!(admin::settle_refund::settle_refund))
+}
+
 fn of_guests() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(guest::list_events::list_events))
@@ -213,11 +219,15 @@ fn of_guests() -> OpenApiRouter<Shared> {
         ))
         .routes(routes!(guest::place_order::place_order))
         .routes(routes!(guest::get_order::get_order))
+        .routes(routes!(guest::stream_order::stream_order))
         .routes(routes!(guest::start_payment::start_payment))
         .routes(routes!(guest::cancel_order::cancel_order))
         .routes(routes!(guest::get_tickets_pdf::get_tickets_pdf))
         .routes(routes!(guest::get_calendar::get_calendar))
-        .routes(routes!(guest::get_receipt::get_receipt))
+        .routes(routes!(
+            guest::get_receipt::get_receipt,
+            guest::resend_receipt::resend_receipt
+        ))
         .routes(routes!(guest::get_receipt_pdf::get_receipt_pdf))
         .routes(routes!(guest::download_all::download_all))
         .merge(of_the_desk())
@@ -230,7 +240,6 @@ fn of_the_desk() -> OpenApiRouter<Shared> {
         .routes(routes!(guest::redeem_lookup_code::redeem_lookup_code))
         .routes(routes!(guest::get_order_mark::get_order_mark))
         .routes(routes!(guest::get_delivery::get_delivery))
-        .routes(routes!(guest::resend_receipt::resend_receipt))
         .routes(routes!(guest::update_preferences::update_preferences))
         .routes(routes!(guest::unsubscribe::unsubscribe))
         .routes(routes!(guest::correct_address::correct_address))

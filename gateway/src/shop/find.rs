@@ -6,6 +6,7 @@ use base::Language;
 use http::StatusCode;
 use kit::ErrorReason;
 use minijinja::{Value, context};
+use proto::payment::RedeemLookupCodeRequest;
 
 use super::{order_words, reader::Reader, table::Says as _, words};
 use crate::{
@@ -59,7 +60,12 @@ pub async fn code(
     form: Form,
 ) -> Result<Response, Problem> {
     let (lookup, code) = (form.text("lookup").to_owned(), form.text("code").to_owned());
-    match rest::redeem_lookup_code(&app, network, lookup.clone(), code).await {
+    let request = RedeemLookupCodeRequest {
+        lookup_id: lookup.clone(),
+        code,
+        ..RedeemLookupCodeRequest::default()
+    };
+    match rest::redeem_lookup_code(&app, network, request).await {
         Ok(found) => {
             let orders: Vec<Value> = found
                 .orders

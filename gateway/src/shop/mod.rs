@@ -14,6 +14,7 @@ mod buy;
 mod cancel;
 mod checkout;
 mod choose;
+pub mod docs;
 mod error_page;
 mod event;
 mod find;

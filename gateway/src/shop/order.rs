@@ -117,10 +117,10 @@ async fn view(
             refund => words::amount(language, &offer.refund),
             until => words::when(language, offer.until, zone),
         }),
-        preferences => has_documents(order).then(|| preferences(order)),
+        preferences => has_tickets(order, |_| true).then(|| preferences(order)),
         terms_version => &order.accepted_terms,
         event_cancelled => order_words::event_cancelled(order),
-        has_documents => has_documents(order) && !order_words::event_cancelled(order),
+        has_documents => has_tickets(order, is_own) && !order_words::event_cancelled(order),
         pay_until => payment.filter(|_| awaiting).and_then(|p| p.expires_at).map(|at| words::when(language, at, zone)),
         event => event(language, order),
         lines => words::lines(language, &order.lines),
@@ -257,13 +257,18 @@ fn can_cancel(status: OrderStatus) -> bool {
     )
 }
 
-/// There are tickets, some of them valid.
-fn has_documents(order: &Order) -> bool {
-    let valid = |ticket: &Ticket| ticket.status == TicketStatus::Valid;
+/// There are tickets, some of them valid and of these.
+fn has_tickets(order: &Order, these: impl Fn(&Ticket) -> bool) -> bool {
+    let valid = |ticket: &Ticket| ticket.status == TicketStatus::Valid && these(ticket);
     matches!(
         order.status,
         OrderStatus::Fulfilled | OrderStatus::PartiallyRefunded
     ) && order.tickets.iter().any(valid)
+}
+
+/// What was handed on has no code here, and stands on no document.
+fn is_own(ticket: &Ticket) -> bool {
+    !ticket.code.is_empty()
 }
 
 /// How soon a page without a script looks again; a bank takes longer than we do.

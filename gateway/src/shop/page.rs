@@ -10,7 +10,7 @@ use minijinja::{Environment, Value, context};
 use super::{assets, table};
 use crate::problem::Problem;
 
-const TEMPLATES: [(&str, &str); 23] = [
+const TEMPLATES: [(&str, &str); 24] = [
     ("layout.html", include_str!("../../shop/layout.html")),
     ("programme.html", include_str!("../../shop/programme.html")),
     ("event.html", include_str!("../../shop/event.html")),
@@ -44,6 +44,7 @@ const TEMPLATES: [(&str, &str); 23] = [
         "unsubscribe.html",
         include_str!("../../shop/unsubscribe.html"),
     ),
+    ("docs.html", include_str!("../../shop/docs.html")),
     ("terms.html", include_str!("../../shop/terms.html")),
     (
         "translations.html",

@@ -201,6 +201,11 @@ async fn payments_are_confirmed_rejected_verified_and_decided_about() {
         asked(edge, &["note: \"Nothing came.\""]);
         answer(step("verify-payment"), 200).await;
         asked(edge, &["VerifyPaymentRequest", ORDER]);
+        assert_eq!(refusal(step("receipt")).await, invalid);
+        let receipt = step("receipt").header("idempotency-key", KEY);
+        let receipt = receipt.send().await.unwrap();
+        assert_eq!(receipt.status(), 202);
+        asked(edge, &["SendReceiptRequest", ORDER, KEY]);
         for (word, name) in [
             ("accept", "Accept"),
             ("refund", "Refund"),

@@ -30,6 +30,9 @@ async fn every_path_of_it_is_its_one_page() {
             );
             assert_eq!(response.text().await.unwrap(), page, "{path}");
         }
+        let with_slash = open(edge, "/admin/").await;
+        assert_eq!(with_slash.status(), 308);
+        assert_eq!(header(&with_slash, "location"), "/admin");
         let inline = page.split("<script").skip(1);
         assert!(inline.into_iter().all(|tag| tag.contains("src=")), "{page}");
         assert!(!page.contains("<style"), "{page}");

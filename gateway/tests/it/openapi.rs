@@ -35,11 +35,12 @@ const OPERATIONS: &[&str] = &[
     "GET /api/v1/orders/{id}/receipt.pdf",
     "GET /api/v1/orders/{id}/tickets.pdf",
     "GET /api/v1/terms",
-    "POST /api/v1/lookups",
-    "POST /api/v1/lookups/{id}/redeem",
+    "POST /api/v1/orders/lookup",
+    "POST /api/v1/orders/lookup/confirm",
+    "GET /api/v1/orders/{id}/stream",
     "GET /api/v1/orders/{id}/mark",
     "GET /api/v1/orders/{id}/all.zip",
-    "POST /api/v1/orders/{id}/resend-receipt",
+    "POST /api/v1/orders/{id}/receipt",
     "PATCH /api/v1/orders/{id}/preferences",
     "POST /api/v1/orders/{id}/unsubscribe",
     "POST /api/v1/orders/{id}/correct-address",
@@ -70,6 +71,7 @@ const OPERATIONS: &[&str] = &[
     "POST /api/v1/admin/orders/{id}/reject-payment",
     "POST /api/v1/admin/orders/{id}/resolve-mismatch",
     "POST /api/v1/admin/orders/{id}/verify-payment",
+    "POST /api/v1/admin/orders/{id}/receipt",
     "POST /api/v1/admin/pools/{id}/resume",
     "POST /api/v1/admin/refunds/{id}/retry",
     "POST /api/v1/admin/refunds/{id}/settle",
@@ -143,6 +145,44 @@ async fn document(edge: &crate::harness::Edge) -> Value {
         .json()
         .await
         .unwrap()
+}
+
+#[tokio::test]
+async fn the_page_for_people_has_every_operation_and_shape_and_nothing_from_elsewhere() {
+    edge(async |edge| {
+        let document: Value = edge
+            .get("/openapi.json")
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        // As it is escaped.
+        let page = edge.page("/docs").await.replace("&#x2f;", "/");
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys() {
+                let named = format!("<code>{} {path}</code>", method.to_uppercase());
+                assert!(page.contains(&named), "{named}");
+            }
+        }
+        for shape in document["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .keys()
+        {
+            assert!(page.contains(&format!("id=\"{shape}\"")), "{shape}");
+        }
+        for link in page.split("href=\"#").skip(1) {
+            let (to, _) = link.split_once('"').unwrap();
+            assert!(page.contains(&format!("id=\"{to}\"")), "{to} leads nowhere");
+        }
+        for from_elsewhere in ["src=\"http", "href=\"http", "<style"] {
+            assert!(!page.contains(from_elsewhere), "{from_elsewhere}");
+        }
+        assert!(page.contains("list of <a href=\"#"), "shapes are named");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn each_class_has_a_pace_of_its_own() {
             (Method::GET, "/api/v1/events"),
             (Method::POST, "/api/v1/holds"),
             (Method::POST, "/api/v1/orders"),
-            (Method::POST, "/api/v1/lookups"),
+            (Method::POST, "/api/v1/orders/lookup"),
             (Method::POST, "/api/v1/auth/login"),
             (Method::POST, "/api/v1/webhooks/sandbox"),
             (Method::GET, "/api/v1/admin/events"),
@@ -244,6 +244,17 @@ async fn strangers_cannot_fill_a_mailbox() {
         };
         assert_eq!(status(transfer("ada@example.org")).await, 429);
         assert_eq!(status(transfer("eve@example.org")).await, 200);
+        // One key for many tickets or orders is many mails.
+        let same_key = async |ticket: &str| {
+            let path = format!("/api/v1/orders/{ORDER}/tickets/{ticket}/transfer");
+            let body = json!({"email": "mallory@example.org", "name": "Mallory"});
+            let request = edge.request(Method::POST, &path).bearer_auth(ORDER_SECRET);
+            status(request.header("idempotency-key", KEY).json(&body)).await
+        };
+        assert_eq!(same_key(TICKET).await, 200);
+        assert_eq!(same_key(TICKET).await, 200);
+        assert_eq!(same_key(HOLD).await, 200);
+        assert_eq!(same_key(ORDER).await, 429);
         let path = format!("/api/v1/orders/{ORDER}/correct-address");
         let body = json!({"email": "ada@example.org", "purchase_proof": "proof"});
         let correct = edge.post(&path).bearer_auth(ORDER_SECRET).json(&body);

@@ -270,6 +270,15 @@ async fn a_ticket_is_handed_on_and_shown_to_whom_it_belongs() {
         let order = page(edge, &format!("/orders/{ORDER}")).await;
         shows(&order, &["Belongs to Grace", "Hand it on to somebody else"]);
         assert_eq!(order.matches("<svg class=\"qr\"").count(), 1);
+        assert!(order.contains("/tickets.pdf"), "of the one that is left");
+        for ticket in &mut edge.stub.order.lock().unwrap().tickets {
+            ticket.code.clear();
+        }
+        let order = page(edge, &format!("/orders/{ORDER}")).await;
+        assert!(
+            !order.contains("/tickets.pdf"),
+            "documents that nobody would get are not offered"
+        );
 
         let opened = edge.get(&format!("/t/{TRANSFER}/{TICKET_SECRET}"));
         let opened = opened.send().await.unwrap();

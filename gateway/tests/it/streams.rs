@@ -2,13 +2,14 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use reqwest::Response;
+use kit::Failure;
+use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 use testkit::{eventually, on_time};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    facts::EVENT,
+    facts::{self, EVENT, ORDER, ORDER_SECRET},
     harness::{Edge, edge, edge_with, header, refusal},
     programme::{PATIENCE, entry, with_copy},
 };
@@ -23,7 +24,11 @@ struct Reader {
 
 impl Reader {
     async fn open(edge: &Edge) -> Self {
-        let response = edge.get(STREAM).send().await.unwrap();
+        Self::of(edge.get(STREAM)).await
+    }
+
+    async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(header(&response, "content-type"), "text/event-stream");
         assert_eq!(header(&response, "cache-control"), "no-cache");
@@ -93,6 +98,38 @@ async fn a_guest_sees_the_state_and_each_change_of_it() {
         }
         let most = begun.elapsed().as_millis() / 100 + 2;
         assert!(messages <= most, "{messages} messages, {most} at most");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_waits_for_an_order_hears_of_each_change_and_of_the_end() {
+    edge(async |edge| {
+        let path = format!("/api/v1/orders/{ORDER}/stream");
+        let own = || edge.get(&path).bearer_auth(ORDER_SECRET);
+        assert_eq!(refusal(edge.get(&path)).await.0, 401);
+        assert_eq!(refusal(edge.get(&path).bearer_auth("no")).await.0, 404);
+        let mut watching = Reader::of(own()).await;
+        let (event, order) = watching.next().await.unwrap();
+        assert_eq!(
+            (&*event, &order["status"]),
+            ("order", &"awaiting_payment".into())
+        );
+        *edge.stub.order.lock().unwrap() = facts::fulfilled_order();
+        let (event, order) = watching.next().await.unwrap();
+        assert_eq!((&*event, &order["status"]), ("order", &"fulfilled".into()));
+        assert_eq!(order["tickets"].as_array().unwrap().len(), 2);
+        // Who cannot be asked for a while is asked again; a secret that opens nothing any more is the end.
+        edge.stub
+            .fail(|| Failure::unavailable("Away.", Duration::from_secs(1)).into());
+        let asked = edge.stub.times_asked();
+        eventually("it was asked again", PATIENCE, || async {
+            (edge.stub.times_asked() > asked + 1).then_some(())
+        })
+        .await;
+        edge.stub.fail(|| Failure::not_found("order").into());
+        assert_eq!(watching.next().await.unwrap().0, "gone");
+        assert!(watching.next().await.is_none());
     })
     .await;
 }

@@ -604,6 +604,16 @@ impl payment::order_admin_service_server::OrderAdminService for Stub {
         .await
     }
 
+    async fn send_receipt(
+        &self,
+        request: Request<payment::SendReceiptRequest>,
+    ) -> Reply<payment::SendReceiptResponse> {
+        self.answer(request, |_| payment::SendReceiptResponse {
+            email: "ada@example.org".to_owned(),
+        })
+        .await
+    }
+
     async fn confirm_payment(
         &self,
         request: Request<payment::ConfirmPaymentRequest>,

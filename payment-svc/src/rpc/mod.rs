@@ -275,6 +275,15 @@ impl OrderAdminService for OrdersAdmin {
         ))
     }
 
+    async fn send_receipt(
+        &self,
+        r: Request<SendReceiptRequest>,
+    ) -> Result<Response<SendReceiptResponse>, Status> {
+        Ok(Response::new(
+            admin::send_receipt::send_receipt(&self.0, r).await?,
+        ))
+    }
+
     async fn resolve_mismatch(
         &self,
         r: Request<ResolveMismatchRequest>,

@@ -2,6 +2,7 @@
 //! be more than was asked for, or come after the end.
 
 use base::RefundId;
+use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -80,7 +81,10 @@ async fn record(tx: &mut PgConnection, arriving: &Arriving) -> Result<(), Error>
         None => balance(order.status, &before).ok_or(Error::OrderNotPaid)?,
     };
     insert(tx, settling, confirmed, amount_minor).await?;
-    store::audit(tx, &confirmed.audit).await?;
+    let mut audit = confirmed.audit.clone();
+    // What an amount that was left out meant is known only here.
+    audit.after["amount_minor"] = json!(amount_minor);
+    store::audit(tx, &audit).await?;
     let here = before.left_minor() + amount_minor;
     match order.status {
         OrderStatus::Mismatch => {

@@ -46,6 +46,19 @@ impl World {
             lookup_id: lookup.to_owned(),
             code: code.to_owned(),
             network: "192.0.2.1".to_owned(),
+            ..RedeemLookupCodeRequest::default()
+        };
+        let answer = self.desk.clone().redeem_lookup_code(request).await?;
+        Ok(answer.into_inner().orders)
+    }
+
+    /// With the address alone.
+    async fn redeem_for(&self, email: &str, code: &str) -> Result<Vec<FoundOrder>, Status> {
+        let request = RedeemLookupCodeRequest {
+            email: email.to_owned(),
+            code: code.to_owned(),
+            network: "192.0.2.1".to_owned(),
+            ..RedeemLookupCodeRequest::default()
         };
         let answer = self.desk.clone().redeem_lookup_code(request).await?;
         Ok(answer.into_inner().orders)
@@ -101,6 +114,54 @@ async fn the_code_opens_every_order_of_the_address_once() {
     // Once.
     let again = failure(world.redeem(&asked.lookup_id, &code).await);
     assert_eq!(again.reason, ErrorReason::CodeInvalid);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_address_and_any_of_its_codes_open_its_orders_once() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    let email = "ada@example.org";
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        world
+            .look_up(email, &keys::idempotency_key())
+            .await
+            .unwrap();
+        codes.push(world.mailed_code().await);
+    }
+    let strange = failure(world.redeem_for("nobody@example.org", &codes[0]).await);
+    assert_eq!(strange.reason, ErrorReason::CodeInvalid);
+    for code in &codes {
+        let found = world.redeem_for("ADA@Example.org", code).await.unwrap();
+        assert_eq!(found[0].secret, placed.secret);
+        let again = failure(world.redeem_for(email, code).await);
+        assert_eq!(again.reason, ErrorReason::CodeInvalid);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn guessing_with_an_address_ends_that_way_and_not_the_owners_own() {
+    let world = World::start().await;
+    world.sold().await;
+    let email = "ada@example.org";
+    let asked = world.look_up(email, &keys::idempotency_key()).await;
+    let code = world.mailed_code().await;
+    let wrong = not(&code);
+    let tries = (0..20).map(|_| world.redeem_for(email, &wrong));
+    futures::future::join_all(tries).await;
+    let tried = world.count("SELECT attempts_by_address::bigint FROM lookups");
+    assert_eq!(tried.await, 5);
+    let late = failure(world.redeem_for(email, &code).await);
+    assert_eq!(late.reason, ErrorReason::CodeInvalid);
+    // Whoever asked has the request as well.
+    let lookup = asked.unwrap().lookup_id;
+    assert_eq!(world.redeem(&lookup, &code).await.unwrap().len(), 1);
+    for email in ["", "no address"] {
+        let refused = failure(world.redeem_for(email, &code).await);
+        assert_eq!(refused.reason, ErrorReason::CodeInvalid);
+    }
     world.end().await;
 }
 

@@ -119,8 +119,9 @@ async fn the_guest_is_told_how_to_pay_and_an_admin_confirms() {
     assert_eq!(reused.reason, ErrorReason::IdempotencyKeyReused);
     assert_eq!(world.count("SELECT count(*) FROM manual_arrivals").await, 1);
     assert_eq!(
-        world.count("SELECT count(*) FROM audit_log WHERE action = 'payment.confirm' AND after->>'note' = 'Statement 12'").await,
-        1
+        world.count("SELECT count(*) FROM audit_log WHERE action = 'payment.confirm' AND after->>'note' = 'Statement 12' AND after->>'amount_minor' = '9000'").await,
+        1,
+        "what arrived is on record, also where the whole balance was meant"
     );
     world.end().await;
 }

@@ -4,12 +4,13 @@ use kit::{Code, ErrorReason};
 use prost::Message as _;
 use proto::{
     event::{Envelope, OrderPaid, envelope::Payload},
-    payment::{ResendReceiptRequest, ResendReceiptResponse},
+    payment::{ResendReceiptRequest, ResendReceiptResponse, SendReceiptRequest},
 };
 use testkit::keys;
 use tonic::Status;
 
 use crate::{
+    desk::Clerk,
     till,
     world::{Placed, World, failure},
 };
@@ -70,6 +71,48 @@ async fn the_receipt_comes_again_with_the_tickets_of_now() {
         (receipts[0].tickets.len(), receipts[1].tickets.len()),
         (2, 1)
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_admin_sends_the_receipt_of_now_and_that_is_on_record() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    let refund = world.refund(till::tickets(&placed, 1)).await.unwrap();
+    world
+        .until_refund(&refund, proto::payment::RefundStatus::Succeeded)
+        .await;
+    let send = async |clerk: Clerk, key: &str| {
+        let request = clerk.asks(SendReceiptRequest {
+            order_id: placed.order.id.clone(),
+            idempotency_key: key.to_owned(),
+        });
+        world.admin().send_receipt(request).await
+    };
+    let key = keys::idempotency_key();
+    // The same key is one mail, and one entry.
+    for _ in 0..2 {
+        let sent = send(Clerk::superadmin(), &key).await.unwrap();
+        assert_eq!(sent.into_inner().email, "ada@example.org");
+    }
+    let receipts = world.receipts().await;
+    assert_eq!((receipts.len(), receipts[1].tickets.len()), (2, 1));
+    let recorded = "SELECT count(*) FROM audit_log WHERE action = 'receipt.send'";
+    assert_eq!(world.count(recorded).await, 1);
+    let nobody = failure(send(Clerk::admin(), &keys::idempotency_key()).await);
+    assert_eq!(nobody.reason, ErrorReason::NotFound);
+    // Unlike a guest, an admin is not told to wait; nothing is sent where no ticket is valid.
+    for _ in 0..4 {
+        send(Clerk::superadmin(), &keys::idempotency_key())
+            .await
+            .unwrap();
+    }
+    let refund = world.refund(till::tickets(&placed, 1)).await.unwrap();
+    world
+        .until_refund(&refund, proto::payment::RefundStatus::Succeeded)
+        .await;
+    let late = failure(send(Clerk::superadmin(), &keys::idempotency_key()).await);
+    assert_eq!(late.reason, ErrorReason::TicketsNotReady);
     world.end().await;
 }
 

@@ -704,6 +704,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/orders/{id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends the receipt again, with the tickets as they are now, to the address as it is now.
+         * @description A copy of an old mail is `POST /api/v1/admin/notifications/{id}/resend`.
+         */
+        post: operations["send_receipt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/orders/{id}/refunds": {
         parameters: {
             query?: never;
@@ -1602,7 +1622,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/lookups": {
+    "/api/v1/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Records the order and opens the payment.
+         * @description The guest pays at `payment.checkout_url`. If the provider takes longer than 5 seconds, the
+         *     payment's status is `preparing` and the address follows on the order.
+         */
+        post: operations["place_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/lookup": {
         parameters: {
             query?: never;
             header?: never;
@@ -1622,7 +1663,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/lookups/{id}/redeem": {
+    "/api/v1/orders/lookup/confirm": {
         parameters: {
             query?: never;
             header?: never;
@@ -1637,27 +1678,6 @@ export interface paths {
          *     one answer, `CODE_INVALID`.
          */
         post: operations["redeem_lookup_code"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/orders": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Records the order and opens the payment.
-         * @description The guest pays at `payment.checkout_url`. If the provider takes longer than 5 seconds, the
-         *     payment's status is `preparing` and the address follows on the order.
-         */
-        post: operations["place_order"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1841,7 +1861,8 @@ export interface paths {
         /** The receipt as a web page. */
         get: operations["get_receipt"];
         put?: never;
-        post?: never;
+        /** Sends the receipt again, with the tickets as they are now. */
+        post: operations["resend_receipt"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1865,17 +1886,21 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/orders/{id}/resend-receipt": {
+    "/api/v1/orders/{id}/stream": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * An order, now and whenever anything of it changes, as Server-Sent Events.
+         * @description `order` has the body of `GET /api/v1/orders/{id}`; `gone` is the last one where the secret opens it no more; `reconnect`
+         *     where the server stops.
+         */
+        get: operations["stream_order"];
         put?: never;
-        /** Sends the receipt again, with the tickets as they are now. */
-        post: operations["resend_receipt"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3027,6 +3052,11 @@ export interface components {
              * @example 1234 5678
              */
             code: string;
+            /**
+             * Format: email
+             * @description Where the code went.
+             */
+            email: string;
         };
         MadeApiKey: components["schemas"]["ApiKey"] & {
             /** @description Told this one time. */
@@ -8702,6 +8732,102 @@ export interface operations {
             };
         };
     };
+    send_receipt: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 16 to 255 random characters, new for each mail */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResentReceipt"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_INVALID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAUTHENTICATED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `PERMISSION_DENIED` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TICKETS_NOT_READY`: none is valid */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     refund_order: {
         parameters: {
             query?: never;
@@ -13788,6 +13914,122 @@ export interface operations {
             };
         };
     };
+    place_order: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 16 to 255 random characters, new for each intent */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOrder"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacedOrder"];
+                };
+            };
+            /** @description `MALFORMED_BODY` or `IDEMPOTENCY_KEY_INVALID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CROSS_SITE_REQUEST`: a page of another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `NOT_FOUND`: no such hold, or another secret */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HOLD_EXPIRED`, `TOTAL_CHANGED`, `LIMIT_EXCEEDED`, `PAYMENT_IN_PROGRESS`, `TERMS_NOT_ACCEPTED` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INVALID_REQUEST` with `errors[]`, `IDEMPOTENCY_KEY_REUSED`, `PROVIDER_NOT_ENABLED` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     request_lookup_code: {
         parameters: {
             query?: never;
@@ -13890,9 +14132,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                id: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody: {
@@ -13920,122 +14160,6 @@ export interface operations {
             };
             /** @description `CROSS_SITE_REQUEST`: a page of another site sent it */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `BODY_TOO_LARGE` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `UNSUPPORTED_MEDIA_TYPE` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `INVALID_REQUEST` with `errors[]`, `IDEMPOTENCY_KEY_REUSED`, `PROVIDER_NOT_ENABLED` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `INTERNAL` */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    place_order: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description 16 to 255 random characters, new for each intent */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewOrder"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PlacedOrder"];
-                };
-            };
-            /** @description `MALFORMED_BODY` or `IDEMPOTENCY_KEY_INVALID` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `CROSS_SITE_REQUEST`: a page of another site sent it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `NOT_FOUND`: no such hold, or another secret */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `HOLD_EXPIRED`, `TOTAL_CHANGED`, `LIMIT_EXCEEDED`, `PAYMENT_IN_PROGRESS`, `TERMS_NOT_ACCEPTED` */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15009,6 +15133,102 @@ export interface operations {
             };
         };
     };
+    resend_receipt: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 16 to 255 random characters, new for each intent */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResentReceipt"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_INVALID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: no secret came along */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CROSS_SITE_REQUEST`: a page of another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `NOT_FOUND`, for absent and foreign alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TICKETS_NOT_READY` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_receipt_pdf: {
         parameters: {
             query?: never;
@@ -15084,13 +15304,10 @@ export interface operations {
             };
         };
     };
-    resend_receipt: {
+    stream_order: {
         parameters: {
             query?: never;
-            header: {
-                /** @description 16 to 255 random characters, new for each intent */
-                "Idempotency-Key": string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -15103,16 +15320,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ResentReceipt"];
-                };
-            };
-            /** @description `IDEMPOTENCY_KEY_INVALID` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/event-stream": unknown;
                 };
             };
             /** @description `UNAUTHENTICATED`: no secret came along */
@@ -15124,26 +15332,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CROSS_SITE_REQUEST`: a page of another site sent it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description `NOT_FOUND`, for absent and foreign alike */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `TICKETS_NOT_READY` */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };

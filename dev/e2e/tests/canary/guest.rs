@@ -147,9 +147,9 @@ pub async fn helps_themselves(visitor: &Visitor<'_>, bought: &Bought) {
         assert_eq!(status, 200, "{document}");
     }
     let resent = visitor
-        .post(&own(order, "/resend-receipt"), secret(order), &json!({}))
+        .post(&own(order, "/receipt"), secret(order), &json!({}))
         .await;
-    visitor.must(200, resent).await;
+    visitor.must(202, resent).await;
     visitor.mail_to(email, 2).await;
     hands_on(visitor, order).await;
     looks_up(visitor, email).await;
@@ -182,24 +182,23 @@ async fn hands_on(visitor: &Visitor<'_>, order: &Value) {
 async fn looks_up(visitor: &Visitor<'_>, email: &str) {
     let asked = visitor
         .post(
-            "/api/v1/lookups",
+            "/api/v1/orders/lookup",
             None,
             &json!({"email": email, "locale": "en"}),
         )
         .await;
-    let lookup = visitor.must(202, asked).await;
+    visitor.must(202, asked).await;
     let mail = visitor.mail_to(email, 3).await;
     // The line of eight digits, four and four or together.
     let mut lines = mail.lines().map(|line| line.replace(' ', ""));
     let is_code = |line: &String| line.len() == 8 && line.bytes().all(|b| b.is_ascii_digit());
     let code = lines.find(is_code);
-    let path = format!("/api/v1/lookups/{}/redeem", lookup["id"].as_str().unwrap());
-    let (status, _) = visitor
-        .post(&path, None, &json!({"code": "00000000"}))
-        .await;
+    let path = "/api/v1/orders/lookup/confirm";
+    let with = |code: &str| json!({"email": email, "code": code});
+    let (status, _) = visitor.post(path, None, &with("00000000")).await;
     assert!(status.is_client_error());
     let found = visitor
-        .post(&path, None, &json!({"code": code.expect("a code")}))
+        .post(path, None, &with(&code.expect("a code")))
         .await;
     visitor.must(200, found).await;
 }

@@ -54,6 +54,7 @@ pub mod retry_notification;
 pub mod retry_refund;
 pub mod revert_template;
 pub mod rotate_ticket_keys;
+pub mod send_receipt;
 pub mod set_event_grant;
 pub mod set_event_image;
 pub mod settle_refund;

@@ -65,6 +65,7 @@ pub async fn correct(
     key: &str,
 ) -> Result<CorrectedOrder, Problem> {
     let email = correction.email.clone();
+    let repeat = format!("{} {key}", access.id);
     let request = CorrectAddressRequest {
         order_id: access.id.to_string(),
         secret: access.secret,
@@ -76,7 +77,7 @@ pub async fn correct(
         let corrected = app.upstreams.desk().correct_address(request).await?;
         Ok(corrected.into_inner())
     };
-    let corrected = app.rates.mailing((&email, key), correcting).await?;
+    let corrected = app.rates.mailing((&email, &repeat), correcting).await?;
     let order: Order = corrected.order.ok_or_else(|| broken("order"))?.try_into()?;
     let secret = corrected.secret;
     Ok(CorrectedOrder {

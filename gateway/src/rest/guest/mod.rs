@@ -26,6 +26,7 @@ pub mod request_lookup_code;
 pub mod resend_receipt;
 pub mod start_payment;
 pub mod stream_availability;
+pub mod stream_order;
 pub mod transfer_ticket;
 pub mod unsubscribe;
 pub mod update_preferences;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::{App, Shared},
-    extract::{Json, Network, Path},
+    extract::{Json, Network},
     problem::Problem,
     rest::{
         problems::{BadBody, Faults},
@@ -17,6 +17,9 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LookupCode {
+    /// Where the code went.
+    #[schema(format = Email)]
+    pub email: String,
     /// From the mail; spaces and dashes do not matter.
     #[schema(example = "1234 5678")]
     pub code: String,
@@ -32,29 +35,27 @@ pub struct FoundOrders {
 ///
 /// A code works once, for 15 minutes, and is dead after five wrong tries. Whatever is wrong with it has
 /// one answer, `CODE_INVALID`.
-#[utoipa::path(post, path = "/api/v1/lookups/{id}/redeem", tag = "guest", request_body = LookupCode,
-    params(("id" = String, Path, format = Uuid)),
+#[utoipa::path(post, path = "/api/v1/orders/lookup/confirm", tag = "guest", request_body = LookupCode,
     responses((status = 200, body = FoundOrders), BadBody, Faults))]
 pub async fn redeem_lookup_code(
     State(app): State<Shared>,
     network: Network,
-    Path(id): Path<String>,
-    Json(LookupCode { code }): Json<LookupCode>,
+    Json(LookupCode { email, code }): Json<LookupCode>,
 ) -> Result<Answer<FoundOrders>, Problem> {
-    Ok(Answer(redeem(&app, network, id, code).await?))
+    let request = RedeemLookupCodeRequest {
+        email,
+        code,
+        ..RedeemLookupCodeRequest::default()
+    };
+    Ok(Answer(redeem(&app, network, request).await?))
 }
 
 pub async fn redeem(
     app: &App,
     Network(network): Network,
-    lookup_id: String,
-    code: String,
+    request: RedeemLookupCodeRequest,
 ) -> Result<FoundOrders, Problem> {
-    let request = RedeemLookupCodeRequest {
-        lookup_id,
-        code,
-        network,
-    };
+    let request = RedeemLookupCodeRequest { network, ..request };
     let found = app.upstreams.desk().redeem_lookup_code(request).await?;
     let link = |path: &str| app.public_url.join(path);
     let orders = found.into_inner().orders.into_iter();

@@ -37,7 +37,7 @@ pub struct Lookup {
 /// Sends a code to an address, with which its orders are found.
 ///
 /// The answer is the same whether there are orders of it or not.
-#[utoipa::path(post, path = "/api/v1/lookups", tag = "guest", request_body = NewLookup,
+#[utoipa::path(post, path = "/api/v1/orders/lookup", tag = "guest", request_body = NewLookup,
     params(("Idempotency-Key" = String, Header, description = "16 to 255 random characters, new for each intent")),
     responses((status = 202, body = Lookup), BadBody, Faults))]
 pub async fn request_lookup_code(

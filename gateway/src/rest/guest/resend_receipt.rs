@@ -1,5 +1,6 @@
 use axum::{Json, extract::State};
 use base::OrderId;
+use http::StatusCode;
 use proto::payment::ResendReceiptRequest;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,14 +19,14 @@ pub struct ResentReceipt {
 }
 
 /// Sends the receipt again, with the tickets as they are now.
-#[utoipa::path(post, path = "/api/v1/orders/{id}/resend-receipt", tag = "guest",
+#[utoipa::path(post, path = "/api/v1/orders/{id}/receipt", tag = "guest",
     params(
         ("id" = String, Path, format = Uuid),
         ("Idempotency-Key" = String, Header, description = "16 to 255 random characters, new for each intent"),
     ),
     security(("guest_secret" = [])),
     responses(
-        (status = 200, body = ResentReceipt),
+        (status = 202, body = ResentReceipt),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
          description = "`TICKETS_NOT_READY`"),
         BadKey, Secret, Faults
@@ -34,8 +35,9 @@ pub async fn resend_receipt(
     State(app): State<Shared>,
     access: Access<OrderId>,
     Key(key): Key,
-) -> Result<Json<ResentReceipt>, Problem> {
-    Ok(Json(resend(&app, access, key.as_str()).await?))
+) -> Result<(StatusCode, Json<ResentReceipt>), Problem> {
+    let resent = resend(&app, access, key.as_str()).await?;
+    Ok((StatusCode::ACCEPTED, Json(resent)))
 }
 
 pub async fn resend(

@@ -67,7 +67,12 @@ pub async fn stream_availability(
         let message = watcher.next().await?;
         Some((Ok::<_, Infallible>(message), watcher))
     });
-    let mut response = Response::new(Body::from_stream(messages));
+    Ok(event_stream(Body::from_stream(messages)))
+}
+
+/// An answer that goes on.
+pub(super) fn event_stream(body: Body) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
@@ -78,7 +83,7 @@ pub async fn stream_availability(
     // nginx and others keep small answers back otherwise.
     let unbuffered = http::HeaderName::from_static("x-accel-buffering");
     headers.insert(unbuffered, HeaderValue::from_static("no"));
-    Ok(response)
+    response
 }
 
 /// One guest who watches.

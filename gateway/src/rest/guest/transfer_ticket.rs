@@ -60,6 +60,7 @@ pub async fn transfer(
     key: &str,
 ) -> Result<Order, Problem> {
     let email = holder.email.clone();
+    let repeat = format!("{} {} {key}", access.access.id, access.part);
     let request = TransferTicketRequest {
         order_id: access.access.id.to_string(),
         secret: access.access.secret,
@@ -73,6 +74,6 @@ pub async fn transfer(
         let transferred = app.upstreams.desk().transfer_ticket(request).await?;
         Ok(transferred.into_inner().order)
     };
-    let order = app.rates.mailing((&email, key), handing_on).await?;
+    let order = app.rates.mailing((&email, &repeat), handing_on).await?;
     Ok(order.ok_or_else(|| broken("order"))?.try_into()?)
 }

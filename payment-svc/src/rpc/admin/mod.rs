@@ -13,6 +13,7 @@ pub(super) mod refund_order;
 pub(super) mod reject_payment;
 pub(super) mod resolve_mismatch;
 pub(super) mod retry_refund;
+pub(super) mod send_receipt;
 pub(super) mod settle_refund;
 mod sight;
 mod summary;

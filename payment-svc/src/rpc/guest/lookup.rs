@@ -1,9 +1,10 @@
 //! What the request of a code and its use have in common.
 
-use base::{KeyRing, Secret};
+use base::{EmailAddress, KeyRing, Secret};
 use uuid::Uuid;
 
 const PURPOSE: &str = "lookup";
+const ADDRESS: &str = "lookup-address";
 const GENERATION: u32 = 1;
 const DIGITS: u64 = 100_000_000;
 
@@ -14,6 +15,12 @@ pub(super) fn code(keys: &KeyRing, key_id: &str, lookup: Uuid) -> Option<Secret>
     let (head, _) = hash.split_first_chunk()?;
     let number = u64::from_be_bytes(*head) % DIGITS;
     Some(Secret::new(format!("{number:08}")))
+}
+
+/// What an address is known by. With another current key it is known by another one: who asked before that asks
+/// again.
+pub(super) fn address_hash(keys: &KeyRing, email: &EmailAddress) -> [u8; 32] {
+    keys.keyed_hash(ADDRESS, email.as_str().to_lowercase().as_bytes())
 }
 
 /// Whether it is the code; the time taken does not tell how much of it was right. Spaces and dashes do

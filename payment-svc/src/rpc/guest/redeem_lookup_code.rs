@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use base::{KeyRing, OrderId};
+use base::{EmailAddress, KeyRing, OrderId};
 use proto::payment::{FoundOrder, RedeemLookupCodeRequest, RedeemLookupCodeResponse};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -16,7 +16,8 @@ use crate::{
     store::{self, OrderRow},
 };
 
-/// Eight digits and five tries: one in twenty million.
+/// Eight digits and five tries: one in twenty million. With the address alone there are five more, each against the
+/// few codes that are open for it.
 const TRIES_MAX: i32 = 5;
 const NETWORK_MAX_CHARS: usize = 64;
 
@@ -26,9 +27,8 @@ pub(in crate::rpc) async fn redeem_lookup_code(
 ) -> Result<RedeemLookupCodeResponse, Error> {
     let network: String = request.network.chars().take(NETWORK_MAX_CHARS).collect();
     limits::take(app, TRIES_FROM_NETWORK, &network).await?;
-    let lookup: Uuid = request.lookup_id.parse().map_err(|_| Error::CodeInvalid)?;
     let presented = Presented {
-        lookup,
+        with: With::of(app, &request)?,
         code: request.code,
         keys: app.keys.clone(),
     };
@@ -49,36 +49,88 @@ pub(in crate::rpc) async fn redeem_lookup_code(
 type Found = (Uuid, i32);
 
 struct Presented {
-    lookup: Uuid,
+    with: With,
     code: String,
     keys: KeyRing,
 }
 
+/// What a code is presented with.
+enum With {
+    Lookup(Uuid),
+    /// The address it was sent to; several codes may be open for one.
+    Address([u8; 32]),
+}
+
+impl With {
+    fn of(app: &App, request: &RedeemLookupCodeRequest) -> Result<Self, Error> {
+        if request.lookup_id.is_empty() {
+            let email: EmailAddress = request.email.parse().map_err(|_| Error::CodeInvalid)?;
+            return Ok(Self::Address(lookup::address_hash(&app.keys, &email)));
+        }
+        let id = request.lookup_id.parse();
+        id.map(Self::Lookup).map_err(|_| Error::CodeInvalid)
+    }
+}
+
+/// A request whose code may still be used.
+struct Open {
+    id: Uuid,
+    key_id: String,
+    order_ids: Vec<Uuid>,
+    generations: Vec<i32>,
+}
+
 /// The try is counted before it is looked at, and both are committed.
 async fn redeem(tx: &mut PgConnection, presented: &Presented) -> Result<Option<Vec<Found>>, Error> {
-    let open = sqlx::query!(
-        "UPDATE lookups SET attempts = attempts + 1
-         WHERE id = $1 AND used_at IS NULL AND attempts < $2 AND expires_at > clock_timestamp()
-         RETURNING key_id, order_ids, generations",
-        presented.lookup,
-        TRIES_MAX,
-    );
-    let Some(open) = open.fetch_optional(&mut *tx).await? else {
+    let open = match &presented.with {
+        With::Lookup(id) => try_lookup(tx, *id).await?,
+        With::Address(hash) => try_address(tx, hash).await?,
+    };
+    let is_it = |open: &Open| {
+        let code = lookup::code(&presented.keys, &open.key_id, open.id);
+        code.is_some_and(|code| lookup::is_code(&code, &presented.code))
+    };
+    let Some(open) = open.into_iter().find(is_it) else {
         return Ok(None);
     };
-    let code = lookup::code(&presented.keys, &open.key_id, presented.lookup);
-    if !code.is_some_and(|code| lookup::is_code(&code, &presented.code)) {
-        return Ok(None);
-    }
     sqlx::query!(
         "UPDATE lookups SET used_at = clock_timestamp() WHERE id = $1",
-        presented.lookup
+        open.id
     )
     .execute(tx)
     .await?;
     Ok(Some(
         open.order_ids.into_iter().zip(open.generations).collect(),
     ))
+}
+
+async fn try_lookup(tx: &mut PgConnection, id: Uuid) -> Result<Vec<Open>, Error> {
+    let open = sqlx::query_as!(
+        Open,
+        "UPDATE lookups SET attempts = attempts + 1
+         WHERE id = $1 AND used_at IS NULL AND attempts < $2 AND expires_at > clock_timestamp()
+         RETURNING id, key_id, order_ids, generations",
+        id,
+        TRIES_MAX,
+    );
+    Ok(open.fetch_all(tx).await?)
+}
+
+async fn try_address(tx: &mut PgConnection, hash: &[u8; 32]) -> Result<Vec<Open>, Error> {
+    let open = sqlx::query_as!(
+        Open,
+        "WITH open AS (
+             SELECT id FROM lookups
+             WHERE address_hash = $1 AND used_at IS NULL AND attempts_by_address < $2
+               AND expires_at > clock_timestamp()
+             ORDER BY id FOR UPDATE)
+         UPDATE lookups l SET attempts_by_address = attempts_by_address + 1
+         FROM open WHERE l.id = open.id
+         RETURNING l.id, l.key_id, l.order_ids, l.generations",
+        &hash[..],
+        TRIES_MAX,
+    );
+    Ok(open.fetch_all(tx).await?)
 }
 
 async fn load(conn: &mut PgConnection, found: &[Found]) -> Result<Vec<OrderRow>, Error> {

@@ -98,6 +98,7 @@ struct NewLookup {
     key_id: String,
     hash: [u8; 32],
     address: String,
+    address_hash: [u8; 32],
     expires_at: OffsetDateTime,
     message: MessageId,
     at: OffsetDateTime,
@@ -122,6 +123,7 @@ async fn make(
         key_id,
         hash,
         address: email.as_str().to_lowercase(),
+        address_hash: lookup::address_hash(&app.keys, email),
         expires_at,
         message: MessageId::from(id),
         at: now,
@@ -153,14 +155,15 @@ async fn insert(tx: &mut PgConnection, new: &NewLookup) -> Result<(), Error> {
     let (orders, generations): (Vec<Uuid>, Vec<i32>) =
         orders.map(|one| (one.id, one.secret_generation)).unzip();
     let inserted = sqlx::query!(
-        "INSERT INTO lookups (id, key_id, body_hash, order_ids, expires_at, generations)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO lookups (id, key_id, body_hash, order_ids, expires_at, generations, address_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
         new.id,
         new.key_id,
         &new.hash[..],
         &orders,
         new.expires_at,
         &generations,
+        &new.address_hash[..],
     );
     let inserted = inserted.execute(&mut *tx).await?.rows_affected();
     if inserted == 1 && !orders.is_empty() {

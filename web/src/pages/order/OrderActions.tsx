@@ -19,6 +19,8 @@ const ENDED: Schema["OrderStatus"][] = [
   "cancelled",
 ];
 
+const HAS_TICKETS: Schema["OrderStatus"][] = ["fulfilled", "partially_refunded"];
+
 /** What the order's state allows. */
 export function OrderActions({ story }: { story: Story }) {
   const { order, attempts } = story;
@@ -30,6 +32,7 @@ export function OrderActions({ story }: { story: Story }) {
       {refundable(story) > 0 && <AskRefund story={story} />}
       {byHand && <ConfirmPayment story={story} />}
       {byHand && <RejectPayment story={story} />}
+      {HAS_TICKETS.includes(order.status) && order.email && <SendReceipt story={story} />}
       {attempts.length > 0 && <Verify story={story} />}
       {isSuperadmin && ENDED.includes(order.status) && order.email && <EraseGuest order={order} />}
     </>
@@ -84,6 +87,25 @@ function RejectPayment({ story: { order } }: { story: Story }) {
       changes={keys(order.id)}
     >
       The order is cancelled, and its tickets are free again. {order.email} is told.
+    </Confirm>
+  );
+}
+
+function SendReceipt({ story: { order } }: { story: Story }) {
+  return (
+    <Confirm
+      label="Send the receipt"
+      title="Send the receipt again"
+      act={(key) =>
+        take(
+          api.POST("/api/v1/admin/orders/{id}/receipt", {
+            params: { path: { id: order.id }, header: { "Idempotency-Key": key } },
+          }),
+        )
+      }
+      changes={keys(order.id)}
+    >
+      {order.email} gets the receipt and the tickets as they are now.
     </Confirm>
   );
 }

@@ -192,6 +192,11 @@ fn of_payment(house: &House, method: &str, event_id: String) -> Option<Vec<u8>> 
         "InspectOrder" | "VerifyPayment" | "RejectPayment" => {
             payment::InspectOrderRequest { order_id }.encode_to_vec()
         }
+        "SendReceipt" => payment::SendReceiptRequest {
+            order_id,
+            idempotency_key: idempotency_key(),
+        }
+        .encode_to_vec(),
         "ConfirmPayment" => payment::ConfirmPaymentRequest {
             order_id,
             idempotency_key: idempotency_key(),
