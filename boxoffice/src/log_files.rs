@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// Left to everybody else. A server that finds no room for its log stops, and cannot start again before there is some.
 const LEFT_FREE_BYTES: u64 = 1024 * 1024 * 1024;
 /// A disk that is slower than that is not waited for: the rest is made by the next start.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Makes the files that are missing, which takes about a second where all are. Does nothing where they are there.
 /// `data_dir` is where the server keeps them.
@@ -34,7 +34,8 @@ async fn make(admin_url: &str, data_dir: &Path) -> anyhow::Result<()> {
         "SELECT pg_is_in_recovery() AS follows,
                 pg_size_bytes(current_setting('wal_segment_size')) AS file_bytes,
                 count(*) AS files,
-                count(*) FILTER (WHERE name > pg_walfile_name(pg_current_wal_lsn())) AS ahead
+                count(*) FILTER (WHERE CASE WHEN pg_is_in_recovery() THEN false
+                    ELSE name > pg_walfile_name(pg_current_wal_lsn()) END) AS ahead
          FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'",
     )
     .fetch_one(&mut admin)

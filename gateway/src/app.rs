@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use base::Sources;
+use base::{OrderId, Sources};
 use kit::{Shutdown, Tasks};
 use proto::{
     Peer,
@@ -62,6 +62,7 @@ use crate::{
     programme::{Programme, Streams},
     providers::Providers,
     rates::Rates,
+    rest,
     retries::Budget,
     shop::page::Pages,
     upstream::Upstream,
@@ -101,6 +102,8 @@ pub struct App {
     pub programme: Programme,
     /// Who watches what is left.
     pub streams: Arc<Streams>,
+    /// Who waits for which order.
+    pub order_streams: Arc<Streams<OrderId>>,
     /// Whose word about a client's address counts.
     pub proxies: Proxies,
     pub suspicion: Suspicion,
@@ -142,6 +145,7 @@ impl App {
                 config.streams_max as usize,
                 config.streams_per_address_max as usize,
             ),
+            order_streams: rest::order_streams(),
             proxies: config.trusted_proxies.clone(),
             suspicion: Suspicion::default(),
             probes: Probes::default(),

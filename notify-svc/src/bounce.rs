@@ -18,6 +18,8 @@ const FAILED: &str = "failed";
 const UNREADABLE: &str = "it came back, and what the mail server says about it cannot be read";
 /// Who sends mails back, before the @.
 const MAIL_SERVERS: [&str; 2] = ["mailer-daemon", "postmaster"];
+/// In the subject of a mail that says that another one takes long.
+const WARNINGS: [&str; 3] = ["warning", "delay", "still being retried"];
 /// Where a mail server writes the address that a mail really went to.
 const ARRIVED_AT: [&str; 4] = ["Delivered-To", "X-Original-To", "Envelope-To", "To"];
 
@@ -68,7 +70,7 @@ impl Report {
     /// a person or their calendar answers: that comes to the same address, from theirs.
     pub fn unreadable(bytes: &[u8]) -> Option<Self> {
         let mail = MessageParser::default().parse(bytes)?;
-        if !is_a_mail_servers(&mail) {
+        if !is_a_mail_servers(&mail) || is_a_warning(&mail) {
             return None;
         }
         Some(Self {
@@ -132,6 +134,12 @@ fn is_a_mail_servers(mail: &mail_parser::Message<'_>) -> bool {
         .any(|server| local.eq_ignore_ascii_case(server))
 }
 
+/// It is still being tried: no end yet.
+fn is_a_warning(mail: &mail_parser::Message<'_>) -> bool {
+    let subject = mail.subject().unwrap_or_default().to_ascii_lowercase();
+    WARNINGS.iter().any(|word| subject.contains(word))
+}
+
 /// The id in the address that the report came to, where BOUNCE_ADDRESS asks for one.
 fn arrived_at(mail: &mail_parser::Message<'_>) -> Option<Uuid> {
     let headers = ARRIVED_AT.iter().filter_map(|name| mail.header(*name));
@@ -174,7 +182,13 @@ fn cut(text: &str, bytes: usize) -> String {
 
 /// Commits what a report says, once. The notification that came back, if one did.
 pub(crate) async fn apply(tx: &mut PgConnection, report: &Report) -> Result<Option<Uuid>, Error> {
-    // Of somebody who was erased, a mail server's words bring no address back.
+    // Of somebody who was erased, a mail server's words bring no address back; whoever erases them now waits.
+    let about = sqlx::query_scalar!(
+        "SELECT id FROM notifications WHERE id = $1 FOR UPDATE",
+        report.notification
+    );
+    let about = about.fetch_optional(&mut *tx);
+    about.await.map_err(DbError::from)?;
     let fresh = sqlx::query!(
         "INSERT INTO bounces (digest, notification_id, action, detail)
          SELECT $1, n.id, $3, CASE WHEN n.status = 'erased' THEN '' ELSE $4 END
@@ -295,6 +309,9 @@ mod tests {
             assert_eq!(told.notification, Some(ID.parse().unwrap()), "{from}");
             assert!(told.is_final());
         }
+        let late = mail("MAILER-DAEMON@relay.example", &to, plain);
+        let late = format!("Subject: Warning: message delayed 24 hours\r\n{late}");
+        assert_eq!(Report::unreadable(late.as_bytes()), None);
         let was_read = "multipart/report; report-type=disposition-notification; boundary=b";
         for (from, to, kind) in [
             ("zofia@example.com", to.as_str(), plain),

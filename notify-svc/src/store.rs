@@ -124,12 +124,6 @@ pub(crate) async fn erase(tx: &mut PgConnection, ids: &[Uuid]) -> Result<u64, Er
     if ids.is_empty() {
         return Ok(0);
     }
-    // A mail server may have quoted the address.
-    let bounces = sqlx::query!(
-        "UPDATE bounces SET detail = '' WHERE notification_id = ANY($1)",
-        ids,
-    );
-    bounces.execute(&mut *tx).await?;
     let erased = sqlx::query!(
         "UPDATE notifications
          SET status = 'erased', recipient = concat('erased:', id), content = '', last_error = NULL,
@@ -137,7 +131,14 @@ pub(crate) async fn erase(tx: &mut PgConnection, ids: &[Uuid]) -> Result<u64, Er
          WHERE id = ANY($1) AND status <> 'erased'",
         ids,
     );
-    Ok(erased.execute(tx).await?.rows_affected())
+    let erased = erased.execute(&mut *tx).await?.rows_affected();
+    // A mail server may have quoted the address. After the mails: a report that is taken in now waits for these.
+    let bounces = sqlx::query!(
+        "UPDATE bounces SET detail = '' WHERE notification_id = ANY($1)",
+        ids,
+    );
+    bounces.execute(tx).await?;
+    Ok(erased)
 }
 
 /// What an admin did.

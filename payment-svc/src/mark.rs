@@ -10,7 +10,8 @@ const MARK_CHARS: usize = 16;
 
 pub(crate) async fn mark(conn: &mut PgConnection, id: OrderId) -> Result<String, Error> {
     let facts = sqlx::query_scalar!(
-        r#"SELECT concat_ws('|', o.status, o.event_title, o.event_date_time, o.email,
+        r#"SELECT concat_ws('|', o.status, o.event_title, o.event_date_time,
+               o.event_location, o.event_timezone, o.email,
                (SELECT max(e.id) FROM order_events e WHERE e.order_id = o.id),
                (SELECT string_agg(concat_ws(',', a.status, a.checkout_url IS NOT NULL,
                     a.captured_minor, a.provider_ref IS NOT NULL), ';' ORDER BY a.number)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,55 +14,58 @@ use crate::network::NetworkId;
 /// Somebody else has to leave first.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// Counts who watches.
-pub struct Streams {
-    open: Mutex<Open>,
+/// Counts who watches, and how many of them have a network, or whatever else a key is, in common.
+pub struct Streams<K: Copy + Eq + Hash = NetworkId> {
+    open: Mutex<Open<K>>,
     max: usize,
     /// None: no limit.
-    per_address_max: Option<usize>,
+    per_key_max: Option<usize>,
 }
 
-#[derive(Default)]
-struct Open {
+struct Open<K> {
     all: usize,
-    by_network: HashMap<NetworkId, usize>,
+    by_key: HashMap<K, usize>,
 }
 
 /// One who watches, until it is dropped.
-pub struct Place {
-    streams: Arc<Streams>,
-    network: Option<NetworkId>,
+pub struct Place<K: Copy + Eq + Hash = NetworkId> {
+    streams: Arc<Streams<K>>,
+    key: Option<K>,
 }
 
-impl Streams {
-    /// So many at once, and so many from one address; 0 means no limit for an address.
-    pub fn new(max: usize, per_address_max: usize) -> Arc<Self> {
+impl<K: Copy + Eq + Hash> Streams<K> {
+    /// So many at once, and so many of one key; 0 means no limit for a key.
+    pub fn new(max: usize, per_key_max: usize) -> Arc<Self> {
+        let open = Open {
+            all: 0,
+            by_key: HashMap::new(),
+        };
         Arc::new(Self {
-            open: Mutex::default(),
+            open: Mutex::new(open),
             max,
-            per_address_max: (per_address_max > 0).then_some(per_address_max),
+            per_key_max: (per_key_max > 0).then_some(per_key_max),
         })
     }
 
-    /// Of those whose network nobody knows only all together are counted.
-    pub fn enter(self: &Arc<Self>, network: Option<NetworkId>) -> Result<Place, Failure> {
+    /// Of those whose key nobody knows only all together are counted.
+    pub fn enter(self: &Arc<Self>, key: Option<K>) -> Result<Place<K>, Failure> {
         let mut open = self.open();
         if open.all >= self.max {
             let detail = "Too many watch at the moment. Ask now and then instead.";
             return Err(refusal(ErrorReason::Overloaded, detail));
         }
-        let own = network.and_then(|network| open.by_network.get(&network).copied());
+        let own = key.and_then(|key| open.by_key.get(&key).copied());
         let own = own.unwrap_or(0);
-        if self.per_address_max.is_some_and(|max| own >= max) {
-            let detail = "Too many watch from this address. Ask now and then instead.";
+        if self.per_key_max.is_some_and(|max| own >= max) {
+            let detail = "You watch as often as you may already. Ask now and then instead.";
             return Err(refusal(ErrorReason::TooManyRequests, detail));
         }
         open.all += 1;
-        if let Some(network) = network {
-            open.by_network.insert(network, own + 1);
+        if let Some(key) = key {
+            open.by_key.insert(key, own + 1);
         }
         let streams = self.clone();
-        Ok(Place { streams, network })
+        Ok(Place { streams, key })
     }
 
     /// How many watch now.
@@ -69,23 +73,23 @@ impl Streams {
         self.open().all
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, Open<K>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl<K: Copy + Eq + Hash> Drop for Place<K> {
     fn drop(&mut self) {
         let mut open = self.streams.open();
         open.all -= 1;
-        let Some(network) = self.network else {
+        let Some(key) = self.key else {
             return;
         };
-        let own = open.by_network.get(&network).copied().unwrap_or(0);
+        let own = open.by_key.get(&key).copied().unwrap_or(0);
         if own > 1 {
-            open.by_network.insert(network, own - 1);
+            open.by_key.insert(key, own - 1);
         } else {
-            open.by_network.remove(&network);
+            open.by_key.remove(&key);
         }
     }
 }
@@ -119,6 +123,6 @@ mod tests {
         drop(enter("2001:db8:0:3::").unwrap());
         drop(second);
         assert_eq!(streams.count(), 0);
-        assert!(streams.open().by_network.is_empty());
+        assert!(streams.open().by_key.is_empty());
     }
 }

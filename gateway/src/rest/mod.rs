@@ -27,6 +27,7 @@ pub use guest::{
     request_lookup_code::{NewLookup, request as request_lookup_code},
     resend_receipt::resend as resend_receipt,
     start_payment::{NewPayment, start as start_payment},
+    stream_order::places as order_streams,
     transfer_ticket::{NewHolder, transfer as transfer_ticket},
     unsubscribe::end as unsubscribe,
     update_preferences::{PreferencesChange, update as update_preferences},

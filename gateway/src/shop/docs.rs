@@ -90,22 +90,38 @@ fn operation(path: &str, method: &str, one: &Value) -> View {
 fn shapes(document: &Value) -> Vec<View> {
     object(&document["components"]["schemas"])
         .map(|(name, schema)| {
-            let required = schema["required"].as_array();
-            let fields: Vec<View> = object(&schema["properties"])
-                .map(|(field, schema)| {
-                    context! {
-                        name => field,
-                        required => required.is_some_and(|all| all.iter().any(|one| one == field)),
-                        kind => kind(schema),
-                        about => prose(&schema["description"]),
-                    }
-                })
-                .collect();
+            let (base, own) = parts(schema);
             context! {
                 name => name,
                 about => prose(&schema["description"]),
-                kind => schema["properties"].is_null().then(|| kind(schema)),
-                fields => fields,
+                base => base,
+                kind => (own["properties"].is_null()).then(|| kind(schema)),
+                fields => fields(own),
+            }
+        })
+        .collect()
+}
+
+/// A shape that has all of another one, and more of its own; else itself.
+fn parts(schema: &Value) -> (Option<View>, &Value) {
+    let all = schema["allOf"].as_array().into_iter().flatten();
+    let own = all.clone().find(|one| one["properties"].is_object());
+    let base = all.clone().find(|one| one["$ref"].is_string());
+    match (base, own) {
+        (Some(base), Some(own)) => (Some(kind(base)), own),
+        _ => (None, schema),
+    }
+}
+
+fn fields(schema: &Value) -> Vec<View> {
+    let required = schema["required"].as_array();
+    object(&schema["properties"])
+        .map(|(field, schema)| {
+            context! {
+                name => field,
+                required => required.is_some_and(|all| all.iter().any(|one| one == field)),
+                kind => kind(schema),
+                about => prose(&schema["description"]),
             }
         })
         .collect()
@@ -133,9 +149,11 @@ fn words(schema: &Value) -> (&'static str, String, bool, &'static str) {
     }
     for several in ["oneOf", "anyOf", "allOf"] {
         let all = schema[several].as_array().into_iter().flatten();
-        let mut all = all.filter(|one| one["type"] != "null").map(words);
-        if let Some((before, name, shape, _)) = all.next() {
-            return (before, name, shape, " or null");
+        let is_null = |one: &&Value| one["type"] == "null";
+        let after = all.clone().find(is_null).map_or("", |_| " or null");
+        if let Some(one) = all.clone().find(|one| !is_null(one)) {
+            let (before, name, shape, _) = words(one);
+            return (before, name, shape, after);
         }
     }
     let (kinds, after) = match &schema["type"] {

@@ -279,6 +279,9 @@ async fn orders_are_found_by_a_code() {
             found["orders"][0]["link"],
             format!("{}/o/{ORDER}/{ORDER_SECRET}", edge.url)
         );
+        let body = json!({"email": "nobody@example.org", "id": LOOKUP, "code": LOOKUP_CODE});
+        let with_id = edge.post("/api/v1/orders/lookup/confirm").json(&body);
+        assert_eq!(json_of(with_id).await.0, 200);
         for (email, code) in [
             ("ada@example.org", "00000000"),
             ("nobody@example.org", LOOKUP_CODE),

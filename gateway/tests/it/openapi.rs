@@ -166,12 +166,23 @@ async fn the_page_for_people_has_every_operation_and_shape_and_nothing_from_else
                 assert!(page.contains(&named), "{named}");
             }
         }
-        for shape in document["components"]["schemas"]
-            .as_object()
-            .unwrap()
-            .keys()
-        {
-            assert!(page.contains(&format!("id=\"{shape}\"")), "{shape}");
+        for (name, shape) in document["components"]["schemas"].as_object().unwrap() {
+            let (_, section) = page
+                .split_once(&format!("<section id=\"{name}\">"))
+                .unwrap();
+            let (section, _) = section.split_once("</section>").unwrap();
+            let parts = shape["allOf"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .chain([shape]);
+            for part in parts {
+                let fields = part["properties"].as_object().into_iter().flatten();
+                for (field, _) in fields {
+                    let named = format!("<code>{field}</code>");
+                    assert!(section.contains(&named), "{name}: {field}");
+                }
+            }
         }
         for link in page.split("href=\"#").skip(1) {
             let (to, _) = link.split_once('"').unwrap();

@@ -31,7 +31,8 @@ impl Reader {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(header(&response, "content-type"), "text/event-stream");
-        assert_eq!(header(&response, "cache-control"), "no-cache");
+        let caching = header(&response, "cache-control");
+        assert!(["no-cache", "no-store"].contains(&&*caching), "{caching}");
         Self {
             response,
             text: String::new(),
@@ -119,17 +120,35 @@ async fn who_waits_for_an_order_hears_of_each_change_and_of_the_end() {
         let (event, order) = watching.next().await.unwrap();
         assert_eq!((&*event, &order["status"]), ("order", &"fulfilled".into()));
         assert_eq!(order["tickets"].as_array().unwrap().len(), 2);
-        // Who cannot be asked for a while is asked again; a secret that opens nothing any more is the end.
+        // Where nobody can be asked, who waits comes again; a secret that opens nothing any more is the end.
+        let mut another = Reader::of(own()).await;
+        assert_eq!(another.next().await.unwrap().0, "order");
         edge.stub
             .fail(|| Failure::unavailable("Away.", Duration::from_secs(1)).into());
-        let asked = edge.stub.times_asked();
-        eventually("it was asked again", PATIENCE, || async {
-            (edge.stub.times_asked() > asked + 1).then_some(())
+        assert_eq!(another.next().await.unwrap().0, "reconnect");
+        assert_eq!(watching.next().await.unwrap().0, "reconnect");
+        assert!(watching.next().await.is_none());
+        edge.stub.work_again();
+        // In four tabs, and no more; who leaves makes room.
+        let mut tabs = Vec::new();
+        for _ in 0..4 {
+            let response = own().send().await.unwrap();
+            assert_eq!(header(&response, "cache-control"), "no-store");
+            tabs.push(response);
+        }
+        assert_eq!(refusal(own()).await.0, 429);
+        tabs.clear();
+        let mut watching = eventually("there is room", PATIENCE, || async {
+            let response = own().send().await.unwrap();
+            (response.status() == 200).then_some(response)
         })
         .await;
         edge.stub.fail(|| Failure::not_found("order").into());
-        assert_eq!(watching.next().await.unwrap().0, "gone");
-        assert!(watching.next().await.is_none());
+        let mut said = String::new();
+        while let Some(chunk) = watching.chunk().await.unwrap() {
+            said.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        assert!(said.ends_with("event: gone\ndata: {}\n\n"), "{said}");
     })
     .await;
 }

@@ -1674,8 +1674,8 @@ export interface paths {
         put?: never;
         /**
          * The orders of the address that a code was sent to.
-         * @description A code works once, for 15 minutes, and is dead after five wrong tries. Whatever is wrong with it has
-         *     one answer, `CODE_INVALID`.
+         * @description A code works once, for 15 minutes, and is dead after five wrong tries with its `id`, and for who brings the
+         *     address alone after five with that. Whatever is wrong with it has one answer, `CODE_INVALID`.
          */
         post: operations["redeem_lookup_code"];
         delete?: never;
@@ -1896,7 +1896,7 @@ export interface paths {
         /**
          * An order, now and whenever anything of it changes, as Server-Sent Events.
          * @description `order` has the body of `GET /api/v1/orders/{id}`; `gone` is the last one where the secret opens it no more; `reconnect`
-         *     where the server stops.
+         *     where the server stops, could not look, or a quarter of an hour is over. What ends by time alone is not told.
          */
         get: operations["stream_order"];
         put?: never;
@@ -3057,6 +3057,11 @@ export interface components {
              * @description Where the code went.
              */
             email: string;
+            /**
+             * Format: uuid
+             * @description Of the answer that said it would come. Whoever brings it is not kept out by what strangers try with the address.
+             */
+            id?: string | null;
         };
         MadeApiKey: components["schemas"]["ApiKey"] & {
             /** @description Told this one time. */

@@ -20,6 +20,10 @@ pub struct LookupCode {
     /// Where the code went.
     #[schema(format = Email)]
     pub email: String,
+    /// Of the answer that said it would come. Whoever brings it is not kept out by what strangers try with the address.
+    #[serde(default)]
+    #[schema(format = Uuid)]
+    pub id: Option<String>,
     /// From the mail; spaces and dashes do not matter.
     #[schema(example = "1234 5678")]
     pub code: String,
@@ -33,16 +37,17 @@ pub struct FoundOrders {
 
 /// The orders of the address that a code was sent to.
 ///
-/// A code works once, for 15 minutes, and is dead after five wrong tries. Whatever is wrong with it has
-/// one answer, `CODE_INVALID`.
+/// A code works once, for 15 minutes, and is dead after five wrong tries with its `id`, and for who brings the
+/// address alone after five with that. Whatever is wrong with it has one answer, `CODE_INVALID`.
 #[utoipa::path(post, path = "/api/v1/orders/lookup/confirm", tag = "guest", request_body = LookupCode,
     responses((status = 200, body = FoundOrders), BadBody, Faults))]
 pub async fn redeem_lookup_code(
     State(app): State<Shared>,
     network: Network,
-    Json(LookupCode { email, code }): Json<LookupCode>,
+    Json(LookupCode { email, id, code }): Json<LookupCode>,
 ) -> Result<Answer<FoundOrders>, Problem> {
     let request = RedeemLookupCodeRequest {
+        lookup_id: id.unwrap_or_default(),
         email,
         code,
         ..RedeemLookupCodeRequest::default()

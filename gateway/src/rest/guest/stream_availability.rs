@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    app::Shared,
+    app::{App, Shared},
     extract::{Asker, Path},
     problem::Problem,
     programme::{self, Face, Place},
@@ -51,13 +51,12 @@ pub async fn stream_availability(
         return Err(Failure::unavailable(detail, LOOK).into());
     };
     let place = app.streams.enter(asker.network)?;
-    let [dice] = app.sources.bytes::<1>();
     let watcher = Watcher {
         closing: app.closing.clone(),
+        first: Some(retry_ms(&app)),
         app,
         faces,
         sure: true,
-        first: Some(RETRY_MIN_MS + u64::from(dice) * RETRY_SPREAD_MS),
         ended: false,
         spoke: Instant::now(),
         told: Instant::now().checked_sub(GAP),
@@ -67,16 +66,22 @@ pub async fn stream_availability(
         let message = watcher.next().await?;
         Some((Ok::<_, Infallible>(message), watcher))
     });
-    Ok(event_stream(Body::from_stream(messages)))
+    Ok(event_stream(Body::from_stream(messages), "no-cache"))
+}
+
+/// When to come again.
+pub(super) fn retry_ms(app: &App) -> u64 {
+    let [dice] = app.sources.bytes::<1>();
+    RETRY_MIN_MS + u64::from(dice) * RETRY_SPREAD_MS
 }
 
 /// An answer that goes on.
-pub(super) fn event_stream(body: Body) -> Response {
+pub(super) fn event_stream(body: Body, caching: &'static str) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-cache"),
+        (header::CACHE_CONTROL, caching),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
