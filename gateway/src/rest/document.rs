@@ -10,7 +10,7 @@ use crate::problem::CONTENT_TYPE;
 /// No control characters, and something beside blanks.
 const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 const ONE_LINE_OR_NOTHING: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// The document as it is served.
 pub fn refined(document: &OpenApi) -> Value {

@@ -5,9 +5,7 @@ use kit::Failure;
 use minijinja::{Value as View, context};
 use serde_json::{Map, Value};
 
-use crate::{app::App, error_pages};
-
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+use crate::{app::App, error_pages, rest::document::METHODS};
 
 /// The page, in this language around it; what it says is in English, as the document is.
 pub fn page(app: &App, language: Language, document: &Value) -> Result<String, Failure> {
