@@ -248,20 +248,19 @@ async fn what_is_left_follows_the_stream_and_not_an_older_read() {
                 .await
                 .unwrap();
             let page: Value = get(edge, PAGE).await.json().await.unwrap();
-            assert_eq!(
-                page["ticket_types"][0]["remaining"],
-                left["ticket_types"][0]["remaining"]
-            );
-            left["ticket_types"][0]["remaining"].as_i64().unwrap()
+            let [left, page] =
+                [left, page].map(|said| said["ticket_types"][0]["remaining"].as_i64());
+            // Two reads are not one moment: where they differ, a word of the stream came between.
+            left.filter(|_| left == page)
         };
-        assert_eq!(left().await, 7);
+        assert_eq!(left().await, Some(7));
         let mut remaining = 200;
         let mut shown = async || {
             remaining -= 1;
             let begun = Instant::now();
             office.tell_left(remaining);
             eventually("it is shown", PATIENCE, || async {
-                (left().await == remaining).then_some(())
+                (left().await == Some(remaining)).then_some(())
             })
             .await;
             begun.elapsed()
@@ -270,14 +269,14 @@ async fn what_is_left_follows_the_stream_and_not_an_older_read() {
         on_time("what is left", limit, 3, &mut shown).await;
         office.tell_left(100);
         eventually("it is shown", PATIENCE, || async {
-            (left().await == 100).then_some(())
+            (left().await == Some(100)).then_some(())
         })
         .await;
         // The entry that is read again says 7, the stream has said 100 and says nothing new.
         office.change(EVENT, renamed("Read again"));
         time_until(edge, "Read again").await;
         eventually("the stream's word stands", PATIENCE, || async {
-            (left().await == 100).then_some(())
+            (left().await == Some(100)).then_some(())
         })
         .await;
     })
