@@ -36,7 +36,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && for program in gateway user-svc ticket-svc payment-svc notify-svc boxoffice; do \
          install -m 0555 "target/dist/$program" /out/ || exit 1; \
        done \
-    && mkdir /images
+    && mkdir /images /handed-over
 
 FROM scratch AS programs
 COPY --from=build /out/ /
@@ -99,6 +99,9 @@ FROM service AS notify-svc
 LABEL org.opencontainers.image.title="notify-svc" \
       org.opencontainers.image.description="Boxoffice: receipts and documents"
 COPY --from=build /out/notify-svc /usr/local/bin/notify-svc
+# A new volume here belongs to whom the folder belongs.
+COPY --from=build --chown=65532:65532 /handed-over /var/lib/boxoffice/handed-over
+ENV HANDED_OVER_DIR=/var/lib/boxoffice/handed-over
 ENV GRPC_ADDR=0.0.0.0:50054
 EXPOSE 50054
 ENTRYPOINT ["/usr/local/bin/notify-svc"]

@@ -1,5 +1,6 @@
 //! Compiles the contracts without protoc, and turns each method's access option into a table.
-//! A method without the option, or with an empty one, does not build.
+//! A method without the option, or with an empty one, does not build. A message with a secret or with something of a
+//! guest shows neither when it is printed.
 
 #![expect(
     clippy::disallowed_methods,
@@ -8,9 +9,16 @@
 
 use std::{env, error::Error, fmt::Write as _, fs, path::Path, path::PathBuf};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
+    ReflectMessage, Value,
+};
 
 const ACCESS_OPTION: &str = "boxoffice.common.v1.access";
+/// A text whose name ends with one of these words is never printed: rather too much than too little.
+const HIDDEN: &str = "address after before body code codes content cvc email exp headers html invitation \
+    invited_by key link note password prefix proof query recipient report secret subject text token card_number \
+    checkout_url from_name holder_name phone_number reference";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=boxoffice");
@@ -24,8 +32,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = compiler.encode_file_descriptor_set();
     fs::write(out_dir.join("descriptors.bin"), &descriptors)?;
     fs::write(out_dir.join("policies.rs"), policies(&descriptors)?)?;
+    let pool = DescriptorPool::decode(&descriptors[..])?;
+    let discreet = pool.all_messages().filter(is_discreet);
+    let discreet: Vec<MessageDescriptor> = discreet.collect();
+    fs::write(out_dir.join("discreet.rs"), debugs(&discreet))?;
 
     tonic_prost_build::configure()
+        .skip_debug(
+            discreet
+                .iter()
+                .map(|message| format!(".{}", message.full_name())),
+        )
         .bytes(".boxoffice.payment.v1.ReceiveEventRequest.body")
         .include_file("contracts.rs")
         .compile_fds(compiler.file_descriptor_set())?;
@@ -121,6 +138,53 @@ fn policy(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String, St
         callers.join(", "),
         grants.join(", ")
     ))
+}
+
+fn is_discreet(message: &MessageDescriptor) -> bool {
+    let is_ours = message.full_name().starts_with("boxoffice.");
+    is_ours && !message.is_map_entry() && message.fields().any(|field| is_hidden(&field))
+}
+
+fn is_hidden(field: &FieldDescriptor) -> bool {
+    let name = field.name();
+    let mut hidden = HIDDEN.split_whitespace();
+    let ends_so = |word: &str| {
+        let rest = name.strip_suffix(word);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+    };
+    // Who has an address is a person.
+    let is_of_person =
+        name == "name" && field.parent_message().get_field_by_name("email").is_some();
+    let is_text = matches!(field.kind(), Kind::String | Kind::Bytes);
+    (is_text || field.is_map()) && (is_of_person || hidden.any(ends_so))
+}
+
+/// `Debug` for messages of which some fields are hidden, in place of the derived one.
+fn debugs(messages: &[MessageDescriptor]) -> String {
+    let mut code = String::new();
+    for message in messages {
+        let package = message.package_name().replace('.', "::");
+        let shown = message.fields().filter(|field| {
+            // Of a choice, the struct has one field of another name.
+            let choice = field.containing_oneof();
+            !is_hidden(field) && choice.is_none_or(|choice| choice.is_synthetic())
+        });
+        let fields: String = shown
+            .map(|field| {
+                let is_word = matches!(field.kind(), Kind::Enum(_));
+                let has_getter = is_word && !field.is_list() && !field.supports_presence();
+                let call = if has_getter { "()" } else { "" };
+                format!(".field({0:?}, &self.r#{0}{call})", field.name())
+            })
+            .collect();
+        let name = message.name();
+        code += &format!(
+            "impl ::core::fmt::Debug for crate::generated::{package}::{name} {{ \
+             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{ \
+             f.debug_struct({name:?}){fields}.finish_non_exhaustive() }} }}\n"
+        );
+    }
+    code
 }
 
 fn enum_name(access: &DynamicMessage, field: &str, prefix: &str) -> Result<String, String> {

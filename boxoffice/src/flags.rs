@@ -24,6 +24,8 @@ const UPSTREAMS: [(&str, Peer); 4] = [
     ("notify-svc-url", Peer::Notify),
 ];
 
+/// The folder of mails that were accepted, in the data folder.
+pub(crate) const HANDED_OVER: &str = "handed-over";
 /// The folder of pictures, in the data folder.
 pub(crate) const IMAGES: &str = "images";
 
@@ -43,6 +45,7 @@ pub(crate) fn check_settings_or_exit(config: &Config) -> anyhow::Result<()> {
         nats_url: Secret::new("nats://127.0.0.1:4222"),
         smtp_url: config.smtp_url.clone(),
         mail_dir: Some(config.data_dir.join("mails")),
+        handed_over_dir: config.data_dir.join(HANDED_OVER),
         images_store: Some(images_store(config, &config.data_dir)),
         keys: Keys::read(|_, first| Ok(first()))?,
         certs_dir: config.mesh_certs_dir.clone(),
@@ -87,8 +90,9 @@ pub(crate) fn images_folder(config: &Config) -> Option<PathBuf> {
     (!store.starts_with(BUCKET)).then(|| store.into())
 }
 
-/// Where mails go: to a server, or into a folder.
+/// Where mails go: to a server, or into a folder. What was accepted is noted.
 fn set_mail(config: &MeshConfig, mut set: impl FnMut(&'static str, &str)) {
+    set("handed-over-dir", &config.handed_over_dir.to_string_lossy());
     if let Some(smtp) = &config.smtp_url {
         set("smtp-url", smtp.expose());
     }

@@ -50,6 +50,8 @@ pub struct MeshConfig {
     pub nats_url: Secret,
     pub smtp_url: Option<Secret>,
     pub mail_dir: Option<PathBuf>,
+    /// Where notify-svc notes mails that were accepted.
+    pub handed_over_dir: PathBuf,
     /// A folder, or `s3://bucket/prefix`. Without it no picture can be uploaded.
     pub images_store: Option<String>,
     pub keys: Keys,

@@ -7,7 +7,7 @@ use kit::{Shutdown, telemetry::Telemetry};
 
 use crate::{
     Config, Databases, Facts, Keys, Mesh, MeshConfig,
-    flags::{check_settings_or_exit, images_store},
+    flags::{HANDED_OVER, check_settings_or_exit, images_store},
     make_log_files,
 };
 
@@ -84,6 +84,7 @@ async fn serve(
         nats_url: Secret::new(stack.nats_url()),
         smtp_url: config.smtp_url.clone(),
         mail_dir: mail_dir.clone(),
+        handed_over_dir: stack.data_dir().join(HANDED_OVER),
         images_store: Some(images_store(config, stack.data_dir())),
         keys,
         certs_dir: config.mesh_certs_dir.clone(),

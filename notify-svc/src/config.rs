@@ -82,6 +82,11 @@ pub struct Config {
     #[arg(long, env)]
     pub mail_dir: Option<PathBuf>,
 
+    /// A folder that outlives the process: mails that the mail server has taken and the database does not know of yet
+    /// are noted there, so that they are not sent again after a crash.
+    #[arg(long, env, default_value = ".boxoffice/handed-over")]
+    pub handed_over_dir: PathBuf,
+
     /// Sender of every mail.
     #[arg(long, env, default_value = "Boxoffice <tickets@localhost>")]
     pub mail_from: lettre::message::Mailbox,

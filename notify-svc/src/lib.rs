@@ -66,7 +66,7 @@ pub async fn build_with_verifier(
     )
     .await?;
     events::start_consumer(&tasks, nats, JETSTREAM_CONSUMER, app.clone());
-    jobs::start(&tasks, &app, config);
+    jobs::start(&tasks, &app, config)?;
 
     let database = app.db.answers();
     let record = audit::service(app.db.clone(), rpc::OwnEvents(app.clone()));

@@ -1,5 +1,6 @@
 //! The statements that several operations use, and a row as admins see it.
 
+use base::MessageId;
 use kit::TraceId;
 use proto::notify::{Notification, NotificationFailure, NotificationState};
 use sqlx::PgConnection;
@@ -78,13 +79,14 @@ impl Row {
 }
 
 /// A status as the database names it, and as the contract does.
-pub(crate) const STATES: [(&str, NotificationState); 6] = [
+pub(crate) const STATES: [(&str, NotificationState); 7] = [
     ("queued", NotificationState::Queued),
     ("sending", NotificationState::Sending),
     ("sent", NotificationState::Sent),
     ("failed", NotificationState::Failed),
     ("bounced", NotificationState::Bounced),
     ("erased", NotificationState::Erased),
+    ("withdrawn", NotificationState::Withdrawn),
 ];
 
 fn state(word: &str) -> Result<NotificationState, Error> {
@@ -116,6 +118,22 @@ pub(crate) async fn begin_storing(tx: &mut PgConnection) -> Result<(), Error> {
 pub(crate) async fn stop_storing(tx: &mut PgConnection) -> Result<(), Error> {
     let lock = sqlx::query!("SELECT pg_advisory_xact_lock($1)", STORING);
     lock.execute(tx).await?;
+    Ok(())
+}
+
+/// Notes a message that is told to nobody. A repeat changes nothing.
+pub(crate) async fn receive(
+    tx: &mut PgConnection,
+    message: MessageId,
+    kind: &str,
+) -> Result<(), Error> {
+    let inbox = sqlx::query!(
+        "INSERT INTO inbox (message_id, kind) VALUES ($1, $2)
+         ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING",
+        message.uuid(),
+        kind,
+    );
+    inbox.execute(tx).await?;
     Ok(())
 }
 

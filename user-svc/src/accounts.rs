@@ -7,10 +7,48 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
+    domain::Account,
+    error::Error,
     passwords::StoredPassword,
     sessions::{self, End},
     store,
 };
+
+/// An account that is to be, made before the transaction, because that may run twice.
+pub(crate) struct NewAccount {
+    pub(crate) account: Account,
+    pub(crate) email_key: String,
+    pub(crate) password: StoredPassword,
+    pub(crate) at: OffsetDateTime,
+}
+
+/// Error::AccountExists where the address has one.
+pub(crate) async fn insert(conn: &mut PgConnection, new: &NewAccount) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO users (id, email, email_key, password_hash, pepper_key_id, role, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (id) DO NOTHING",
+        new.account.id.uuid(),
+        new.account.email,
+        new.email_key,
+        new.password.hash,
+        new.password.pepper_key_id,
+        new.account.role.word(),
+        new.at,
+    )
+    .execute(conn)
+    .await
+    .map_err(account_exists)?;
+    Ok(())
+}
+
+fn account_exists(error: sqlx::Error) -> Error {
+    let error = DbError::from(error);
+    match error.constraint() {
+        Some("users_email_key_unique") => Error::AccountExists,
+        _ => error.into(),
+    }
+}
 
 /// Another password for an active account, with `instead_of` for who must still have that one. False where
 /// the account is not so. A repeat finds the password that it has set.

@@ -150,3 +150,62 @@ pub(crate) async fn invite(conn: &mut PgConnection, new: &NewInvitation) -> Resu
         expires_at: stored.expires_at,
     })
 }
+
+/// What an address has open when it gets an account at once: neither could be answered any more but by a refusal.
+/// Made before the transaction, because that may run twice.
+pub(crate) struct Settling {
+    at: OffsetDateTime,
+    decided: AuditEntry,
+    revoked: AuditEntry,
+}
+
+impl Settling {
+    pub(crate) fn new(app: &App, by: UserId) -> Self {
+        let line = |action, kind| {
+            let object = (kind, Uuid::nil());
+            AuditEntry::new(&app.sources, Some(by), action, object)
+        };
+        Self {
+            at: app.sources.now(),
+            decided: line("account.decided", "account_request"),
+            revoked: line("admin.invitation_revoked", "invitation"),
+        }
+    }
+
+    /// Before the account is there: in the order in which others lock these, so that nobody waits in a circle.
+    pub(crate) async fn settle(
+        &self,
+        conn: &mut PgConnection,
+        email_key: &str,
+    ) -> Result<(), Error> {
+        // An address has at most one of each.
+        let request = sqlx::query_scalar!(
+            "UPDATE account_requests SET decided_at = $2
+             WHERE email_key = $1 AND decided_at IS NULL RETURNING id",
+            email_key,
+            self.at,
+        );
+        if let Some(object_id) = request.fetch_optional(&mut *conn).await? {
+            let line = AuditEntry {
+                object_id,
+                ..self.decided.clone()
+            };
+            store::audit(conn, &line.after(json!({"approved": true}))).await?;
+        }
+        let invitation = sqlx::query!(
+            "UPDATE invitations SET revoked_at = $2
+             WHERE email_key = $1 AND accepted_at IS NULL AND revoked_at IS NULL
+             RETURNING id, email",
+            email_key,
+            self.at,
+        );
+        if let Some(invitation) = invitation.fetch_optional(&mut *conn).await? {
+            let line = AuditEntry {
+                object_id: invitation.id,
+                ..self.revoked.clone()
+            };
+            store::audit(conn, &line.after(json!({"email": invitation.email}))).await?;
+        }
+        Ok(())
+    }
+}

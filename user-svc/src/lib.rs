@@ -44,6 +44,7 @@ mod tokens;
 mod told;
 
 pub use config::{Command, Config, PublicUrl};
+pub use domain::Password;
 pub use passwords::{Overloaded, Passwords, StoredPassword};
 
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

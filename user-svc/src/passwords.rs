@@ -12,6 +12,8 @@ use gentle::Spare;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use crate::domain::Password;
+
 const PEPPER_PURPOSE: &str = "password-pepper";
 /// Callers that wait per hash under way; everybody else is told at once to come back. The last of them is
 /// served within the time that a call has, also while guests leave little of the machine.
@@ -96,7 +98,7 @@ impl Passwords {
     pub async fn hash(
         &self,
         user_id: UserId,
-        password: &str,
+        password: &Password,
         salt: [u8; 16],
     ) -> Result<StoredPassword, Overloaded> {
         let pepper_key_id = self.pepper.current_id().to_owned();
@@ -126,7 +128,7 @@ impl Passwords {
     pub async fn verify(
         &self,
         stored: Option<StoredPassword>,
-        password: &str,
+        password: &Password,
     ) -> Result<bool, Overloaded> {
         self.verify_at(self.place()?, stored, password).await
     }
@@ -136,7 +138,7 @@ impl Passwords {
         &self,
         place: Place,
         stored: Option<StoredPassword>,
-        password: &str,
+        password: &Password,
     ) -> Result<bool, Overloaded> {
         let prehashed = stored.and_then(|stored| {
             let prehash = self.prehash(&stored.pepper_key_id, stored.user_id, password);
@@ -170,16 +172,16 @@ impl Passwords {
     }
 
     /// 44 characters. Every account has a pepper of its own, so a hash fits one row only.
-    fn prehash(&self, key_id: &str, user_id: UserId, password: &str) -> Option<String> {
+    fn prehash(&self, key_id: &str, user_id: UserId, password: &Password) -> Option<String> {
         let pepper = self
             .pepper
             .derive_with(key_id, PEPPER_PURPOSE, user_id.uuid(), 0)?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, pepper.expose().as_bytes());
-        Some(STANDARD.encode(hmac::sign(&key, password.as_bytes())))
+        Some(STANDARD.encode(hmac::sign(&key, password.expose().as_bytes())))
     }
 
     /// Work for nothing: a hash of the right form that no password has.
-    fn dummy(&self, password: &str) -> (String, String) {
+    fn dummy(&self, password: &Password) -> (String, String) {
         let nobody = UserId::from(Uuid::nil());
         let prehash = self
             .prehash(self.pepper.current_id(), nobody, password)

@@ -4,9 +4,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventually, mailWith, open, sql } from "./boxoffice.mjs";
-import { found, launch, look, shoot, visitor } from "./browser.mjs";
-import { buy, order } from "./guest.mjs";
+import { found, launch, look, MAIL, shoot, visitor } from "./browser.mjs";
+import { buy, call, order } from "./guest.mjs";
 import { png } from "./png.mjs";
+import { NARROW, samples, spilt } from "./samples.mjs";
 import { decide, go, heading, more, part, press } from "./steps.mjs";
 
 const ADA = { email: "ada@example.org", password: "a long enough password" };
@@ -18,6 +19,8 @@ const DUSK = [
   [20, 16, 60],
   [240, 120, 90],
 ];
+/** Mails that have between them all that there is in mails. */
+const LOOKED_AT = ["receipt", "awaiting_transfer", "cancelled", "lookup_code", "reminder"];
 const DAWN = [
   [250, 220, 140],
   [60, 130, 170],
@@ -395,6 +398,22 @@ step("a guest is forgotten", async ({ page }) => {
   await decide(page, "Erase the guest");
   await page.getByText("forget@example.org").first().waitFor({ state: "detached" });
   await look(page, "office-erased");
+});
+
+step("every mail fits a phone, whatever people wrote", async () => {
+  const { access_token } = await call(box.http, "POST", "/api/v1/auth/login", { body: ADA });
+  const { context, page, faults } = await visitor(browser, undefined, { viewport: NARROW });
+  let mails = 0;
+  for await (const { kind, language, sample, html } of samples(box.http, access_token)) {
+    await page.setContent(html);
+    assert.deepEqual(await spilt(page), [], `${kind}, ${language}, ${sample}`);
+    const isLookedAt = LOOKED_AT.includes(kind) && language === "de" && sample.startsWith("Greek");
+    if (isLookedAt) await look(page, `mail-${kind}`, MAIL);
+    mails += 1;
+  }
+  assert.deepEqual(faults, []);
+  assert.ok(mails >= 12 * 3 * 7, `${mails} mails`);
+  await context.close();
 });
 
 step("the words of a mail are tried out, put in force, and taken back", async ({ page }) => {

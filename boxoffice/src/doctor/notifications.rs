@@ -8,7 +8,7 @@ pub(super) const RULES: &[Rule] = &[
         "Every message that was received has its notification.",
         "SELECT format('message %s (%s) was received and has no notification', i.message_id, i.kind)
          FROM inbox i
-         WHERE i.kind <> 'order_erased'
+         WHERE i.kind NOT IN ('order_erased', 'holder_erased', 'address_corrected')
            AND NOT EXISTS (SELECT FROM notifications n WHERE n.message_id = i.message_id)",
     ),
     rule(

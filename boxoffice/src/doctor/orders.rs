@@ -133,7 +133,8 @@ const ANSWERS: &str = "
             WHERE h.order_id = a.order_id) AS price
     FROM order_answers a WHERE a.order_id > $2 ORDER BY a.order_id LIMIT $3";
 
-/// What notify-svc has for an order: first receipts, and the other mails by kind.
+/// What notify-svc has for an order: first receipts, and the other mails by kind. Each counts once, to however many
+/// addresses its order went since.
 #[derive(Clone, Debug, FromRow)]
 struct Mails {
     id: Uuid,
@@ -144,16 +145,21 @@ struct Mails {
 
 const MAILS: &str = "
     SELECT order_id AS id,
-           count(*) FILTER (WHERE kind = 'receipt' AND revision = 0) AS receipts,
-           count(*) FILTER (WHERE kind = 'receipt' AND revision = 0 AND attempts > 0) AS attempted,
-           ARRAY[count(*) FILTER (WHERE kind = 'unfulfillable'),
-                 count(*) FILTER (WHERE kind = 'refunded'),
-                 count(*) FILTER (WHERE kind = 'cancelled'),
-                 count(*) FILTER (WHERE kind = 'receipt' AND revision > 0),
-                 count(*) FILTER (WHERE kind = 'postponed'),
-                 count(*) FILTER (WHERE kind = 'reminder'),
-                 count(*) FILTER (WHERE kind = 'awaiting_transfer')] AS told
-    FROM notifications
+           count(DISTINCT message_id) FILTER (WHERE kind = 'receipt' AND revision = 0) AS receipts,
+           -- Or another one took its place.
+           count(DISTINCT message_id) FILTER (WHERE kind = 'receipt' AND revision = 0
+               AND (attempts > 0 OR status = 'withdrawn' AND EXISTS (
+                   SELECT FROM notifications r
+                   WHERE r.order_id = n.order_id AND r.kind = 'receipt' AND r.revision > 0)))
+               AS attempted,
+           ARRAY[count(DISTINCT message_id) FILTER (WHERE kind = 'unfulfillable'),
+                 count(DISTINCT message_id) FILTER (WHERE kind = 'refunded'),
+                 count(DISTINCT message_id) FILTER (WHERE kind = 'cancelled'),
+                 count(DISTINCT message_id) FILTER (WHERE kind = 'receipt' AND revision > 0),
+                 count(DISTINCT message_id) FILTER (WHERE kind = 'postponed'),
+                 count(DISTINCT message_id) FILTER (WHERE kind = 'reminder'),
+                 count(DISTINCT message_id) FILTER (WHERE kind = 'awaiting_transfer')] AS told
+    FROM notifications n
     WHERE $1 >= 0.0 AND order_id > $2 AND copy = 0
     GROUP BY order_id ORDER BY order_id LIMIT $3";
 

@@ -207,6 +207,8 @@ impl Cluster {
         // No socket file: its path is limited to about 107 bytes, and a data folder may be deeper.
         let always = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
                       -c timezone=UTC -c log_timezone=UTC -c log_line_prefix=%m|%p|%u@%d|";
+        // Its log names no row that was refused and no value of a slow statement: those are guests.
+        let discreet = "-c log_error_verbosity=terse -c log_parameter_max_length=0";
         let lasting = format!(
             "-c min_wal_size={LOG_KEPT_MIB}MB -c max_wal_size={LOG_MIB}MB -c checkpoint_timeout=15min"
         );
@@ -217,7 +219,8 @@ impl Cluster {
             .arg("-D")
             .arg(&self.path)
             .words(&format!("-p {port}"))
-            .words(always);
+            .words(always)
+            .words(discreet);
         Launch {
             name: "postgres",
             argv: if self.durable {

@@ -78,6 +78,8 @@ pub fn kind_of(payload: &Payload) -> &'static str {
         Payload::PasswordResetRequested(_) => "password_reset_requested",
         Payload::OrderErased(_) => "order_erased",
         Payload::TicketNews(_) => "ticket_news",
+        Payload::HolderErased(_) => "holder_erased",
+        Payload::AddressCorrected(_) => "address_corrected",
     }
 }
 
@@ -86,6 +88,8 @@ fn order_of(payload: &Payload) -> Option<Uuid> {
     let order = match payload {
         Payload::OrderPaid(paid) => return paid.order_id.parse().ok(),
         Payload::OrderErased(erased) => return erased.order_id.parse().ok(),
+        Payload::HolderErased(erased) => return erased.order_id.parse().ok(),
+        Payload::AddressCorrected(corrected) => return corrected.order_id.parse().ok(),
         Payload::OrderUnfulfillable(told) => &told.order,
         Payload::OrderRefunded(told) => &told.order,
         Payload::OrderCancelled(told) => &told.order,

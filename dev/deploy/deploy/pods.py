@@ -12,10 +12,10 @@ WORKLOADS = ("Deployment", "StatefulSet", "Job")
 STORE = {"ACCESS_KEY_ID", "ACCESS_SECRET_KEY"}
 SECRETS_OF_OTHERS = {"postgres-ca": {"ca.crt"}, "backup-store": STORE, "image-store": STORE}
 # Settings that name a folder, and no file of a secret.
-FOLDERS = ("HOME", "XDG_CONFIG_HOME", "MP_DATABASE", "IMAGES_STORE")
+FOLDERS = ("HOME", "XDG_CONFIG_HOME", "MP_DATABASE", "IMAGES_STORE", "HANDED_OVER_DIR")
 CERTIFICATE = {"tls.crt", "tls.key", "ca.crt"}
-# Beside its pool a process keeps a few sessions of its own, for the auditor, for lanes and for mails' outcomes.
-SESSIONS_BESIDE = {"user-svc": 6, "ticket-svc": 6, "payment-svc": 7, "notify-svc": 9}
+# Beside its pool a process keeps a few sessions of its own, for the auditor, for lanes and for mails.
+SESSIONS_BESIDE = {"user-svc": 6, "ticket-svc": 6, "payment-svc": 7, "notify-svc": 2}
 
 
 def templates(things):

@@ -98,6 +98,7 @@ pub fn program(office: &BoxOffice, service: &str, addrs: &Addrs) -> anyhow::Resu
     program
         .env("DATABASE_URL", office.database(database)?)
         .env("NATS_URL", &office.facts.nats_url)
-        .env("MAIL_DIR", office.start.data_dir.join("mails"));
+        .env("MAIL_DIR", office.start.data_dir.join("mails"))
+        .env("HANDED_OVER_DIR", office.start.data_dir.join("handed-over"));
     Ok(program)
 }

@@ -67,6 +67,11 @@ impl Infra {
         &self.data
     }
 
+    /// A path for one test's own folder; what is made there goes with the servers.
+    pub fn folder() -> PathBuf {
+        Self::get().private_dir()
+    }
+
     /// An empty folder for one test's own server.
     pub(crate) fn private_dir(&self) -> PathBuf {
         let number = self.private_dirs.fetch_add(1, Ordering::Relaxed);

@@ -200,6 +200,7 @@ fn of_orders() -> OpenApiRouter<Shared> {
         .routes(routes!(admin::reject_payment::reject_payment))
         .routes(routes!(admin::verify_payment::verify_payment))
         .routes(routes!(admin::send_receipt::send_receipt))
+        .routes(routes!(admin::change_address::change_address))
         .routes(routes!(admin::resolve_mismatch::resolve_mismatch))
         .routes(routes!(admin::list_refunds::list_refunds))
         .routes(routes!(admin::retry_refund::retry_refund))

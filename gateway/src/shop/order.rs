@@ -16,11 +16,13 @@ use crate::{
         self,
         types::{
             AttemptStatus, DeliveryState, Order, OrderStatus, Refund, RefundStatus, Ticket,
-            TicketStatus,
+            TicketStatus, TimelineEntry,
         },
     },
 };
 
+/// The step of an order's story in which it was paid.
+const PAID: &str = "paid";
 /// The order is shown without it otherwise.
 const DELIVERY_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -120,6 +122,7 @@ async fn view(
         preferences => has_tickets(order, |_| true).then(|| preferences(order)),
         terms_version => &order.accepted_terms,
         event_cancelled => order_words::event_cancelled(order),
+        has_receipt => was_paid(order),
         has_documents => has_tickets(order, is_own) && !order_words::event_cancelled(order),
         pay_until => payment.filter(|_| awaiting).and_then(|p| p.expires_at).map(|at| words::when(language, at, zone)),
         event => event(language, order),
@@ -166,6 +169,8 @@ fn tickets(order: &Order) -> Result<Vec<Value>, Failure> {
             valid,
             pending,
             holder => holder.map(|holder| &holder.name),
+            // Whoever asks to be forgotten keeps the ticket.
+            holder_erased => holder.is_some_and(|holder| holder.name.is_empty()),
             holder_email => holder.map(|holder| &holder.email),
             can_leave => valid && !pending && !order_words::event_cancelled(order),
         })
@@ -264,6 +269,12 @@ fn has_tickets(order: &Order, these: impl Fn(&Ticket) -> bool) -> bool {
         order.status,
         OrderStatus::Fulfilled | OrderStatus::PartiallyRefunded
     ) && order.tickets.iter().any(valid)
+}
+
+/// Something was bought, whatever became of it.
+fn was_paid(order: &Order) -> bool {
+    let paid = |entry: &TimelineEntry| entry.what == PAID;
+    order.timeline.iter().any(paid)
 }
 
 /// What was handed on has no code here, and stands on no document.

@@ -4,8 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    facts::SOMEBODY,
-    harness::{edge, refusal},
+    facts::{FIRST_PASSWORD, SOMEBODY},
+    harness::{edge, problem, refusal},
 };
 
 #[tokio::test]
@@ -157,6 +157,56 @@ async fn superadmins_manage_accounts() {
         ] {
             assert_eq!(refusal(patch(wrong)).await.1, "INVALID_REQUEST");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn superadmins_make_accounts_at_once() {
+    edge(async |edge| {
+        let post = |body: Value| {
+            let request = edge.request(Method::POST, "/api/v1/admin/users");
+            request.bearer_auth("good").json(&body)
+        };
+        let new = json!({
+            "email": "eve@example.org", "role": "superadmin", "password": FIRST_PASSWORD,
+        });
+        let made = post(new.clone()).send().await.unwrap();
+        assert_eq!(made.status(), 201);
+        let made: Value = made.json().await.unwrap();
+        // Shaped as those of the list.
+        let users = edge.get("/api/v1/admin/users").bearer_auth("good");
+        let users: Value = users.send().await.unwrap().json().await.unwrap();
+        let mut as_listed = users["users"][0].clone();
+        as_listed["email"] = json!("eve@example.org");
+        as_listed["role"] = json!("superadmin");
+        assert_eq!(made, as_listed);
+
+        for (field, wrong) in [
+            ("role", json!("owner")),
+            ("password", json!(7)),
+            ("status", json!("disabled")),
+        ] {
+            let mut body = new.clone();
+            body[field] = wrong;
+            let problem = problem(post(body)).await;
+            assert_eq!(problem["reason"], "INVALID_REQUEST");
+            assert_eq!(problem["errors"][0]["field"], field);
+        }
+        for field in ["email", "role", "password"] {
+            let mut body = new.clone();
+            body.as_object_mut().unwrap().remove(field);
+            let problem = problem(post(body)).await;
+            assert_eq!(problem["errors"][0]["field"], field);
+        }
+        edge.stub.fail(|| {
+            let reason = kit::ErrorReason::AccountExists;
+            kit::Failure::refused(kit::Code::FailedPrecondition, reason, "There is one.").into()
+        });
+        let (status, reason, _) = refusal(post(new.clone())).await;
+        assert_eq!((status, reason.as_str()), (409, "ACCOUNT_EXISTS"));
+        let without = edge.request(Method::POST, "/api/v1/admin/users").json(&new);
+        assert_eq!(refusal(without).await.1, "UNAUTHENTICATED");
     })
     .await;
 }

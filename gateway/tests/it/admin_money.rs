@@ -222,6 +222,29 @@ async fn payments_are_confirmed_rejected_verified_and_decided_about() {
 }
 
 #[tokio::test]
+async fn an_order_goes_to_another_address() {
+    edge(async |edge| {
+        let step = || post(edge, &format!("/api/v1/admin/orders/{ORDER}/address"));
+        let change = json!({"email": "grace@example.org", "reason": "A typo."});
+        let keyless = refusal(step().json(&change)).await;
+        assert_eq!(keyless, (400, "IDEMPOTENCY_KEY_INVALID".to_owned(), None));
+        let keyed = || step().header("idempotency-key", KEY);
+        let unexplained = keyed().json(&json!({"email": "grace@example.org"}));
+        assert_eq!(refusal(unexplained).await, field("reason"));
+        let changed = keyed().json(&change).send().await.unwrap();
+        assert_eq!(changed.status(), 202);
+        // The new address, and no link.
+        let body: Value = changed.json().await.unwrap();
+        assert_eq!(body, json!({"email": "grace@example.org"}));
+        asked(
+            edge,
+            &["ChangeAddressRequest", ORDER, "reason: \"A typo.\""],
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_concert_is_cancelled_and_its_refunds_followed() {
     edge(async |edge| {
         let path = format!("/api/v1/admin/events/{EVENT}");

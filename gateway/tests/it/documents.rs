@@ -43,6 +43,26 @@ async fn each_document_is_rendered_from_the_stored_facts() {
 }
 
 #[tokio::test]
+async fn only_receipts_are_made_of_money_alone() {
+    edge(async |edge| {
+        for (name, money_only, times) in [
+            ("tickets.pdf", false, 1),
+            ("calendar.ics", false, 2),
+            ("all.zip", false, 3),
+            ("receipt", true, 1),
+            ("receipt.pdf", true, 2),
+        ] {
+            let request = edge.get(&format!("/api/v1/orders/{ORDER}/{name}"));
+            let response = request.bearer_auth(ORDER_SECRET).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{name}");
+            let asked = format!("money_only: {money_only}");
+            assert_eq!(edge.stub.times_asked_for(&asked), times, "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_receipt_may_style_itself_and_load_nothing() {
     edge(async |edge| {
         let request = edge.get(&format!("/api/v1/orders/{ORDER}/receipt"));

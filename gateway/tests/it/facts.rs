@@ -175,9 +175,16 @@ pub fn fulfilled_order() -> payment::Order {
         holder_name: String::new(),
         voided_by: String::new(),
     };
+    let mut timeline = order().timeline;
+    timeline.push(payment::TimelineEntry {
+        at: at(datetime!(2027-06-01 17:50 UTC)),
+        what: "paid".to_owned(),
+        detail: "Your payment has arrived.".to_owned(),
+    });
     payment::Order {
         status: payment::OrderStatus::Fulfilled.into(),
         tickets: vec![ticket(1), ticket(2)],
+        timeline,
         ..order()
     }
 }
@@ -403,8 +410,10 @@ pub fn session_of_an_admin() -> proto::user::Session {
 }
 
 pub const SOMEBODY: &str = "0190b6a2-7c1e-7000-8000-000000000202";
+/// Of an account that is made at once.
+pub const FIRST_PASSWORD: &str = "correct horse battery";
 
-fn admin() -> proto::user::User {
+pub fn admin() -> proto::user::User {
     proto::user::User {
         id: SOMEBODY.to_owned(),
         email: "grace@example.org".to_owned(),

@@ -20,6 +20,7 @@ mod edge;
 mod errors;
 mod export;
 mod facts;
+mod frank;
 mod guesses;
 mod guest;
 mod halted_pools;

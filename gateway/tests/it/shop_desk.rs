@@ -279,6 +279,14 @@ async fn a_ticket_is_handed_on_and_shown_to_whom_it_belongs() {
             !order.contains("/tickets.pdf"),
             "documents that nobody would get are not offered"
         );
+        shows(&order, &[&format!("/api/v1/orders/{ORDER}/receipt")]);
+        // Whoever has one asked to be forgotten.
+        for holder in &mut edge.stub.order.lock().unwrap().transferred_tickets {
+            holder.name.clear();
+            holder.email.clear();
+        }
+        let order = page(edge, &format!("/orders/{ORDER}")).await;
+        shows(&order, &["Belongs to somebody else"]);
 
         let opened = edge.get(&format!("/t/{TRANSFER}/{TICKET_SECRET}"));
         let opened = opened.send().await.unwrap();

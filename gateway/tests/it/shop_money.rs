@@ -356,8 +356,23 @@ async fn documents_are_offered_while_a_ticket_is_valid() {
         *edge.stub.order.lock().unwrap() = order.clone();
         shows(&order_page(edge).await, &["tickets.pdf"]);
         order.tickets[1].status = ticket::TicketStatus::Void.into();
+        *edge.stub.order.lock().unwrap() = order.clone();
+        let page = order_page(edge).await;
+        assert!(!page.contains("tickets.pdf") && !page.contains("calendar.ics"));
+        assert!(
+            page.contains("/receipt\""),
+            "what was paid stays to be shown"
+        );
+        order.status = payment::OrderStatus::Refunded.into();
+        *edge.stub.order.lock().unwrap() = order.clone();
+        assert!(order_page(edge).await.contains("/receipt\""));
+        order.status = payment::OrderStatus::Cancelled.into();
+        order.timeline.retain(|entry| entry.what != "paid");
         *edge.stub.order.lock().unwrap() = order;
-        assert!(!order_page(edge).await.contains("tickets.pdf"));
+        assert!(
+            !order_page(edge).await.contains("/receipt\""),
+            "nothing was paid"
+        );
     })
     .await;
 }

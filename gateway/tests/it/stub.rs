@@ -3,7 +3,6 @@
 
 use std::{
     collections::VecDeque,
-    fmt::Debug,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -12,11 +11,13 @@ use std::{
 
 use futures::stream::{self, BoxStream, StreamExt as _};
 use kit::{Code, ErrorReason, Failure};
+use prost::Message;
 use proto::{notify, payment, ticket, user};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
     facts,
+    frank::frank,
     office::{Office, Told},
 };
 
@@ -122,7 +123,7 @@ impl Stub {
         self.failures.lock().unwrap().pop()
     }
 
-    pub async fn answer<Q: Debug, A>(
+    pub async fn answer<Q: Message, A>(
         &self,
         request: Request<Q>,
         answer: impl FnOnce(Q) -> A,
@@ -135,12 +136,12 @@ impl Stub {
                 .unwrap_or("none")
         };
         let asked = format!(
-            "authorization={} traceparent={} timeout={} client={} {:?}",
+            "authorization={} traceparent={} timeout={} client={} {}",
             text("authorization"),
             text("traceparent"),
             text("grpc-timeout"),
             text("x-boxoffice-client"),
-            request.get_ref()
+            frank(request.get_ref())
         );
         let names = metadata.keys().map(|key| format!("{key:?}")).collect();
         *self.last_metadata.lock().unwrap() = names;
@@ -610,6 +611,16 @@ impl payment::order_admin_service_server::OrderAdminService for Stub {
     ) -> Reply<payment::SendReceiptResponse> {
         self.answer(request, |_| payment::SendReceiptResponse {
             email: "ada@example.org".to_owned(),
+        })
+        .await
+    }
+
+    async fn change_address(
+        &self,
+        request: Request<payment::ChangeAddressRequest>,
+    ) -> Reply<payment::ChangeAddressResponse> {
+        self.answer(request, |request| payment::ChangeAddressResponse {
+            email: request.email,
         })
         .await
     }

@@ -1,19 +1,16 @@
-//! A mail that was handed over is in doubt until the statement that writes it down is on its way: a process that is
-//! killed before sends it again. So that a kill costs one such mail and not one per line, they are handed over one
-//! after the other, as long as that goes quickly.
+//! A mail that was handed over is in doubt until the mail server's answer is noted: a process that is killed before
+//! sends it again. So that a kill costs one such mail and not one per line, they are handed over one after the other,
+//! as long as that goes quickly.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
 
 /// How long a mail server's answer is waited for by the others: one that is far away would set the pace of
-/// all. Once it has answered they wait until that is on its way to the database.
+/// all. Once it has answered they wait until that is noted.
 const PATIENCE: Duration = Duration::from_millis(24);
 
 #[derive(Debug, Default)]
@@ -27,7 +24,7 @@ struct Turn {
     number: u64,
     /// Whom the others wait for.
     mail: Option<Mail>,
-    /// Mails whose outcome was sent to the database and not stored.
+    /// Mails whose outcome the database did not store when it was asked to.
     unwritten: usize,
 }
 
@@ -37,13 +34,16 @@ enum Mail {
     Answered,
 }
 
-/// The mail is in doubt as long as this value lives, or until that is over.
+/// The mail is in doubt as long as this value lives.
 #[derive(Debug)]
 pub(super) struct InDoubt {
     doubt: Arc<Doubt>,
     number: u64,
-    is_unwritten: AtomicBool,
 }
+
+/// The database did not store an outcome: nobody hands a mail over while this value lives.
+#[derive(Debug)]
+pub(super) struct Unwritten(Arc<Doubt>);
 
 impl Doubt {
     pub async fn enter(self: &Arc<Self>) -> InDoubt {
@@ -58,6 +58,11 @@ impl Doubt {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    pub fn unwritten(self: &Arc<Self>) -> Unwritten {
+        self.turn().unwritten += 1;
+        Unwritten(self.clone())
     }
 
     /// Otherwise how long to wait before another try.
@@ -78,7 +83,6 @@ impl Doubt {
         Ok(InDoubt {
             doubt: self.clone(),
             number: turn.number,
-            is_unwritten: AtomicBool::new(false),
         })
     }
 
@@ -88,31 +92,17 @@ impl Doubt {
 }
 
 impl InDoubt {
-    /// The mail server has answered; the outcome is about to be written down.
+    /// The mail server has answered; that is about to be noted.
     pub fn answered(&self) {
         let mut turn = self.doubt.turn();
         if turn.number == self.number {
             turn.mail = Some(Mail::Answered);
         }
     }
+}
 
-    /// The database did not store the outcome: nobody else hands a mail over before it has, or this one is given up.
-    pub fn unwritten(&self) {
-        if !self.is_unwritten.swap(true, Ordering::SeqCst) {
-            self.doubt.turn().unwritten += 1;
-        }
-    }
-
-    /// The outcome is stored.
-    pub fn written(&self) {
-        if self.is_unwritten.swap(false, Ordering::SeqCst) {
-            self.doubt.turn().unwritten -= 1;
-            self.doubt.over.notify_one();
-        }
-    }
-
-    /// Whatever becomes of this process, the mail is not sent again, unless the database fails.
-    pub fn over(&self) {
+impl Drop for InDoubt {
+    fn drop(&mut self) {
         let mut turn = self.doubt.turn();
         if turn.number == self.number && turn.mail.take().is_some() {
             self.doubt.over.notify_one();
@@ -120,10 +110,10 @@ impl InDoubt {
     }
 }
 
-impl Drop for InDoubt {
+impl Drop for Unwritten {
     fn drop(&mut self) {
-        self.over();
-        self.written();
+        self.0.turn().unwritten -= 1;
+        self.0.over.notify_one();
     }
 }
 
@@ -172,17 +162,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_outcome_that_was_not_stored_keeps_the_others_back() {
         let doubt = Arc::new(Doubt::default());
-        let first = doubt.enter().await;
-        first.over();
-        let second = doubt.enter().await;
-        first.unwritten();
-        drop(second);
+        let unwritten = [doubt.unwritten(), doubt.unwritten()];
+        let [first, second] = unwritten;
+        drop(first);
         let waits = tokio::time::timeout(PATIENCE * 10, doubt.enter()).await;
         assert!(waits.is_err());
-        first.written();
-        let third = doubt.enter().await;
-        first.unwritten();
-        drop((first, third));
+        drop(second);
         drop(doubt.enter().await);
     }
 

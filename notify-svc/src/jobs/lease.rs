@@ -32,6 +32,8 @@ pub(super) struct Due {
     /// The Message-ID without brackets.
     pub mail_id: String,
     pub recipient_domain: String,
+    /// `sending`, unless it was withdrawn while another process had it.
+    pub status: String,
 }
 
 /// What is to be taken.
@@ -41,6 +43,8 @@ pub(super) struct Wish {
     pub domains: Vec<String>,
     /// Only these domains, or all but these.
     pub only: bool,
+    /// Leases that ran out are left alone.
+    pub queued_only: bool,
     /// Not these: they are on their way here, even if their leases ran out while the database was away.
     pub held: Vec<Uuid>,
 }
@@ -77,11 +81,12 @@ pub(super) async fn lease(app: &App, wish: Wish) -> Result<Vec<Due>, Error> {
                            AND kind = ANY ($4)
                            AND (recipient_domain = ANY ($5)) = $6
                            AND id <> ALL ($8)
+                           AND (status = 'queued' OR NOT $9)
                          ORDER BY priority, next_attempt_at
                          LIMIT $7
                          FOR UPDATE SKIP LOCKED))
                      RETURNING id, kind, attempts, failures, content, created_at, traceparent,
-                         mail_id AS "mail_id!", recipient_domain AS "recipient_domain!""#,
+                         mail_id AS "mail_id!", recipient_domain AS "recipient_domain!", status"#,
                     LEASE_SECS,
                     GIVE_UP_SECS,
                     ask.mail_domain,
@@ -90,6 +95,7 @@ pub(super) async fn lease(app: &App, wish: Wish) -> Result<Vec<Due>, Error> {
                     ask.wish.only,
                     ask.wish.rows,
                     &ask.wish.held,
+                    ask.wish.queued_only,
                 )
                 .fetch_all(tx)
                 .await
@@ -98,6 +104,11 @@ pub(super) async fn lease(app: &App, wish: Wish) -> Result<Vec<Due>, Error> {
             })
         })
         .await
+        .map(|rows| {
+            rows.into_iter()
+                .filter(|row| row.status == "sending")
+                .collect()
+        })
 }
 
 /// The leases of this process: notification and attempt.

@@ -4,12 +4,14 @@
 mod compose;
 mod doubt;
 mod forget_readers;
+mod handed_over;
 mod lease;
 mod measure;
 mod outcome;
 mod read_bounces;
 mod room;
 mod send_notifications;
+mod settle;
 
 use std::sync::Arc;
 
@@ -17,11 +19,12 @@ use kit::Tasks;
 
 use crate::{Config, app::App};
 
-pub(crate) fn start(tasks: &Tasks, app: &Arc<App>, config: &Config) {
-    send_notifications::start(tasks, app.clone(), config);
+pub(crate) fn start(tasks: &Tasks, app: &Arc<App>, config: &Config) -> anyhow::Result<()> {
+    send_notifications::start(tasks, app.clone(), config)?;
     measure::start(tasks, app.clone());
     forget_readers::start(tasks, app.clone());
     if let Some(maildir) = &config.bounce_maildir {
         read_bounces::start(tasks, app.clone(), maildir.clone());
     }
+    Ok(())
 }

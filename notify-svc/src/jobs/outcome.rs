@@ -1,22 +1,16 @@
-//! How attempts ended, written back at once over a few sessions: while one is being committed the next mail is on its way.
+//! How attempts ended, written back together: what was sent is on record already (`handed_over`), so no outcome hurries.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Poll,
-    time::Duration,
-};
+use std::time::Duration;
 
-use batch::{Batcher, Limits, Refused};
+use batch::{Batcher, Limits};
 use db::{Db, DbError};
 use kit::Tasks;
-use sqlx::Connection as _;
 use uuid::Uuid;
 
-use super::{doubt::InDoubt, lease::Due};
+use super::{
+    handed_over::{Accepted, NOTES_MAX},
+    lease::Due,
+};
 use crate::{
     error::Error,
     mailer::{Class, MailError},
@@ -26,13 +20,12 @@ use crate::{
 const BACKOFF_SECS: [f64; 5] = [60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
 const LIMITS: Limits = Limits {
     name: "mail_outcomes",
-    batch_max: 64,
+    batch_max: NOTES_MAX as usize,
     queue_max: 1_024,
-    // The next mail is handed over once this one's outcome is on its way: it must not wait for the commit.
-    overtake_after: Some(Duration::ZERO),
+    overtake_after: None,
 };
-/// For outcomes that are being committed while the next mail is on its way.
-const SESSIONS: usize = 8;
+/// After a batch, so that the next is larger. A mail that comes alone waits for nobody.
+const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
@@ -59,6 +52,15 @@ enum End {
 impl Outcome {
     pub fn sent(row: &Due) -> Self {
         Self::new(row, End::Sent)
+    }
+
+    /// What an earlier process was told by the mail server.
+    pub fn accepted(accepted: Accepted) -> Self {
+        Self {
+            id: accepted.id,
+            attempts: accepted.attempts,
+            end: End::Sent,
+        }
     }
 
     pub fn stale(row: &Due) -> Self {
@@ -130,78 +132,92 @@ impl Outcome {
     }
 }
 
-/// Writes outcomes. What each submitter hears is the status that its row has now; None where the lease
-/// was lost, and the attempt that took over decides.
-pub(super) struct Record(Batcher<Written, Option<Option<String>>>);
+/// Writes outcomes.
+pub(super) struct Record(Batcher<Outcome, Stored>);
 
+/// What became of an outcome.
 #[derive(Clone, Debug)]
-struct Written {
-    outcome: Outcome,
-    doubt: Option<Arc<InDoubt>>,
+pub(super) enum Stored {
+    /// The status that the row has now.
+    As(String),
+    /// The lease was lost: the attempt that took over decides.
+    Late,
+    /// Nothing is known; to be tried again.
+    Away,
+    /// The database will not have it.
+    Refused,
 }
 
 impl Record {
     pub fn start(tasks: &Tasks, db: &Db) -> Self {
-        let sessions: Arc<[Db]> = (0..SESSIONS).map(|_| db.lane_session()).collect();
-        let (shared, next) = (sessions.clone(), AtomicUsize::new(0));
+        let session = db.lane_session();
+        let shared = session.clone();
         let (batcher, worker) = batch::batcher(LIMITS, move |all| {
-            let turn = next.fetch_add(1, Ordering::Relaxed);
-            let session = shared[turn % SESSIONS].clone();
-            async move { written(&session, all).await }
+            let session = shared.clone();
+            async move {
+                let stored = store(&session, all).await;
+                // Sleeps: others gather meanwhile.
+                tokio::time::sleep(PAUSE).await;
+                stored
+            }
         });
         tasks.spawn(async move {
             worker.await;
-            for session in sessions.iter() {
-                session.close().await;
-            }
+            session.close().await;
         });
         Self(batcher)
     }
 
-    /// An error means that nothing is known: to be tried again. The doubt is over as soon as the outcome is on its
-    /// way.
-    pub async fn write(
-        &self,
-        outcome: Outcome,
-        doubt: Option<Arc<InDoubt>>,
-    ) -> Result<Option<String>, Refused> {
-        let written = Written { outcome, doubt };
-        self.0.submit(written).await?.ok_or(Refused::Lost)
+    pub async fn store(&self, outcome: Outcome) -> Stored {
+        self.0.submit(outcome).await.unwrap_or(Stored::Away)
     }
 }
 
-async fn written(session: &Db, all: Vec<Written>) -> Vec<Option<Option<String>>> {
-    let ids: Vec<Uuid> = all.iter().map(|one| one.outcome.id).collect();
-    let doubts: Vec<Arc<InDoubt>> = all.iter().filter_map(|one| one.doubt.clone()).collect();
+async fn store(session: &Db, all: Vec<Outcome>) -> Vec<Stored> {
+    let together = store_together(session, all.clone()).await;
+    if all.len() == 1 || !matches!(together[..], [Stored::Refused, ..]) {
+        return together;
+    }
+    // One that is refused is no reason not to store the others.
+    let mut stored = Vec::with_capacity(all.len());
+    for outcome in all {
+        stored.extend(store_together(session, vec![outcome]).await);
+    }
+    stored
+}
+
+async fn store_together(session: &Db, all: Vec<Outcome>) -> Vec<Stored> {
+    let ids: Vec<Uuid> = all.iter().map(|one| one.id).collect();
     match update(session, all).await {
         Ok(rows) => {
-            doubts.iter().for_each(|doubt| doubt.written());
-            let status = |id: &Uuid| {
+            let stored = |id: &Uuid| {
                 let row = rows.iter().find(|(row, _)| row == id);
-                row.map(|(_, status)| status.clone())
+                row.map_or(Stored::Late, |(_, status)| Stored::As(status.clone()))
             };
-            ids.iter().map(|id| Some(status(id))).collect()
+            ids.iter().map(stored).collect()
         }
         Err(error) => {
-            doubts.iter().for_each(|doubt| doubt.unwritten());
             tracing::warn!(%error, mails = ids.len(), "outcomes not stored yet");
-            vec![None; ids.len()]
+            let stored = match error {
+                Error::Db(DbError::Busy | DbError::OutcomeUnknown | DbError::Timeout) => {
+                    Stored::Away
+                }
+                _ => Stored::Refused,
+            };
+            vec![stored; ids.len()]
         }
     }
 }
 
 /// The rows that were written, and their status.
-async fn update(session: &Db, mut all: Vec<Written>) -> Result<Vec<(Uuid, String)>, Error> {
-    all.sort_by_key(|one| one.outcome.id);
-    let columns = Columns::of(all.iter().map(|one| &one.outcome));
-    let doubts: Vec<Arc<InDoubt>> = all.into_iter().filter_map(|one| one.doubt).collect();
+async fn update(session: &Db, mut all: Vec<Outcome>) -> Result<Vec<(Uuid, String)>, Error> {
+    all.sort_by_key(|one| one.id);
+    let columns = Columns::of(&all);
     session
-        .run_statement((columns, doubts), |tx, (c, doubts)| {
+        .run_statement(columns, |tx, c| {
             Box::pin(async move {
-                // Otherwise what leaves first only asks the database to prepare it.
-                let is_prepared = tx.cached_statements_size() > 0;
                 // Waits differ a little, so that what failed together does not come back together.
-                let statement = sqlx::query!(
+                let rows = sqlx::query!(
                     r#"WITH ended AS (
                          SELECT n.id, o.status, o.wait_secs, o.counts, o.error, o.class, o.code,
                              o.stale
@@ -236,29 +252,13 @@ async fn update(session: &Db, mut all: Vec<Written>) -> Result<Vec<(Uuid, String
                     &c.codes as &[Option<i16>],
                     &c.stale,
                 )
-                .fetch_all(tx);
-                let left = || {
-                    if is_prepared {
-                        doubts.iter().for_each(|doubt| doubt.over());
-                    }
-                };
-                let rows = leaving(statement, left).await.map_err(DbError::from)?;
+                .fetch_all(tx)
+                .await
+                .map_err(DbError::from)?;
                 Ok(rows.into_iter().map(|row| (row.id, row.status)).collect())
             })
         })
         .await
-}
-
-/// `left` is called when the statement is on its way. sqlx writes it to the socket when it is polled first; from then
-/// on PostgreSQL carries it out, also where nobody is there any more to hear of it.
-async fn leaving<F: Future>(statement: F, left: impl FnOnce()) -> F::Output {
-    let mut statement = pin!(statement);
-    let first = futures::poll!(statement.as_mut());
-    left();
-    match first {
-        Poll::Ready(rows) => rows,
-        Poll::Pending => statement.await,
-    }
 }
 
 /// A column each, as the statement wants them.
@@ -276,7 +276,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
+    fn of(outcomes: &[Outcome]) -> Self {
         let mut columns = Self::default();
         for outcome in outcomes {
             let failure = outcome.failure();

@@ -5,7 +5,7 @@
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 
 use super::{
     compose::compose,
-    doubt::{Doubt, InDoubt},
     lease::{self, Due, Held, Lease, RENEW_INTERVAL, Wish},
-    outcome::{Outcome, Record},
+    outcome::Outcome,
     room::{Free, Place, Room, SLOW_AFTER, Waiting},
+    settle::{Proof, Settle},
 };
 use crate::{
     Config,
@@ -32,22 +32,23 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// For the answer to a mail that was handed over when the service stops: without it the mail is sent
 /// again. Shorter than what is left of its lease, which is renewed no more, and than the hard exit.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// A mail that went out is sent again if that is not written down, so this is tried for a while.
-const RECORD_TIMEOUT: Duration = Duration::from_secs(20);
-const RECORD_DELAY: Duration = Duration::from_secs(1);
+
+/// Longer than a statement may hang and an outcome waits for its next try.
+const AFTER_TROUBLE: Duration = Duration::from_secs(15);
 
 struct Sender {
     app: Arc<App>,
     tasks: Tasks,
     room: Room,
-    doubt: Arc<Doubt>,
     held: Arc<Held>,
-    record: Record,
+    settle: Settle,
+    /// When the database was last seen to be in trouble.
+    trouble_at: Mutex<Option<Instant>>,
     /// Wakes the sender when there is work or a place for it.
     wake: Arc<Notify>,
 }
 
-pub(super) fn start(tasks: &Tasks, app: Arc<App>, config: &Config) {
+pub(super) fn start(tasks: &Tasks, app: Arc<App>, config: &Config) -> anyhow::Result<()> {
     let room = Room::new(
         config.smtp_connections,
         config.mails_per_second,
@@ -56,9 +57,9 @@ pub(super) fn start(tasks: &Tasks, app: Arc<App>, config: &Config) {
     let sender = Arc::new(Sender {
         tasks: tasks.clone(),
         room,
-        doubt: Arc::default(),
         held: Arc::default(),
-        record: Record::start(tasks, &app.db),
+        trouble_at: Mutex::default(),
+        settle: Settle::start(tasks, &app.db, &config.handed_over_dir)?,
         wake: app.accepted.clone(),
         app,
     });
@@ -67,6 +68,7 @@ pub(super) fn start(tasks: &Tasks, app: Arc<App>, config: &Config) {
         let sender = renewing.clone();
         async move {
             sender.held.renew(&sender.app).await?;
+            sender.settle.adopt()?;
             Ok(false)
         }
     });
@@ -81,10 +83,34 @@ pub(super) fn start(tasks: &Tasks, app: Arc<App>, config: &Config) {
         let sender = sender.clone();
         async move { Ok(round(&sender).await?) }
     });
+    Ok(())
+}
+
+impl Sender {
+    /// While the database was away leases ran out whose mails were accepted: their processes tell it first.
+    fn others_may_have_outcomes(&self) -> bool {
+        self.trouble_at()
+            .is_some_and(|at| at.elapsed() < AFTER_TROUBLE)
+    }
+
+    fn trouble_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.trouble_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// True if there may be more, and a place for it.
 async fn round(sender: &Arc<Sender>) -> Result<bool, Error> {
+    let outcome = send_what_is_due(sender).await;
+    if let Err(Error::Db(_)) = outcome {
+        *sender.trouble_at() = Some(Instant::now());
+    }
+    outcome
+}
+
+async fn send_what_is_due(sender: &Arc<Sender>) -> Result<bool, Error> {
+    sender.settle.store_what_was_left().await?;
     if let Some(wait) = sender.room.until_paced() {
         // Sleeps: the pace allows none before.
         tokio::time::sleep(wait.min(POLL_INTERVAL)).await;
@@ -113,6 +139,7 @@ fn wish(sender: &Sender, rows: usize, domains: &[String], slow: bool) -> Wish {
         rows: i64::try_from(rows).unwrap_or(i64::MAX),
         domains: domains.to_vec(),
         only: slow,
+        queued_only: sender.others_may_have_outcomes(),
         held: sender.held.ids(),
     }
 }
@@ -169,20 +196,20 @@ async fn deliver(sender: &Sender, row: &Due, (_lease, turn): Taken) {
     kit::failpoint!("notify.leased");
     let mail = match compose(&sender.app, row).await {
         Ok(Some(mail)) => mail,
-        Ok(None) => return record(sender, row, Outcome::stale(row), None).await,
-        Err(error) => return record(sender, row, unsent(row, &error), None).await,
+        Ok(None) => return sender.settle.store(row, Outcome::stale(row), None).await,
+        Err(error) => return sender.settle.store(row, unsent(row, &error), None).await,
     };
     let mut place = match turn_came(sender, row, turn).await {
         Ok(place) => place,
-        Err(put_back) => return record(sender, row, put_back, None).await,
+        Err(put_back) => return sender.settle.store(row, put_back, None).await,
     };
     let begun = Instant::now();
-    let (sent, doubt) = watched(sender, row, send(sender, row, &mail), &mut place).await;
+    let (sent, proof) = watched(sender, row, send(sender, row, &mail), &mut place).await;
     let outcome = judge(sender, row, sent, begun.elapsed());
     // The line is free; how long the database takes is not its matter.
     drop(place);
-    kit::failpoint!("notify.sent");
-    record(sender, row, outcome, doubt).await;
+    kit::failpoint!("notify.noted");
+    sender.settle.store(row, outcome, proof).await;
 }
 
 /// Waits for a place. While it does, the mail may have to be put back.
@@ -214,12 +241,12 @@ fn unsent(row: &Due, error: &Error) -> Outcome {
     }
 }
 
-/// With the doubt in which the mail is since it was handed over.
-async fn send(sender: &Sender, row: &Due, mail: &lettre::Message) -> (Sent, Option<InDoubt>) {
+/// With the proof of a mail that was accepted.
+async fn send(sender: &Sender, row: &Due, mail: &lettre::Message) -> (Sent, Option<Proof>) {
     let (mailer, shutdown) = (&sender.app.mailer, sender.tasks.shutdown());
     let prepared = async {
         let ready = mailer.prepare(row.id, mail).await?;
-        Ok((ready, sender.doubt.enter().await))
+        Ok((ready, sender.settle.enter_doubt().await))
     };
     let prepared = tokio::select! {
         // First the shutdown: a mail whose answer may not be heard any more is not handed over.
@@ -239,7 +266,12 @@ async fn send(sender: &Sender, row: &Due, mail: &lettre::Message) -> (Sent, Opti
         biased;
         outcome = mailer.hand_over(ready) => {
             doubt.answered();
-            (Sent::Told(outcome), Some(doubt))
+            kit::failpoint!("notify.sent");
+            let proof = match &outcome {
+                Ok(()) => Some(sender.settle.accepted(row, doubt)),
+                Err(_) => None,
+            };
+            (Sent::Told(outcome), proof)
         }
         () = stopped => (Sent::Stopped, None),
     }
@@ -249,9 +281,9 @@ async fn send(sender: &Sender, row: &Due, mail: &lettre::Message) -> (Sent, Opti
 async fn watched(
     sender: &Sender,
     row: &Due,
-    sending: impl Future<Output = (Sent, Option<InDoubt>)>,
+    sending: impl Future<Output = (Sent, Option<Proof>)>,
     place: &mut Place,
-) -> (Sent, Option<InDoubt>) {
+) -> (Sent, Option<Proof>) {
     let slow = tokio::time::sleep(SLOW_AFTER);
     tokio::pin!(sending, slow);
     let mut quick = true;
@@ -323,25 +355,4 @@ fn warn(row: &Due, failure: &MailError, what: &str) {
         code = failure.reply_code,
         "{what}"
     );
-}
-
-async fn record(sender: &Sender, row: &Due, outcome: Outcome, doubt: Option<InDoubt>) {
-    let doubt = doubt.map(Arc::new);
-    let write = async {
-        loop {
-            match sender.record.write(outcome.clone(), doubt.clone()).await {
-                Ok(status) => return status,
-                Err(_) => tokio::time::sleep(RECORD_DELAY).await,
-            }
-        }
-    };
-    let notification_id = row.id;
-    match tokio::time::timeout(RECORD_TIMEOUT, write).await {
-        Ok(Some(status)) if status == "failed" => {
-            tracing::error!(%notification_id, "mail cannot be sent");
-        }
-        Ok(Some(_)) => {}
-        Ok(None) => tracing::warn!(%notification_id, "the lease was lost, its next holder decides"),
-        Err(_) => tracing::error!(%notification_id, "outcome not stored, the mail is sent again"),
-    }
 }

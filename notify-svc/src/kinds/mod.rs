@@ -110,6 +110,8 @@ pub(crate) fn content(payload: &Payload) -> Vec<u8> {
         Payload::AdminInvited(message) => message.encode_to_vec(),
         Payload::PasswordResetRequested(message) => message.encode_to_vec(),
         Payload::OrderErased(message) => message.encode_to_vec(),
+        Payload::HolderErased(message) => message.encode_to_vec(),
+        Payload::AddressCorrected(message) => message.encode_to_vec(),
     }
 }
 
@@ -163,7 +165,7 @@ impl Notice {
             Payload::PasswordResetRequested(m) => {
                 Self::PasswordReset(PasswordReset::read(facts, m)?)
             }
-            Payload::OrderErased(_) => {
+            Payload::OrderErased(_) | Payload::HolderErased(_) | Payload::AddressCorrected(_) => {
                 return Err(Error::field("payload", "is told to nobody"));
             }
         })

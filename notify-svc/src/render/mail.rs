@@ -8,7 +8,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use super::letter::{Paid, Panel, Parts, Row, Summary};
 use super::wording;
 use super::words::Words;
-use super::{Letter, RenderError, Seller, one_line};
+use super::{Letter, RenderError, Seller, bidi, one_line};
 
 static LAYOUT: LazyLock<Environment<'static>> = LazyLock::new(layout);
 
@@ -25,6 +25,7 @@ pub struct Mail {
 fn layout() -> Environment<'static> {
     let mut layout = Environment::new();
     layout.set_undefined_behavior(UndefinedBehavior::Strict);
+    layout.set_formatter(bidi::show);
     let blocks_leave_no_lines = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)

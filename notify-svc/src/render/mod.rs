@@ -3,6 +3,7 @@
 //! Everything here is a pure function of stored facts, such as a [`Receipt`]: no I/O, no clock, no randomness.
 //! Rendering the same facts again gives the same bytes, so a retried mail is the same mail.
 
+mod bidi;
 mod calendar;
 mod kind;
 mod letter;
@@ -56,9 +57,12 @@ pub enum RenderError {
 }
 
 /// Text that must stay on one line (subjects, names, titles): control characters and line breaks become single
-/// spaces, so it can neither start a second header nor a second calendar property.
+/// spaces, so it can neither start a second header nor a second calendar property. It gives no directions either, which
+/// could turn the words of others that follow.
 pub(crate) fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_control() || c.is_whitespace())
+    let words = text.split(|c: char| c.is_control() || c.is_whitespace());
+    words
+        .map(|word| word.replace(bidi::is_direction, ""))
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")

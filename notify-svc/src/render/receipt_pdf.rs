@@ -2,7 +2,7 @@
 
 use super::paper::{ACCENT, About, Fonts, INK, Pages, SOFT, Sheet, Style, Weight, document};
 use super::words::Words;
-use super::{Language, Line, Receipt, RenderError, lines, one_line};
+use super::{Language, Line, Order, Receipt, RenderError, lines, one_line};
 
 // Points (1/72 inch), from the top left corner.
 const PAGE_WIDTH: f32 = 595.28;
@@ -45,7 +45,7 @@ pub fn receipt_pdf(receipt: &Receipt) -> Result<Vec<u8>, RenderError> {
     let pages = Pages {
         size: (PAGE_WIDTH, PAGE_HEIGHT),
         common: Vec::new(),
-        pages: writer.finish(),
+        pages: writer.finish(order),
     };
     let about = About {
         title: &format!("{heading} {}", order.number),
@@ -152,7 +152,7 @@ impl Writer<'_> {
     }
 
     fn paid_line(&mut self, line: &Line, language: Language) {
-        let steps = [(10.0, 2), (8.5, 3)];
+        let steps = [(10.0, 3), (8.5, 4)];
         let (quantity, category) = (line.quantity, one_line(&line.category));
         let what = format!("{quantity} × {category}");
         let width = CONTENT - 2.0 * AMOUNTS - 10.0;
@@ -204,14 +204,15 @@ impl Writer<'_> {
         }
     }
 
-    /// The pages, numbered where there are several.
-    fn finish(mut self) -> Vec<Vec<u8>> {
+    /// The pages, numbered where there are several: each says whose it is.
+    fn finish(mut self, order: &Order) -> Vec<Vec<u8>> {
         self.done.push(self.sheet.next());
         let all = self.done.len();
         if all > 1 {
+            let word = Words::of(order.language).order;
             for (index, page) in self.done.iter_mut().enumerate() {
-                let number = format!("{}/{all}", index + 1);
-                self.sheet.line_to(RIGHT, 800.0, 60.0, NOTE, &number);
+                let number = format!("{word} {} · {}/{all}", order.number, index + 1);
+                self.sheet.line_to(RIGHT, 800.0, CONTENT, NOTE, &number);
                 page.extend(self.sheet.next());
             }
         }

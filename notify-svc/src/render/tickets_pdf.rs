@@ -20,9 +20,11 @@ const LABEL: Style = Style::new(Weight::Regular, 8.5, SOFT);
 
 /// Sizes of a title with the lines it may take: a short one is set large, a long one smaller and in more lines.
 const TITLE: [(f32, usize); 5] = [(26.0, 2), (22.0, 3), (18.0, 3), (15.0, 4), (12.5, 5)];
-/// The same for the place, and for every other fact.
-const PLACE: [(f32, usize); 3] = [(12.0, 1), (11.0, 2), (9.5, 2)];
-const FACT: [(f32, usize); 3] = [(12.0, 1), (10.5, 1), (9.0, 2)];
+/// The same for the seller, for the place, for every other fact, and for the last lines.
+const SELLER: [(f32, usize); 2] = [(9.0, 1), (8.0, 2)];
+const PLACE: [(f32, usize); 4] = [(12.0, 1), (11.0, 2), (9.5, 2), (8.5, 3)];
+const FACT: [(f32, usize); 4] = [(12.0, 1), (10.5, 1), (9.0, 2), (8.5, 3)];
+const SOLD_BY: [(f32, usize); 2] = [(8.0, 1), (7.5, 2)];
 
 /// The tickets of an order as a PDF, one page per ticket.
 ///
@@ -62,36 +64,40 @@ pub fn tickets_pdf(receipt: &Receipt) -> Result<Vec<u8>, RenderError> {
 fn common(sheet: &mut Sheet<'_>, words: &Words, receipt: &Receipt) {
     let (order, event, seller) = (&receipt.order, &receipt.event, &receipt.seller);
     sheet.bar(0.0, 0.0, PAGE_WIDTH, 7.0, ACCENT);
-    let width = CONTENT - 90.0;
-    let style = Style::new(Weight::Bold, 9.0, ACCENT);
-    sheet.line(MARGIN, 38.0, width, style, &seller.name);
+    let name = sheet
+        .fonts
+        .wrap(Weight::Bold, &seller.name, CONTENT - 90.0, &SELLER);
+    sheet.lines((MARGIN, 27.2), Weight::Bold, ACCENT, &name);
     let title = sheet
         .fonts
         .wrap(Weight::Bold, &event.title, CONTENT, &TITLE);
-    sheet.lines((MARGIN, 50.0), Weight::Bold, INK, &title);
+    sheet.lines((MARGIN, 53.0), Weight::Bold, INK, &title);
 
     let date = order.language.date(&event.zone, event.starts_at);
     let time = order.language.time(&event.zone, event.starts_at);
-    fact(sheet, (MARGIN, 158.0), words.date, &capitalised(&date));
-    fact(sheet, (RIGHT, 158.0), words.time, &time);
-    sheet.line(MARGIN, 196.0, CONTENT, LABEL, words.place);
-    block(sheet, (MARGIN, 196.0), CONTENT, &PLACE, &event.location);
+    fact(sheet, (MARGIN, 151.0), words.date, &capitalised(&date));
+    fact(sheet, (RIGHT, 151.0), words.time, &time);
+    sheet.line(MARGIN, 189.0, CONTENT, LABEL, words.place);
+    block(sheet, (MARGIN, 189.0), CONTENT, &PLACE, &event.location);
     let holder = order.name.as_deref().unwrap_or(&order.email);
     if !holder.is_empty() {
-        fact(sheet, (MARGIN, 291.0), words.name, holder);
+        fact(sheet, (MARGIN, 287.0), words.name, holder);
     }
-    fact(sheet, (RIGHT, 291.0), words.order, &order.number);
+    fact(sheet, (RIGHT, 287.0), words.order, &order.number);
 
     sheet.rule(MARGIN, TEAR_LINE, CONTENT, 3.0, SOFT);
     let small = Style::new(Weight::Regular, 8.0, SOFT);
-    sheet.centred(MARGIN, 563.0, CONTENT, small, words.rule);
+    sheet.centred(MARGIN, 560.0, CONTENT, small, words.rule);
     let sold_by = [&seller.name, &seller.contact].map(|text| one_line(text));
     let sold_by: Vec<String> = sold_by
         .into_iter()
         .filter(|text| !text.is_empty())
         .collect();
     let sold_by = format!("{} {}", words.sold_by, sold_by.join(" · "));
-    sheet.centred(MARGIN, 576.0, CONTENT, small, &sold_by);
+    let sold_by = sheet
+        .fonts
+        .wrap(Weight::Regular, &sold_by, CONTENT, &SOLD_BY);
+    sheet.centred_lines((MARGIN, 562.4), CONTENT, SOFT, &sold_by);
 }
 
 /// What is one ticket's own.
@@ -113,13 +119,13 @@ fn own(
     let small = Style::new(Weight::Regular, 9.0, SOFT);
     sheet.line_to(MARGIN + CONTENT, 38.0, 84.0, small, &count);
 
-    fact(sheet, (MARGIN, 251.0), words.category, &ticket.category);
+    fact(sheet, (MARGIN, 239.0), words.category, &ticket.category);
     if let Some(price) = receipt.unit_price(&ticket.category) {
         let price = match price.amount_minor {
             0 => words.free.to_owned(),
             _ => order.language.money(price),
         };
-        fact(sheet, (RIGHT, 251.0), words.price, &price);
+        fact(sheet, (RIGHT, 239.0), words.price, &price);
     }
 
     let matrix = Matrix::of(&ticket.code)?;

@@ -20,6 +20,8 @@ use std::{fmt, io, sync::LazyLock};
 
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig};
 
+use super::bidi;
+
 /// Of a whole template.
 pub const SOURCE_MAX_BYTES: usize = 16 * 1024;
 /// Of what one of its parts may become.
@@ -146,6 +148,7 @@ fn engine() -> Environment<'static> {
     // Neither filters nor functions nor tests: what a template shows was made ready for it.
     let mut engine = Environment::empty();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_formatter(bidi::show);
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     engine.set_fuel(Some(FUEL));
     let syntax = SyntaxConfig::builder()

@@ -126,7 +126,11 @@ impl Desk {
         NotificationAdminServiceClient::new(self.harness.channel(Peer::Gateway))
     }
 
-    async fn list(&self, caller: &Caller, asked: ListNotificationsRequest) -> Vec<Notification> {
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        asked: ListNotificationsRequest,
+    ) -> Vec<Notification> {
         let listed = self.client().list_notifications(caller.ask(asked)).await;
         listed.unwrap().into_inner().notifications
     }

@@ -33,6 +33,32 @@ async fn render(
 }
 
 #[tokio::test]
+async fn a_receipt_of_money_alone_promises_no_tickets() {
+    let harness = Harness::start().await;
+    for (locale, says, promise) in [
+        ("en", "Your order was paid.", "attached"),
+        ("de", "Ihre Bestellung wurde bezahlt.", "Ticket hängt"),
+        ("fr", "Votre commande a été payée.", "joint"),
+    ] {
+        let facts = OrderPaid {
+            tickets: Vec::new(),
+            locale: locale.to_owned(),
+            ..harness.paid()
+        };
+        for kind in [DocumentKind::ReceiptHtml, DocumentKind::ReceiptPdf] {
+            let asked = request(facts.clone(), kind);
+            let rendered = render(&harness, Peer::Gateway, asked).await.unwrap();
+            if kind == DocumentKind::ReceiptHtml {
+                let page = String::from_utf8(rendered.content).unwrap();
+                assert!(page.contains(says), "{page}");
+                assert!(!page.contains(promise) && !page.contains("QR"), "{page}");
+            }
+        }
+    }
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
 async fn every_document_is_rendered() {
     let harness = Harness::start().await;
     let facts = harness.paid();

@@ -3,20 +3,24 @@
 use std::slice::from_ref;
 
 use base::NotificationId;
-use proto::event::{Envelope, OrderCancelled, OrderErased, envelope::Payload};
+use proto::event::{
+    Envelope, HolderErased, OrderCancelled, OrderErased, OrderFacts, TicketNewsKind,
+    envelope::Payload,
+};
 use testkit::eventually;
 
 use crate::{
     harness::{Harness, LIMIT},
-    news::{forgotten, invited, lookup_code},
+    news::{forgotten, invited, lookup_code, ticket_news, transferred},
 };
 
-async fn traces(harness: &Harness, text: &str) -> i64 {
+pub async fn traces(harness: &Harness, text: &str) -> i64 {
     sqlx::query_scalar(
         "SELECT (SELECT count(*) FROM notifications n
                  WHERE n::text ILIKE '%' || $1 || '%'
                     OR position(convert_to($1, 'UTF8') IN n.content) > 0)
-              + (SELECT count(*) FROM bounces b WHERE b::text ILIKE '%' || $1 || '%')",
+              + (SELECT count(*) FROM bounces b WHERE b::text ILIKE '%' || $1 || '%')
+              + (SELECT count(*) FROM address_corrections c WHERE c::text ILIKE '%' || $1 || '%')",
     )
     .bind(text)
     .fetch_one(&harness.rows)
@@ -93,6 +97,54 @@ async fn of_an_erased_guest_nothing_is_left_and_nothing_comes_back() {
         .iter()
         .filter(|mail| mail.to == ["zofia@example.com"]);
     assert_eq!(to_her.count(), 1, "the receipt of before");
+    harness.check_invariants(1).await;
+}
+
+#[tokio::test]
+async fn of_whoever_was_handed_a_ticket_nothing_is_left_and_of_its_buyer_everything_is() {
+    let harness = Harness::start().await;
+    let receipt = harness.envelope();
+    let Some(Payload::OrderPaid(paid)) = &receipt.payload else {
+        unreachable!()
+    };
+    let of_the_order = |order: &mut Option<OrderFacts>| {
+        order.as_mut().unwrap().order_id.clone_from(&paid.order_id);
+    };
+    let mut handed = transferred(&harness);
+    of_the_order(&mut handed.order);
+    let mut other = transferred(&harness);
+    of_the_order(&mut other.order);
+    other.order.as_mut().unwrap().email = "alan@example.com".to_owned();
+    let mut news = ticket_news(&harness, TicketNewsKind::Postponed, 1);
+    of_the_order(&mut news.order);
+    let handed = harness.message(Payload::TicketTransferred(handed));
+    let other = harness.message(Payload::TicketTransferred(other));
+    let news = harness.message(Payload::TicketNews(news));
+    let all = [&receipt, &handed, &other, &news].map(Clone::clone);
+    harness.accept(&all).await;
+    eventually("all are sent", LIMIT, async || {
+        (harness.sink.messages().len() == 4).then_some(())
+    })
+    .await;
+    assert!(traces(&harness, "eleni@example.com").await > 0);
+    let erased = harness.message(Payload::HolderErased(HolderErased {
+        order_id: paid.order_id.clone(),
+        message_ids: vec![handed.message_id.clone(), news.message_id.clone()],
+    }));
+    for _ in 0..2 {
+        let accepted = harness.accept(from_ref(&erased)).await;
+        assert_eq!(accepted.as_slice(), from_ref(&erased.message_id));
+    }
+    assert_eq!(traces(&harness, "eleni").await, 0);
+    assert_eq!(traces(&harness, "alan@example.com").await, 1);
+    let kept: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM notifications WHERE recipient = 'zofia@example.com' AND content <> ''",
+    )
+    .fetch_one(&harness.rows)
+    .await
+    .unwrap();
+    assert_eq!(kept, 1, "the buyer's receipt");
+    harness.round_passes().await;
     harness.check_invariants(1).await;
 }
 

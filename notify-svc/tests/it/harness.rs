@@ -73,6 +73,7 @@ impl Harness {
             format!("--mesh-key={}", keys::mesh_key()),
             format!("--link-seal-key={}", keys::random_text(32)),
             format!("--smtp-url={}", sink.url()),
+            format!("--handed-over-dir={}", testkit::Infra::folder().display()),
             "--seller-name=Nightjar Concerts".to_owned(),
         ];
         let config = Config::parse_from(&args);
@@ -362,6 +363,8 @@ fn subject_of(envelope: &Envelope) -> uuid::Uuid {
         Payload::AdminInvited(message) => message.id.clone(),
         Payload::PasswordResetRequested(message) => message.id.clone(),
         Payload::OrderErased(message) => message.order_id.clone(),
+        Payload::HolderErased(message) => message.order_id.clone(),
+        Payload::AddressCorrected(message) => message.order_id.clone(),
     };
     id.parse().unwrap()
 }

@@ -29,7 +29,7 @@ fn postponed(harness: &Harness) -> OrderPostponed {
     }
 }
 
-fn reminder(harness: &Harness) -> OrderReminder {
+pub fn reminder(harness: &Harness) -> OrderReminder {
     OrderReminder {
         order: Some(harness.order()),
         number: 1,
@@ -37,7 +37,7 @@ fn reminder(harness: &Harness) -> OrderReminder {
     }
 }
 
-fn awaiting(harness: &Harness) -> OrderAwaitingTransfer {
+pub fn awaiting(harness: &Harness) -> OrderAwaitingTransfer {
     OrderAwaitingTransfer {
         order: Some(harness.order()),
         due: eur(9_000),
@@ -48,7 +48,7 @@ fn awaiting(harness: &Harness) -> OrderAwaitingTransfer {
     }
 }
 
-fn transferred(harness: &Harness) -> TicketTransferred {
+pub fn transferred(harness: &Harness) -> TicketTransferred {
     let mut order = harness.order();
     order.email = "eleni@example.com".to_owned();
     order.name = "Ελένη Παπαδοπούλου".to_owned();
@@ -65,7 +65,7 @@ fn transferred(harness: &Harness) -> TicketTransferred {
     }
 }
 
-fn ticket_news(harness: &Harness, kind: TicketNewsKind, tickets: u32) -> TicketNews {
+pub fn ticket_news(harness: &Harness, kind: TicketNewsKind, tickets: u32) -> TicketNews {
     let TicketTransferred { order, .. } = transferred(harness);
     let moved = kind == TicketNewsKind::Postponed;
     let previous = proto::timestamp(datetime!(2026-05-29 18:00 UTC));
@@ -79,7 +79,7 @@ fn ticket_news(harness: &Harness, kind: TicketNewsKind, tickets: u32) -> TicketN
     }
 }
 
-fn sealed(harness: &Harness, purpose: &str, secret: &str) -> Vec<u8> {
+pub fn sealed(harness: &Harness, purpose: &str, secret: &str) -> Vec<u8> {
     let sealer = &harness.config.link_seal_key;
     sealer.seal(&harness.sources, purpose, secret.as_bytes())
 }

@@ -4,12 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "the helpers are test code, too")]
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use base::{Currency, Money};
 use notify_svc::render::{Language, Line, Receipt, Tax, Ticket, receipt_pdf, tickets_pdf};
 
+use crate::golden::{Page, differing_tiles, looks_as_before};
 use crate::render::{LONG_CODE, receipt};
 
 const LONG_TITLE: &str = "An Evening of Very Long Names with the Philharmonic Orchestra of the Great \
@@ -17,18 +17,6 @@ const LONG_TITLE: &str = "An Evening of Very Long Names with the Philharmonic Or
 
 /// Dots per inch at which pages are compared; a letter is some dots wide.
 const GOLDEN_DPI: &str = "72";
-/// Antialiasing is not the same in every version of poppler: by so much a dot may differ…
-const DOT_TOLERANCE: u8 = 64;
-/// … and so many in a thousand may differ by more.
-const PAGE_TOLERANCE: usize = 3;
-
-/// A drawn page, 0 is black.
-#[derive(Debug)]
-struct Page {
-    width: usize,
-    height: usize,
-    dots: Vec<u8>,
-}
 
 /// What a program of poppler-utils says about the file, without a complaint.
 fn poppler(program: &str, arguments: &[&str], pdf: &[u8]) -> Vec<u8> {
@@ -60,51 +48,14 @@ fn page(pdf: &[u8], number: usize, dpi: &str) -> Vec<u8> {
     poppler("pdftoppm", &arguments, pdf)
 }
 
-fn dots(image: &[u8]) -> Page {
-    let mut reader = png::Decoder::new(std::io::Cursor::new(image))
-        .read_info()
-        .unwrap();
-    let mut samples = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut samples).unwrap();
-    assert_eq!(info.bit_depth, png::BitDepth::Eight);
-    // Grey, also where poppler writes it as three colours.
-    let per_dot = info.color_type.samples();
-    Page {
-        width: info.width as usize,
-        height: info.height as usize,
-        dots: samples.into_iter().step_by(per_dot).collect(),
-    }
-}
-
 /// The only code that a camera sees on this page.
 fn scanned(image: &[u8]) -> String {
-    let page = dots(image);
-    let dot = |x, y| page.dots[y * page.width + x];
+    let page = Page::read(image);
+    let dot = |x, y| page.dot(x, y);
     let mut image = rqrr::PreparedImage::prepare_from_greyscale(page.width, page.height, dot);
     let grids = image.detect_grids();
     assert_eq!(grids.len(), 1, "one symbol is seen");
     grids[0].decode().unwrap().1
-}
-
-/// The page is as it was when somebody looked at it and found it good. `GOLDEN=write` keeps the page that is.
-fn looks_as_before(name: &str, image: &[u8]) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let file = folder.join(format!("{name}.png"));
-    if std::env::var("GOLDEN").is_ok_and(|what| what == "write") {
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(&file, image).unwrap();
-    }
-    let (before, now) = (dots(&std::fs::read(&file).unwrap()), dots(image));
-    assert_eq!((before.width, before.height), (now.width, now.height));
-    let pairs = before.dots.iter().zip(&now.dots);
-    let other = pairs.filter(|(before, now)| before.abs_diff(**now) > DOT_TOLERANCE);
-    let per_thousand = other.count() * 1000 / now.dots.len();
-    if per_thousand >= PAGE_TOLERANCE {
-        let seen = std::env::temp_dir().join(format!("boxoffice-golden-{name}.png"));
-        std::fs::write(&seen, image).unwrap();
-        let (seen, file) = (seen.display(), file.display());
-        panic!("{per_thousand} of 1000 dots of {seen} are not as in {file}");
-    }
 }
 
 fn eur(amount_minor: i64) -> Money {
@@ -122,11 +73,30 @@ fn long() -> Receipt {
     let category = "Standing, early bird with a free drink";
     long.lines.truncate(1);
     long.lines[0].category = category.to_owned();
+    long.seller.name =
+        "Association of Friends of the Philharmonic Orchestra of the Great Northern Plains"
+            .to_owned();
+    long.seller.contact = "https://nightjar.example/help/where-is-my-money".to_owned();
     long.tickets.truncate(2);
     for ticket in &mut long.tickets {
         ticket.category = category.to_owned();
     }
     long
+}
+
+/// One ticket in words with an accent on every other letter.
+fn vietnamese() -> Receipt {
+    let mut receipt = receipt();
+    receipt.event.title = "Đêm nhạc Trịnh Công Sơn: những bản tình ca bất hủ cùng dàn nhạc giao \
+                           hưởng Việt Nam và các nghệ sĩ khách mời quốc tế lớn"
+        .to_owned();
+    receipt.event.location =
+        "Nhà hát Lớn Hà Nội, 01 Tràng Tiền, Phan Chu Trinh, Hoàn Kiếm, Hà Nội".to_owned();
+    receipt.order.name = Some("Nguyễn Thị Ánh Tuyết".to_owned());
+    receipt.lines[0].category = "Hạng nhất, ban công, có đồ uống".to_owned();
+    receipt.tickets.truncate(1);
+    receipt.tickets[0].category = receipt.lines[0].category.clone();
+    receipt
 }
 
 /// With all that a receipt can show.
@@ -282,6 +252,73 @@ fn long_titles_are_shown_whole_and_every_name_can_be_copied() {
     }
 }
 
+/// As long as ticket-svc lets them be.
+#[test]
+fn the_longest_place_and_category_are_shown_whole() {
+    let mut receipt = long();
+    let words = "Standing room, early bird, with a free drink and a place in the first row, ";
+    let of = |length| words.repeat(3).chars().take(length).collect::<String>();
+    receipt.event.location = of(200).trim().to_owned();
+    receipt.lines[0].category = of(100).trim().to_owned();
+    for ticket in &mut receipt.tickets {
+        ticket.category = receipt.lines[0].category.clone();
+    }
+    for pdf in [tickets_pdf(&receipt), receipt_pdf(&receipt)] {
+        let text = text_of(&pdf.unwrap());
+        assert!(text.contains(&receipt.event.location), "{text}");
+        assert!(text.contains(&receipt.lines[0].category), "{text}");
+        assert!(!text.contains('…'), "{text}");
+    }
+}
+
+/// In every place where somebody may write what they like.
+fn saying(words: &str) -> Receipt {
+    let mut receipt = receipt();
+    for place in [&mut receipt.event.title, &mut receipt.event.location] {
+        words.clone_into(place);
+    }
+    receipt.order.name = Some(words.to_owned());
+    receipt
+}
+
+#[test]
+fn what_the_typeface_lacks_spoils_no_page() {
+    for (words, printed) in [
+        // Nothing else is said: a box says that something is missing.
+        ("🎸🎸", "🎸🎸"),
+        // Poppler reads boxes from right to left, as what is behind them.
+        ("מופע חי", "יח עפומ"),
+        ("مقهى", "ىهقم"),
+    ] {
+        let receipt = saying(words);
+        let tickets = tickets_pdf(&receipt).unwrap();
+        assert_eq!(scanned(&page(&tickets, 1, "110")), LONG_CODE);
+        for pdf in [tickets, receipt_pdf(&receipt).unwrap()] {
+            let text = text_of(&pdf);
+            assert!(text.contains(printed), "{printed} is missing: {text}");
+            assert!(text.contains("BX-7K3M9Q"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_or_seen_leaves_no_gap() {
+    let family = "🎸 Rock 👨\u{200d}👩\u{200d}👧 Night ❤\u{fe0f} 2026";
+    for (words, printed) in [
+        (family, "Rock Night 2026"),
+        (
+            "x\u{200b}y \u{202e}abc\u{202c} soft\u{ad}hyphen",
+            "xy abc softhyphen",
+        ),
+    ] {
+        let drawn = |words| page(&tickets_pdf(&saying(words)).unwrap(), 1, GOLDEN_DPI);
+        assert!(
+            drawn(words) == drawn(printed),
+            "{words} is not drawn as {printed}"
+        );
+    }
+}
+
 #[test]
 fn what_is_too_long_for_paper_ends_in_an_ellipsis_and_still_scans() {
     let mut receipt = long();
@@ -364,7 +401,11 @@ fn a_receipt_of_many_lines_goes_on_overleaf() {
     let pdf = receipt_pdf(&receipt).unwrap();
     let text = text_of(&pdf);
     assert_eq!(text.matches("1 × Balcony").count(), 61);
-    for part in ["1/3", "3/3", "Total paid"] {
+    for part in [
+        "Order BX-7K3M9Q · 1/3",
+        "Order BX-7K3M9Q · 3/3",
+        "Total paid",
+    ] {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
 }
@@ -409,8 +450,8 @@ fn the_file_is_small() {
     assert!(ten < one + 9 * 3_500, "{ten} bytes");
 }
 
-#[test]
-fn pages_look_as_somebody_found_them_good() {
+/// The first pages that are compared, by their names.
+fn tickets_to_look_at() -> [(&'static str, Receipt); 5] {
     let mut german = receipt();
     german.order.language = Language::De;
     german.event.title = "Donaudampfschifffahrtsgesellschaftskapitänsmützen".to_owned();
@@ -420,19 +461,134 @@ fn pages_look_as_somebody_found_them_good() {
     french.event.title = "L’été en fête — Zażółć gęślą jaźń".to_owned();
     french.order.name = Some("李明 Щукина e\u{301}q\u{302}".to_owned());
     french.lines[0].unit_price = eur(123_450);
-    for (name, receipt) in [
+    [
         ("ticket", receipt()),
         ("ticket-long", long()),
         ("ticket-de", german),
         ("ticket-fr", french),
-    ] {
+        ("ticket-vietnamese", vietnamese()),
+    ]
+}
+
+/// And pages of receipts, with their numbers.
+fn receipts_to_look_at() -> [(&'static str, &'static str, Receipt); 3] {
+    let mut german = full();
+    german.order.language = Language::De;
+    let mut many = full();
+    let lines = [long().lines.remove(0), many.lines[1].clone()];
+    many.lines.extend(lines.iter().cycle().take(24).cloned());
+    [
+        ("receipt", "1", full()),
+        ("receipt-de", "1", german),
+        ("receipt-overleaf", "2", many),
+    ]
+}
+
+#[test]
+fn pages_look_as_somebody_found_them_good() {
+    for (name, receipt) in tickets_to_look_at() {
         let pdf = tickets_pdf(&receipt).unwrap();
         looks_as_before(name, &page(&pdf, 1, GOLDEN_DPI));
     }
-    let mut german = full();
-    german.order.language = Language::De;
-    for (name, receipt) in [("receipt", full()), ("receipt-de", german)] {
+    for (name, number, receipt) in receipts_to_look_at() {
         let pdf = receipt_pdf(&receipt).unwrap();
-        looks_as_before(name, &page(&pdf, 1, GOLDEN_DPI));
+        looks_as_before(name, &page(&pdf, number.parse().unwrap(), GOLDEN_DPI));
+    }
+}
+
+/// What another version of poppler may do to edges is less than what another library does.
+#[test]
+fn another_hand_draws_the_same_pages() {
+    let drawn = |pdf: &[u8], number| {
+        let arguments = [
+            "-gray",
+            "-png",
+            "-singlefile",
+            "-r",
+            GOLDEN_DPI,
+            "-f",
+            number,
+            "-",
+            "-",
+        ];
+        Page::read(&poppler("pdftocairo", &arguments, pdf))
+    };
+    for (name, receipt) in tickets_to_look_at() {
+        let page = drawn(&tickets_pdf(&receipt).unwrap(), "1");
+        assert_eq!(
+            differing_tiles(&Page::found_good(name), &page),
+            [],
+            "{name}"
+        );
+    }
+    for (name, number, receipt) in receipts_to_look_at() {
+        let page = drawn(&receipt_pdf(&receipt).unwrap(), number);
+        assert_eq!(
+            differing_tiles(&Page::found_good(name), &page),
+            [],
+            "{name}"
+        );
+    }
+}
+
+/// Spoils a receipt, and says how.
+type Spoilt = (&'static str, fn(&mut Receipt));
+
+#[test]
+fn no_line_of_a_ticket_can_be_missing_unseen() {
+    let spoilt: [Spoilt; 8] = [
+        ("holder", |receipt| {
+            receipt.order.name = None;
+            receipt.order.email.clear();
+        }),
+        ("holder's name, the label stays", |receipt| {
+            receipt.order.name = Some(" ".to_owned());
+        }),
+        ("price", |receipt| receipt.lines.clear()),
+        ("number", |receipt| receipt.order.number.clear()),
+        ("category", |receipt| {
+            receipt.tickets[0].category.clear();
+            let mut line = receipt.lines[0].clone();
+            line.category.clear();
+            receipt.lines.push(line);
+        }),
+        ("place", |receipt| receipt.event.location.clear()),
+        ("title", |receipt| receipt.event.title.clear()),
+        ("seller", |receipt| receipt.seller.name.clear()),
+    ];
+    for (name, receipt) in tickets_to_look_at() {
+        for (missing, spoil) in spoilt {
+            let mut receipt = receipt.clone();
+            spoil(&mut receipt);
+            let drawn = page(&tickets_pdf(&receipt).unwrap(), 1, GOLDEN_DPI);
+            let seen = differing_tiles(&Page::found_good(name), &Page::read(&drawn));
+            assert!(!seen.is_empty(), "{name} without its {missing}");
+        }
+    }
+}
+
+#[test]
+fn no_line_of_a_receipt_can_be_missing_unseen() {
+    let spoilt: [Spoilt; 10] = [
+        ("name", |receipt| receipt.order.name = None),
+        ("address", |receipt| receipt.order.email.clear()),
+        ("number", |receipt| receipt.order.number.clear()),
+        ("category", |receipt| receipt.lines[0].category.clear()),
+        ("line", |receipt| receipt.lines.truncate(1)),
+        ("fee", |receipt| receipt.lines[0].unit_fee = None),
+        ("tax", |receipt| receipt.lines[1].tax = None),
+        ("tax number", |receipt| receipt.seller.tax_id.clear()),
+        ("contact", |receipt| receipt.seller.contact.clear()),
+        ("place", |receipt| receipt.event.location.clear()),
+    ];
+    for (name, number, receipt) in receipts_to_look_at() {
+        // Overleaf some of these are missing already.
+        for (missing, spoil) in spoilt.iter().filter(|_| number == "1") {
+            let mut receipt = receipt.clone();
+            spoil(&mut receipt);
+            let drawn = page(&receipt_pdf(&receipt).unwrap(), 1, GOLDEN_DPI);
+            let seen = differing_tiles(&Page::found_good(name), &Page::read(&drawn));
+            assert!(!seen.is_empty(), "{name} without its {missing}");
+        }
     }
 }

@@ -170,6 +170,64 @@ async fn a_lease_is_respected_while_it_lives_and_taken_over_when_it_ran_out() {
     harness.check_invariants(0).await;
 }
 
+/// Its process was killed with it in hand, and then the order went to another address.
+#[tokio::test]
+async fn what_was_withdrawn_under_a_lease_is_not_sent_when_that_runs_out() {
+    let mut harness = Harness::stopped().await;
+    let (server, url) = silent_server().await;
+    let sink = harness.config.smtp_url.replace(url);
+    harness.run().await;
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    harness.reaches(&envelope, "sending", 1).await;
+    harness.stop().await;
+    drop(server);
+    sqlx::query("UPDATE notifications SET status = 'sending', withdrawn_at = clock_timestamp()")
+        .execute(&harness.rows)
+        .await
+        .unwrap();
+    harness.let_time_pass().await;
+
+    harness.config.smtp_url = sink;
+    harness.run().await;
+    harness.reaches(&envelope, "withdrawn", 2).await;
+    harness.round_passes().await;
+    assert_eq!(harness.sink.messages().len(), 1, "that of the round");
+    harness.check_invariants(0).await;
+}
+
+/// What the mail server took is noted before anything else; a process that dies then has not stored it.
+#[tokio::test]
+async fn what_an_earlier_process_noted_is_stored_and_not_sent_again() {
+    let mut harness = Harness::stopped().await;
+    let (server, url) = silent_server().await;
+    let sink = harness.config.smtp_url.replace(url);
+    harness.run().await;
+    let envelope = harness.envelope();
+    harness.accept(from_ref(&envelope)).await;
+    harness.reaches(&envelope, "sending", 1).await;
+    harness.stop().await;
+    drop(server);
+    let (id, attempts): (uuid::Uuid, i32) =
+        sqlx::query_as("UPDATE notifications SET status = 'sending' RETURNING id, attempts")
+            .fetch_one(&harness.rows)
+            .await
+            .unwrap();
+    let mut note = [0; 32];
+    note[..16].copy_from_slice(id.as_bytes());
+    note[16..20].copy_from_slice(&attempts.to_le_bytes());
+    let file = harness.config.handed_over_dir.join("notes-0");
+    std::fs::write(file, note).unwrap();
+    harness.let_time_pass().await;
+
+    harness.config.smtp_url = sink;
+    harness.run().await;
+    harness.reaches(&envelope, "sent", 1).await;
+    harness.round_passes().await;
+    assert_eq!(harness.sink.messages().len(), 1, "that of the round");
+    harness.check_invariants(0).await;
+}
+
 #[tokio::test]
 async fn whose_lease_ran_out_does_not_overwrite_the_outcome() {
     let mut harness = Harness::stopped().await;

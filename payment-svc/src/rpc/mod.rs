@@ -284,6 +284,15 @@ impl OrderAdminService for OrdersAdmin {
         ))
     }
 
+    async fn change_address(
+        &self,
+        r: Request<ChangeAddressRequest>,
+    ) -> Result<Response<ChangeAddressResponse>, Status> {
+        Ok(Response::new(
+            admin::change_address::change_address(&self.0, r).await?,
+        ))
+    }
+
     async fn resolve_mismatch(
         &self,
         r: Request<ResolveMismatchRequest>,

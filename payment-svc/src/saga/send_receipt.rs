@@ -5,7 +5,7 @@ use base::MessageId;
 use kit::CallContext;
 use proto::{
     event::{OrderPaid, envelope::Payload},
-    ticket::TicketStatus,
+    ticket::{Ticket, TicketStatus},
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -17,18 +17,37 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::timeline::RECEIPT_SENT,
+    domain::{order_state::OrderStatus, timeline::RECEIPT_SENT},
     error::Error,
     store::{self, By, OrderRow},
     transfers, view,
 };
 
-/// The facts of an order's receipt, as they are now. Error::TicketsNotReady where no ticket is valid.
+/// The facts of an order's receipt, as they are now. Error::TicketsNotReady where no ticket is valid and its guest's.
 pub(crate) async fn receipt_facts(app: &App, order: &OrderRow) -> Result<OrderPaid, Error> {
-    if !order.status()?.has_tickets() {
+    let tickets = own_tickets(app, order).await?;
+    if tickets.is_empty() {
         return Err(Error::TicketsNotReady);
     }
     let lines = view::lines(app, order.order_id()).await?;
+    Ok(order_paid(app, order, &lines, &tickets))
+}
+
+/// The same for what shows the money, with the tickets that there are. Error::TicketsNotReady where it was never paid, and
+/// while its tickets are on their way.
+pub(crate) async fn money_facts(app: &App, order: &OrderRow) -> Result<OrderPaid, Error> {
+    if order.paid_at.is_none() || order.status()? == OrderStatus::Paid {
+        return Err(Error::TicketsNotReady);
+    }
+    let tickets = own_tickets(app, order).await?;
+    let lines = view::lines(app, order.order_id()).await?;
+    Ok(order_paid(app, order, &lines, &tickets))
+}
+
+async fn own_tickets(app: &App, order: &OrderRow) -> Result<Vec<Ticket>, Error> {
+    if !order.status()?.has_tickets() {
+        return Ok(Vec::new());
+    }
     let mut tickets = view::tickets(app, order.order_id()).await?;
     let order_id = order.order_id();
     let read = app.db.read(order_id, |conn, id| {
@@ -44,10 +63,7 @@ pub(crate) async fn receipt_facts(app: &App, order: &OrderRow) -> Result<OrderPa
             && !view::is_handed_on(ticket)
             && !leaving.contains(&ticket.id)
     });
-    if tickets.is_empty() {
-        return Err(Error::TicketsNotReady);
-    }
-    Ok(order_paid(app, order, &lines, &tickets))
+    Ok(tickets)
 }
 
 /// A receipt to be sent, with all that a transaction cannot make.

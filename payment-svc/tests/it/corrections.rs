@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use kit::ErrorReason;
-use proto::payment::{CorrectAddressRequest, CorrectAddressResponse};
+use proto::{
+    event::{AddressCorrected, envelope::Payload},
+    payment::{CorrectAddressRequest, CorrectAddressResponse},
+};
 use testkit::{eventually, keys};
 use tonic::{Code, Status};
 
 use crate::{
-    till::CARD,
+    manual,
+    till::{self, CARD},
     world::{Placed, World, failure, reference},
 };
 
@@ -30,6 +34,29 @@ impl World {
         };
         let answer = self.desk.clone().correct_address(request).await?;
         Ok(answer.into_inner())
+    }
+
+    /// What notify-svc was told of corrections, oldest first.
+    pub async fn told_corrected(&self, placed: &Placed) -> Vec<AddressCorrected> {
+        let told = self.told(placed).await.into_iter();
+        told.filter_map(|payload| match payload {
+            Payload::AddressCorrected(told) => Some(told),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// The ids of what was written about the order, by kind, oldest first.
+    pub async fn written(&self, placed: &Placed, kinds: &[&str]) -> Vec<String> {
+        sqlx::query_scalar(
+            "SELECT id::text FROM outbox WHERE order_id = $1::uuid AND kind = ANY($2)
+             ORDER BY created_at, id",
+        )
+        .bind(&placed.order.id)
+        .bind(kinds)
+        .fetch_all(&self.pool)
+        .await
+        .unwrap()
     }
 
     async fn correct_once(
@@ -75,6 +102,75 @@ async fn the_old_link_dies_and_a_receipt_goes_to_the_new_address() {
     let late = failure(world.correct(&placed, RIGHT, &key).await);
     assert_eq!(late.reason, ErrorReason::NotFound);
     assert_ne!(third.secret, corrected.secret);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_to_the_old_address_is_withdrawn() {
+    let world = World::start().await;
+    let mut placed = world.sold().await;
+    let ticket = world.tickets_of(&placed).await[0].id.clone();
+    world
+        .hand_on(world.handing_on(&placed, &ticket))
+        .await
+        .unwrap();
+    let refund = world.refund(till::an_amount(&placed, 100)).await.unwrap();
+    world
+        .until_refund(&refund, proto::payment::RefundStatus::Succeeded)
+        .await;
+    let before = world.written(&placed, &["order_paid", "order_refunded"]);
+    let before = before.await;
+    assert_eq!(before.len(), 2);
+    let corrected = world.correct_once(&placed, RIGHT).await.unwrap();
+    let told = world.told_corrected(&placed).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].email.as_str(), told[0].generation), (RIGHT, 2));
+    // Not what went to whom a ticket was handed to, and not the receipt that goes to the new address.
+    assert_eq!(told[0].message_ids, before);
+    let link = world.open("order-link", &told[0].sealed_order_link);
+    assert!(link.ends_with(&corrected.secret));
+    assert!(!told[0].sealed_unsubscribe_link.is_empty());
+    placed.secret = corrected.secret;
+    world
+        .correct_once(&placed, "ada@example.net")
+        .await
+        .unwrap();
+    let told = world.told_corrected(&placed).await;
+    let all = world.written(&placed, &["order_paid", "order_refunded"]);
+    let all = all.await;
+    assert_eq!(
+        (told[1].generation, &told[1].message_ids[..]),
+        (3, &all[..3])
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn how_to_pay_by_transfer_is_told_the_new_address_too() {
+    let world = manual::open().await;
+    let placed = manual::placed(&world).await;
+    manual::confirm(&world, manual::arrival(&placed, Some(2500)))
+        .await
+        .unwrap();
+    let corrected = world.correct_once(&placed, RIGHT).await.unwrap();
+    let told = world.notices(&placed).await;
+    let told: Vec<_> = told
+        .iter()
+        .map(|told| {
+            let due = told.due.as_ref().unwrap().amount_minor;
+            (
+                told.number,
+                due,
+                told.order.as_ref().unwrap().email.as_str(),
+            )
+        })
+        .collect();
+    let old = "ada@example.org";
+    assert_eq!(told, [(1, 9000, old), (2, 6500, old), (3, 6500, RIGHT)]);
+    let facts = world.notices(&placed).await.pop().unwrap().order.unwrap();
+    let link = world.open("order-link", &facts.sealed_order_link);
+    assert!(link.ends_with(&corrected.secret));
+    assert_eq!(world.told_corrected(&placed).await[0].message_ids.len(), 2);
     world.end().await;
 }
 
@@ -240,6 +336,68 @@ async fn the_first_receipt_goes_where_the_order_is_by_then() {
     world.end().await;
 }
 
+/// Corrects the order while somebody else has it, who does this to it in the meantime.
+async fn corrected_during(world: &World, placed: &Placed, step: &'static str) {
+    let mut other = world.pool.begin().await.unwrap();
+    let taken = sqlx::query("SELECT id FROM orders FOR UPDATE");
+    taken.execute(&mut *other).await.unwrap();
+    let (corrected, ()) = tokio::join!(world.correct_once(placed, RIGHT), async {
+        until_somebody_waits(world).await;
+        sqlx::raw_sql(step).execute(&mut *other).await.unwrap();
+        other.commit().await.unwrap();
+    });
+    corrected.unwrap();
+}
+
+#[tokio::test]
+async fn tickets_that_came_meanwhile_are_sent_to_the_new_address() {
+    let world = World::start().await;
+    let placed = world.sold().await;
+    world.sql("UPDATE orders SET status = 'paid'").await;
+    corrected_during(&world, &placed, "UPDATE orders SET status = 'fulfilled'").await;
+    let receipts = world.receipts().await;
+    let sent: Vec<&str> = receipts.iter().map(|paid| paid.email.as_str()).collect();
+    assert_eq!(sent, ["ada@example.org", RIGHT]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_transfer_that_was_asked_for_meanwhile_is_told_the_new_address() {
+    let mut world = manual::open().await;
+    let placed = manual::placed(&world).await;
+    world.crash();
+    world
+        .sql(
+            "CREATE TABLE kept AS SELECT id, status, provider_ref FROM payment_attempts;
+             UPDATE payment_attempts SET provider_ref = NULL, status = 'created';
+             UPDATE orders SET next_step_at = NULL",
+        )
+        .await;
+    world.restart().await;
+    let asked = "UPDATE payment_attempts a SET provider_ref = k.provider_ref, status = k.status
+                 FROM kept k WHERE k.id = a.id";
+    corrected_during(&world, &placed, asked).await;
+    let told = world.notices(&placed).await;
+    let told: Vec<_> = told
+        .iter()
+        .map(|told| told.order.as_ref().unwrap().email.as_str())
+        .collect();
+    assert_eq!(told, ["ada@example.org", RIGHT]);
+    world.end().await;
+}
+
+/// For a lock.
+async fn until_somebody_waits(world: &World) {
+    let waits = "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually(
+        "it waits for the order",
+        Duration::from_secs(60),
+        || async { (world.count(waits).await > 0).then_some(()) },
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_receipt_that_is_being_made_again_does_not_go_to_the_old_address() {
     let world = World::start().await;
@@ -248,14 +406,7 @@ async fn a_receipt_that_is_being_made_again_does_not_go_to_the_old_address() {
     sqlx::query(MOVE).execute(&mut *correcting).await.unwrap();
     let key = keys::idempotency_key();
     let (resend, ()) = tokio::join!(world.resend(&placed, &key), async {
-        let waits = "SELECT count(*) FROM pg_stat_activity
-                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        eventually(
-            "it waits for the order",
-            Duration::from_secs(60),
-            || async { (world.count(waits).await > 0).then_some(()) },
-        )
-        .await;
+        until_somebody_waits(&world).await;
         correcting.commit().await.unwrap();
     });
     drop(resend);

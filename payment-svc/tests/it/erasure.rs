@@ -1,9 +1,14 @@
 //! A guest's data goes; money, tickets and story stay.
 
+use std::collections::HashSet;
+
 use kit::ErrorReason;
 use proto::{
-    event::envelope::Payload,
-    payment::{EraseGuestRequest, EraseGuestResponse},
+    event::{HolderErased, envelope::Payload},
+    payment::{
+        EraseGuestRequest, EraseGuestResponse, OrderStatus, PlaceOrderRequest,
+        TransferTicketRequest,
+    },
 };
 use testkit::keys;
 use tonic::Status;
@@ -129,6 +134,30 @@ impl World {
             .await;
     }
 
+    fn wish_of(&self, email: &str) -> PlaceOrderRequest {
+        PlaceOrderRequest {
+            email: email.to_owned(),
+            ..self.wish()
+        }
+    }
+
+    async fn told_holders_erased(&self) -> Vec<HolderErased> {
+        use prost::Message as _;
+        let rows: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT envelope FROM outbox WHERE kind = 'holder_erased'")
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
+        let read = |row: &Vec<u8>| match proto::event::Envelope::decode(row.as_slice()) {
+            Ok(proto::event::Envelope {
+                payload: Some(Payload::HolderErased(told)),
+                ..
+            }) => told,
+            other => panic!("{other:?}"),
+        };
+        rows.iter().map(read).collect()
+    }
+
     async fn told_erased(&self, placed: &Placed) -> usize {
         use prost::Message as _;
         let rows: Vec<Vec<u8>> =
@@ -164,6 +193,90 @@ async fn all_orders_of_the_address_go_together_or_not_at_all() {
     let gone = world.resend(&second, &keys::idempotency_key()).await;
     assert_eq!(failure(gone).reason, ErrorReason::NotFound);
     world.end().await;
+}
+
+/// Two orders: in one, both tickets were handed on, the first of them to the guest of the other.
+async fn handed_to_each_other(world: &World) -> (Placed, Placed) {
+    let others = world.sold().await;
+    let own = world.wish_of("grace@example.org");
+    let own = Placed::from(world.place(own).await.unwrap());
+    world.pay(&own.order).await;
+    world.until(&own, OrderStatus::Fulfilled).await;
+    let tickets = world.tickets_of(&others).await;
+    let to = ["Grace@example.org", "alan@example.org"];
+    for (ticket, email) in tickets.iter().zip(to) {
+        let wish = TransferTicketRequest {
+            email: email.to_owned(),
+            name: "Somebody-Hopper".to_owned(),
+            ..world.handing_on(&others, &ticket.id)
+        };
+        world.hand_on(wish).await.unwrap();
+    }
+    (others, own)
+}
+
+#[tokio::test]
+async fn whoever_was_handed_tickets_of_others_is_forgotten_there_too() {
+    let world = World::start().await;
+    let (others, own) = handed_to_each_other(&world).await;
+    let early = failure(world.erase(Clerk::superadmin(), &own, true).await);
+    assert_eq!(early.reason, ErrorReason::OrderNotOpen, "of a mail");
+    let untouched = "SELECT count(*) FROM orders WHERE erased_at IS NULL";
+    assert_eq!(world.count(untouched).await, 2);
+    world.confirm_all().await;
+    let money = world.count(MONEY).await;
+    let told = world.handed_on(&others).await;
+    let (id, secret) = world.link_of(&told[0]);
+
+    let erased = world.erase(Clerk::superadmin(), &own, true).await.unwrap();
+    // The other order is somebody else's.
+    assert_eq!(erased.order_ids, [own.order.id.as_str()]);
+    for row in world.everything_stored().await {
+        assert!(!row.to_lowercase().contains("grace@example"), "{row}");
+    }
+    let names = "SELECT count(*) FROM ticket_transfers WHERE name = 'Somebody-Hopper'";
+    assert_eq!(world.count(names).await, 1, "Alan did not ask");
+    assert_eq!(world.tickets.books().forgotten, HashSet::from([id.clone()]));
+    // The ticket still admits, its link still shows it, and its buyer sees that it is gone.
+    assert_eq!(world.tickets.valid_tickets(&others.order.id), 2);
+    assert_eq!(world.count(MONEY).await, money);
+    let seen = world.transferred(&id, &secret).await.unwrap();
+    assert_eq!((seen.tickets.len(), seen.email.as_str()), (1, ""));
+    let order = world.order(&others, false).await;
+    assert_eq!(order.email, "ada@example.org");
+    let gone = &order.transferred_tickets[0];
+    assert_eq!((&*gone.name, &*order.tickets[0].code), ("", ""));
+    world.told_and_recorded(&others, &own).await;
+    world.end().await;
+}
+
+impl World {
+    /// notify-svc hears of the one mail that was to the guest, and both orders have it on record.
+    async fn told_and_recorded(&self, others: &Placed, own: &Placed) {
+        let told = self.told_holders_erased().await;
+        let emptied: Vec<String> = sqlx::query_scalar(
+            "SELECT id::text FROM outbox WHERE kind = 'ticket_transferred' AND envelope = ''",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        assert_eq!(emptied.len(), 1);
+        let expected = HolderErased {
+            order_id: others.order.id.clone(),
+            message_ids: emptied,
+        };
+        assert_eq!(told, [expected]);
+        let recorded: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT action, object, (after->>'transfers')::bigint FROM audit_log
+             WHERE action LIKE '%.erase' ORDER BY id",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        let expected = [("holder.erase", others), ("guest.erase", own)];
+        let expected = expected.map(|(action, of)| (action.to_owned(), of.order.id.clone(), 1));
+        assert_eq!(recorded, expected);
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kit::ErrorReason;
+use prost::Message as _;
 use proto::{
     event::{OrderPaid, TicketTransferred, envelope::Payload},
     payment::{
@@ -52,7 +53,7 @@ impl World {
     }
 
     /// What stands at the end of the recipient's link: the transfer and its secret.
-    fn link_of(&self, told: &TicketTransferred) -> (String, String) {
+    pub fn link_of(&self, told: &TicketTransferred) -> (String, String) {
         let sealed = &told.order.as_ref().unwrap().sealed_order_link;
         let link = self.open("order-link", sealed);
         let path = link.strip_prefix("https://shop.example/t/").unwrap();
@@ -70,9 +71,14 @@ impl World {
     }
 
     async fn receipt_facts(&self, placed: &Placed) -> Result<OrderPaid, Status> {
+        self.document_facts(placed, false).await
+    }
+
+    async fn document_facts(&self, placed: &Placed, money_only: bool) -> Result<OrderPaid, Status> {
         let request = GetReceiptRequest {
             order_id: placed.order.id.clone(),
             secret: placed.secret.clone(),
+            money_only,
         };
         let answer = self.orders.clone().get_receipt(request).await?;
         Ok(answer.into_inner().facts.unwrap())
@@ -118,7 +124,9 @@ async fn whoever_gets_it_has_a_code_of_their_own_and_sees_nothing_else() {
     let seen = world.transferred(&id, &secret).await.unwrap();
     assert_eq!(seen.tickets.len(), 1);
     assert_eq!(seen.tickets[0].code, code);
-    let text = format!("{seen:?}");
+    // As it travels, too: what is printed leaves addresses and secrets out.
+    let sent = seen.encode_to_vec();
+    let text = format!("{seen:?} {}", String::from_utf8_lossy(&sent));
     for private in [
         "ada@example.org",
         "+4930901820",
@@ -133,6 +141,46 @@ async fn whoever_gets_it_has_a_code_of_their_own_and_sees_nothing_else() {
     };
     let reused = failure(world.hand_on(other).await);
     assert_eq!(reused.reason, ErrorReason::IdempotencyKeyReused);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_was_paid_stays_to_be_shown_when_no_ticket_is_left() {
+    let world = World::start().await;
+    let unpaid = world.placed().await;
+    let early = failure(world.document_facts(&unpaid, true).await);
+    assert_eq!(early.reason, ErrorReason::TicketsNotReady);
+    let (given, refunded) = (world.sold().await, world.sold().await);
+    let whole = world.document_facts(&given, true).await.unwrap();
+    assert_eq!(
+        whole,
+        OrderPaid {
+            // Sealed anew each time.
+            sealed_order_link: whole.sealed_order_link.clone(),
+            ..world.receipt_facts(&given).await.unwrap()
+        }
+    );
+    for ticket in world.tickets_of(&given).await {
+        let wish = world.handing_on(&given, &ticket.id);
+        world.hand_on(wish).await.unwrap();
+    }
+    let refund = world.refund(till::everything(&refunded)).await.unwrap();
+    world
+        .until_refund(&refund, proto::payment::RefundStatus::Succeeded)
+        .await;
+    for placed in [&given, &refunded] {
+        let tickets = failure(world.receipt_facts(placed).await);
+        assert_eq!(tickets.reason, ErrorReason::TicketsNotReady);
+        let money = world.document_facts(placed, true).await.unwrap();
+        assert_eq!((money.tickets.len(), money.lines.len()), (0, 1));
+        assert_eq!(money.total.unwrap().amount_minor, 9000);
+    }
+    let foreign = Placed {
+        secret: given.secret.clone(),
+        ..refunded
+    };
+    let foreign = failure(world.document_facts(&foreign, true).await);
+    assert_eq!(foreign.reason, ErrorReason::NotFound);
     world.end().await;
 }
 

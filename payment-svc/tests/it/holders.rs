@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use kit::ErrorReason;
+use prost::Message as _;
 use proto::{
     event::{TicketNews, TicketNewsKind, envelope::Payload},
     payment::{OrderStatus, TransferTicketRequest},
@@ -135,7 +136,9 @@ async fn whoever_has_the_ticket_now_hears_of_a_new_date_with_their_own_link() {
         world.transferred(&id, &secret).await.unwrap().tickets.len(),
         1
     );
-    assert!(!format!("{news:?}").contains("ada@example.org"));
+    // As it travels: what is printed leaves addresses out.
+    let sent = news.encode_to_vec();
+    assert!(!String::from_utf8_lossy(&sent).contains("ada@example.org"));
     assert!(world.holders_told(&back).await.is_empty());
 
     // Whoever gets it now hears of the date with the ticket, and of the next one as everybody.

@@ -37,6 +37,8 @@ pub struct Books {
     pub voids: HashMap<String, Vec<Ticket>>,
     /// What each handing on of a ticket made of it, by its id.
     pub transfers: HashMap<String, Ticket>,
+    /// Transfers whose holders were to be forgotten, by themselves.
+    pub forgotten: HashSet<String>,
     /// What changed in the programme.
     pub changes: Vec<EventChange>,
     /// The event as it is now, where that is not as it was made.
@@ -462,10 +464,12 @@ impl InventoryService for Inventory {
         request: Request<EraseHoldersRequest>,
     ) -> Result<Response<EraseHoldersResponse>, Status> {
         let mut books = self.books();
-        if let Some(order) = books.orders.get_mut(&request.get_ref().order_id) {
+        let request = request.into_inner();
+        if let Some(order) = books.orders.get_mut(&request.order_id) {
             let tickets = order.tickets.iter_mut();
             tickets.for_each(|ticket| ticket.holder_name.clear());
         }
+        books.forgotten.extend(request.transfer_ids);
         Ok(Response::new(EraseHoldersResponse {}))
     }
 

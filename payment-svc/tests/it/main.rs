@@ -5,6 +5,7 @@
 
 mod accounts;
 mod cancel;
+mod change_address;
 mod corrections;
 mod crash;
 mod desk;

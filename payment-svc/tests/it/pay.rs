@@ -62,7 +62,11 @@ async fn a_paid_order_is_fulfilled_and_announced_once() {
 
     let (order_id, secret) = (order.id, placed.secret.clone());
     let mut client = world.orders.clone();
-    let receipt = client.get_receipt(GetReceiptRequest { order_id, secret });
+    let receipt = client.get_receipt(GetReceiptRequest {
+        order_id,
+        secret,
+        money_only: false,
+    });
     let facts = receipt.await.unwrap().into_inner().facts.unwrap();
     assert_eq!(
         (facts.tickets, facts.lines),
@@ -106,7 +110,11 @@ async fn there_is_no_receipt_before_the_tickets() {
     let placed = world.placed().await;
     let (order_id, secret) = (placed.order.id.clone(), placed.secret.clone());
     let mut client = world.orders.clone();
-    let receipt = client.get_receipt(GetReceiptRequest { order_id, secret });
+    let receipt = client.get_receipt(GetReceiptRequest {
+        order_id,
+        secret,
+        money_only: false,
+    });
     assert_eq!(failure(receipt.await).reason, ErrorReason::TicketsNotReady);
     world.end().await;
 }

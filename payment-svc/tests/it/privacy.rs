@@ -50,6 +50,7 @@ async fn every_call(world: &World, id: &str, secret: &str) -> Vec<Status> {
     let receipt = GetReceiptRequest {
         order_id: order_id.clone(),
         secret: secret.clone(),
+        money_only: false,
     };
     let mut refused = at_the_desk(world, &order_id, &secret).await;
     let (provider, idempotency_key) = (String::new(), keys::idempotency_key());

@@ -110,7 +110,11 @@ async fn the_documents_show_only_tickets_that_are_valid() {
     let placed = world.sold().await;
     let receipt = || async {
         let (order_id, secret) = (placed.order.id.clone(), placed.secret.clone());
-        let request = GetReceiptRequest { order_id, secret };
+        let request = GetReceiptRequest {
+            order_id,
+            secret,
+            money_only: false,
+        };
         world.orders.clone().get_receipt(request).await
     };
     let tickets_in = |answer: GetReceiptResponse| answer.facts.unwrap().tickets.len();

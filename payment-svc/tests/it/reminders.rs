@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto::{
     event::{OrderReminder, envelope::Payload},
-    payment::OrderStatus,
+    payment::{OrderStatus, TransferTicketRequest},
 };
 use testkit::eventually;
 use time::{OffsetDateTime, macros::datetime};
@@ -130,6 +130,42 @@ async fn once_per_date_and_only_who_has_tickets_and_wants_it() {
     let told = world.until_reminded(wants, 2).await;
     assert_eq!(told[1].number, 2);
     assert_eq!(world.count(REMINDERS).await, 5);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn of_tickets_that_went_to_others_the_buyer_is_not_reminded() {
+    let mut world = World::start().await;
+    let (noon, soon) = (zone_at(12), in_hours(20));
+    let (one_left, none_left, taken_back) =
+        (world.sold().await, world.sold().await, world.sold().await);
+    let witness = world.sold().await;
+    for (placed, gone) in [(&one_left, 1), (&none_left, 2), (&taken_back, 2)] {
+        for ticket in world.tickets_of(placed).await.iter().take(gone) {
+            let wish = world.handing_on(placed, &ticket.id);
+            world.hand_on(wish).await.unwrap();
+        }
+    }
+    // Handed on to oneself it is one's own again.
+    let ticket = world.tickets_of(&taken_back).await[0].id.clone();
+    let back = TransferTicketRequest {
+        email: "Ada@example.org".to_owned(),
+        ..world.handing_on(&taken_back, &ticket)
+    };
+    world.hand_on(back).await.unwrap();
+    for placed in [&one_left, &none_left, &taken_back, &witness] {
+        world.has_tickets(placed, soon, &noon).await;
+    }
+    world.next_round().await;
+    for (placed, left) in [(&one_left, 1), (&taken_back, 1), (&witness, 2)] {
+        let told = world.until_reminded(placed, 1).await;
+        assert_eq!(told[0].tickets, left);
+    }
+    // A round comes past all of an event's orders, so a further one has come past this one.
+    world.has_tickets(&witness, in_hours(19), &noon).await;
+    world.next_round().await;
+    world.until_reminded(&witness, 2).await;
+    assert!(world.reminders(&none_left).await.is_empty());
     world.end().await;
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use proto::payment::OrderStatus;
+use kit::ErrorReason;
+use proto::payment::{GetReceiptRequest, OrderStatus};
 use testkit::eventually;
 
-use crate::world::World;
+use crate::world::{World, failure};
 
 #[tokio::test]
 async fn an_order_that_waits_delays_no_other() {
@@ -36,6 +37,15 @@ async fn an_order_that_waits_delays_no_other() {
         OrderStatus::Paid,
         "the slow one was still at work"
     );
+    // It would say that its tickets are not its guest's any more.
+    let mut client = world.orders.clone();
+    let early = client.get_receipt(GetReceiptRequest {
+        order_id: slow.order.id.clone(),
+        secret: slow.secret.clone(),
+        money_only: true,
+    });
+    let early = failure(early.await);
+    assert_eq!(early.reason, ErrorReason::TicketsNotReady);
     world.until(&slow, OrderStatus::Fulfilled).await;
     world.end().await;
 }

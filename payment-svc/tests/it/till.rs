@@ -150,6 +150,8 @@ fn order_of(payload: &Payload) -> &str {
         Payload::TicketTransferred(told) => &told.order,
         Payload::TicketNews(told) => &told.order,
         Payload::OrderErased(told) => return &told.order_id,
+        Payload::HolderErased(told) => return &told.order_id,
+        Payload::AddressCorrected(told) => return &told.order_id,
         Payload::LookupCodeRequested(_)
         | Payload::AdminInvited(_)
         | Payload::PasswordResetRequested(_) => return "",

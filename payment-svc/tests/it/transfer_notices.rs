@@ -16,7 +16,7 @@ use crate::{
 const NOTICES: &str = "SELECT count(*) FROM outbox WHERE kind = 'order_awaiting_transfer'";
 
 impl World {
-    async fn notices(&self, placed: &Placed) -> Vec<OrderAwaitingTransfer> {
+    pub async fn notices(&self, placed: &Placed) -> Vec<OrderAwaitingTransfer> {
         let told = self.told(placed).await.into_iter();
         told.filter_map(|told| match told {
             Payload::OrderAwaitingTransfer(told) => Some(told),

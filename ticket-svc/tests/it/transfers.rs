@@ -215,6 +215,7 @@ async fn names_of_holders_are_forgotten_and_nothing_else() {
     let mut inventory = shop.inventory.clone();
     let request = api::EraseHoldersRequest {
         order_id: order.to_string(),
+        transfer_ids: Vec::new(),
     };
     inventory.erase_holders(request.clone()).await.unwrap();
     inventory.erase_holders(request.clone()).await.unwrap();
@@ -238,8 +239,50 @@ async fn names_of_holders_are_forgotten_and_nothing_else() {
     );
     let nonsense = api::EraseHoldersRequest {
         order_id: "x".to_owned(),
+        transfer_ids: Vec::new(),
     };
     refused_field(inventory.erase_holders(nonsense).await, "order_id");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn one_holder_is_forgotten_and_the_others_of_the_order_are_not() {
+    let shop = Shop::open().await;
+    let (event, ticket_type) = shop.on_sale(10).await;
+    let order = shop.bought(event, ticket_type, 2).await;
+    let mut steps = Vec::new();
+    for (ticket, name) in shop.tickets(order).await.iter().zip(["Ada", "Bob"]) {
+        let step = shop.sources.uuid_v7();
+        shop.transfer(order, &ticket.id, step, name).await.unwrap();
+        steps.push(step.to_string());
+    }
+    let mut expected = shop.tickets(order).await;
+    let mut inventory = shop.inventory.clone();
+    let request = api::EraseHoldersRequest {
+        order_id: String::new(),
+        transfer_ids: vec![steps[0].clone()],
+    };
+    for _ in 0..2 {
+        inventory.erase_holders(request.clone()).await.unwrap();
+    }
+    for ticket in &mut expected {
+        if ticket.holder_name == "Ada" {
+            ticket.holder_name.clear();
+        }
+    }
+    let now = shop.tickets(order).await;
+    assert_eq!(now, expected);
+    assert!(now.iter().any(|ticket| ticket.holder_name == "Bob"));
+    let both = api::EraseHoldersRequest {
+        order_id: order.to_string(),
+        ..request.clone()
+    };
+    refused_field(inventory.erase_holders(both).await, "order_id");
+    let nonsense = api::EraseHoldersRequest {
+        transfer_ids: vec!["x".to_owned()],
+        ..request
+    };
+    refused_field(inventory.erase_holders(nonsense).await, "transfer_ids");
     shop.close().await;
 }
 

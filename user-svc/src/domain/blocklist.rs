@@ -97,6 +97,7 @@ mod tests {
         let lines: Vec<&str> = include_str!("../../passwords/common.txt").lines().collect();
         assert!(lines.len() > 20_000);
         assert!(lines.is_sorted() && lines.iter().all(|line| *line == line.to_lowercase()));
+        assert!(lines.iter().all(|line| unicode_normalization::is_nfc(line)));
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use proto::user::{
     BeginSecondFactorRequest, BeginSecondFactorResponse, ConfirmSecondFactorRequest,
-    ConfirmSecondFactorResponse, DecideAccountRequestRequest, DecideAccountRequestResponse,
-    InviteAdminRequest, InviteAdminResponse, ListAccountsRequest, ListAccountsResponse,
-    ListInvitationsRequest, ListInvitationsResponse, RegisterRequest, RegisterResponse,
-    RemoveSecondFactorRequest, RemoveSecondFactorResponse, RequestAccountRequest,
-    RequestAccountResponse, RequestPasswordResetRequest, RequestPasswordResetResponse,
-    ResetPasswordRequest, ResetPasswordResponse, ResetSecondFactorRequest,
-    ResetSecondFactorResponse, RevokeInvitationRequest, RevokeInvitationResponse,
-    RotateSigningKeyRequest, RotateSigningKeyResponse, UpdateAccountRequest, UpdateAccountResponse,
+    ConfirmSecondFactorResponse, CreateAccountRequest, CreateAccountResponse,
+    DecideAccountRequestRequest, DecideAccountRequestResponse, InviteAdminRequest,
+    InviteAdminResponse, ListAccountsRequest, ListAccountsResponse, ListInvitationsRequest,
+    ListInvitationsResponse, RegisterRequest, RegisterResponse, RemoveSecondFactorRequest,
+    RemoveSecondFactorResponse, RequestAccountRequest, RequestAccountResponse,
+    RequestPasswordResetRequest, RequestPasswordResetResponse, ResetPasswordRequest,
+    ResetPasswordResponse, ResetSecondFactorRequest, ResetSecondFactorResponse,
+    RevokeInvitationRequest, RevokeInvitationResponse, RotateSigningKeyRequest,
+    RotateSigningKeyResponse, UpdateAccountRequest, UpdateAccountResponse,
     account_admin_service_server::AccountAdminService,
     registration_service_server::RegistrationService,
     second_factor_service_server::SecondFactorService,
@@ -63,6 +64,17 @@ impl AccountAdminService for Rpc {
     ) -> Answer<ListAccountsResponse> {
         Ok(Response::new(
             superadmin::list_accounts::list_accounts(&self.app, request.into_inner()).await?,
+        ))
+    }
+
+    async fn create_account(
+        &self,
+        request: Request<CreateAccountRequest>,
+    ) -> Answer<CreateAccountResponse> {
+        let admin = kit::admin(&request)?;
+        Ok(Response::new(
+            superadmin::create_account::create_account(&self.app, admin, request.into_inner())
+                .await?,
         ))
     }
 

@@ -81,6 +81,10 @@ async fn accounts_are_for_superadmins() {
     };
     let refusals = [
         list(&service, &token, "").await.unwrap_err(),
+        service
+            .create(&token, ("eve@example.org", Role::Admin), PASSWORD)
+            .await
+            .unwrap_err(),
         told(
             service
                 .accounts()
@@ -116,6 +120,92 @@ async fn accounts_are_for_superadmins() {
             .len(),
         1
     );
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn an_account_is_made_at_once() {
+    let (db, service) = founded().await;
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let made = service.create(&founder, (GRACE, Role::Superadmin), PASSWORD);
+    let made = made.await.unwrap();
+    let user = made.user.clone().unwrap();
+    assert_eq!(
+        (user.email.as_str(), user.role()),
+        (GRACE, Role::Superadmin)
+    );
+    assert_eq!(made.status(), AccountStatus::Active);
+    assert!(made.last_seen_at.is_none() && !made.second_factor);
+    assert!(service.mailed(&db, GRACE).await.is_empty());
+    // As the list has it.
+    let (accounts, _) = list(&service, &founder, "").await.unwrap();
+    assert_eq!(accounts[1], made);
+    // She is what she was made, and changes the password that another one knows.
+    let hers = service.token(GRACE, PASSWORD).await;
+    list(&service, &hers, "").await.unwrap();
+    change(&service, &hers, PASSWORD, NEW_PASSWORD)
+        .await
+        .unwrap();
+    service.login(GRACE, NEW_PASSWORD).await.unwrap();
+
+    let founder_id = service.get_me(&founder).await.unwrap().id;
+    let line = (founder_id, format!("user {}", user.id));
+    assert_eq!(on_record(&db, "user.created").await, [line]);
+    let (before, after): (Option<serde_json::Value>, serde_json::Value) =
+        sqlx::query_as("SELECT before, after FROM audit_log WHERE action = 'user.created'")
+            .fetch_one(&mut db.connect().await)
+            .await
+            .unwrap();
+    let told = serde_json::json!({"email": GRACE, "role": "superadmin"});
+    assert_eq!((before, after), (None, told));
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn an_address_has_one_account_also_where_one_is_made_at_once() {
+    let (db, service) = founded().await;
+    let founder = service.token(EMAIL, PASSWORD).await;
+    // As many as may wait for a hash.
+    let tries = [GRACE, "Grace@Example.org", "GRACE@example.org"]
+        .map(|email| service.create(&founder, (email, Role::Admin), PASSWORD));
+    let made = futures::future::join_all(tries).await;
+    assert_eq!(made.iter().filter(|one| one.is_ok()).count(), 1);
+    for refused in made.into_iter().filter_map(Result::err) {
+        assert_eq!(refused.reason, ErrorReason::AccountExists);
+    }
+    let again = service.create(&founder, (GRACE, Role::Superadmin), NEW_PASSWORD);
+    assert_eq!(again.await.unwrap_err().reason, ErrorReason::AccountExists);
+    // Neither the role nor the password of who was there.
+    let hers = service.token(GRACE, PASSWORD).await;
+    assert_eq!(service.get_me(&hers).await.unwrap().role(), Role::Admin);
+    assert_eq!(on_record(&db, "user.created").await.len(), 1);
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn an_account_that_breaks_rules_is_not_made() {
+    let (db, service) = founded().await;
+    let founder = service.token(EMAIL, PASSWORD).await;
+    for (email, role, password, fields) in [
+        (GRACE, Role::Admin, "fourteen chars", &["password"][..]),
+        (GRACE, Role::Admin, "passwordpassword", &["password"]),
+        (GRACE, Role::Admin, "grace@example.org", &["password"]),
+        (GRACE, Role::Unspecified, PASSWORD, &["role"]),
+        ("grace", Role::Admin, PASSWORD, &["email"]),
+        ("", Role::Unspecified, "", &["email", "role", "password"]),
+    ] {
+        let refused = service.create(&founder, (email, role), password).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::InvalidRequest);
+        let named = refused.fields.iter().map(|problem| problem.field.as_str());
+        assert_eq!(named.collect::<Vec<_>>(), fields, "{email} {password}");
+    }
+    let (accounts, _) = list(&service, &founder, "").await.unwrap();
+    assert_eq!(accounts.len(), 1);
+    assert!(on_record(&db, "user.created").await.is_empty());
     service.stop().await;
     check_invariants(&db).await;
 }

@@ -9,9 +9,9 @@ use proto::{
     Peer,
     event::{Envelope, envelope::Payload},
     user::{
-        GetMeRequest, InviteAdminRequest, ListSessionsRequest, LoginRequest, LoginResponse,
-        LogoutRequest, RefreshRequest, RefreshResponse, RegisterRequest, RevokeSessionRequest,
-        Role, Session, SetupFirstAdminRequest, User,
+        Account, CreateAccountRequest, GetMeRequest, InviteAdminRequest, ListSessionsRequest,
+        LoginRequest, LoginResponse, LogoutRequest, RefreshRequest, RefreshResponse,
+        RegisterRequest, RevokeSessionRequest, Role, Session, SetupFirstAdminRequest, User,
         account_admin_service_client::AccountAdminServiceClient,
         registration_service_client::RegistrationServiceClient,
         session_service_client::SessionServiceClient, setup_service_client::SetupServiceClient,
@@ -240,6 +240,25 @@ impl Service {
         };
         let made = told(self.registration().register(register).await).unwrap();
         made.user.unwrap()
+    }
+
+    /// An account at once.
+    pub async fn create(
+        &self,
+        token: &str,
+        (email, role): (&str, Role),
+        password: &str,
+    ) -> Result<Account, Failure> {
+        let request = CreateAccountRequest {
+            email: email.to_owned(),
+            role: role.into(),
+            password: password.to_owned(),
+        };
+        let answer = self
+            .accounts()
+            .create_account(as_admin(token, request))
+            .await;
+        told(answer).map(|answer| answer.account.unwrap())
     }
 
     pub fn sessions(&self) -> SessionServiceClient<Channel> {

@@ -1,11 +1,11 @@
 use kit::{Code, ErrorReason};
-use proto::user::Role;
+use proto::user::{ChangePasswordRequest, Role};
 
 use testkit::eventually;
 use user_svc::Config;
 
 use crate::harness::{
-    EMAIL, PASSWORD, PATIENCE, Service, check_invariants, config, database, founded,
+    EMAIL, PASSWORD, PATIENCE, Service, as_admin, check_invariants, config, database, founded, told,
 };
 
 #[tokio::test]
@@ -26,6 +26,40 @@ async fn a_login_opens_a_session() {
         .await
         .unwrap();
         assert!((hours - 12.0).abs() < f64::EPSILON && user_matches);
+    }
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
+async fn a_letter_is_the_same_however_a_keyboard_writes_it() {
+    let (db, service) = founded().await;
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let composed = "große Brücke über die Moldau";
+    let decomposed = "große Bru\u{308}cke u\u{308}ber die Moldau";
+    assert_ne!(composed, decomposed);
+    for (email, set, typed) in [
+        ("grace@example.org", composed, decomposed),
+        ("eve@example.org", decomposed, composed),
+    ] {
+        let who = (email, Role::Admin);
+        service.create(&founder, who, set).await.unwrap();
+        for password in [typed, set] {
+            service.login(email, password).await.unwrap();
+        }
+        let plain = "grosse Brucke uber die Moldau";
+        let refused = service.login(email, plain).await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::InvalidCredentials);
+        // What proves the owner is read in the same way.
+        let token = service.token(email, typed).await;
+        let change = ChangePasswordRequest {
+            current_password: typed.to_owned(),
+            new_password: PASSWORD.to_owned(),
+            network: String::new(),
+        };
+        let request = as_admin(&token, change);
+        told(service.sessions().change_password(request).await).unwrap();
+        service.login(email, PASSWORD).await.unwrap();
     }
     service.stop().await;
     check_invariants(&db).await;

@@ -284,6 +284,49 @@ async fn who_asks_is_invited_when_approved() {
 }
 
 #[tokio::test]
+async fn an_account_at_once_settles_what_its_address_has_open() {
+    let (db, service) = founded().await;
+    let founder = service.token(EMAIL, PASSWORD).await;
+    let eve = "eve@example.org";
+    for email in [GRACE, eve] {
+        let wish = ask(email, "a");
+        told(service.registration().request_account(wish).await).unwrap();
+        let invitation = as_admin(&founder, invite(email));
+        told(service.accounts().invite_admin(invitation).await).unwrap();
+    }
+    let open = open_ones(&service).await;
+    assert_eq!((open.invitations.len(), open.requests.len()), (2, 2));
+    let link = service.mailed(&db, GRACE).await.pop().unwrap();
+    // One that is not made settles nothing.
+    let taken = service.create(&founder, (EMAIL, Role::Admin), PASSWORD);
+    assert_eq!(taken.await.unwrap_err().reason, ErrorReason::AccountExists);
+    assert_eq!(open_ones(&service).await, open);
+
+    let made = service.create(&founder, ("Grace@Example.org", Role::Admin), PASSWORD);
+    made.await.unwrap();
+    let left = open_ones(&service).await;
+    let of_eve = (left.invitations[0].email.as_str(), &*left.requests[0].email);
+    assert_eq!(of_eve, (eve, eve));
+    assert_eq!((left.invitations.len(), left.requests.len()), (1, 1));
+    let by = service.get_me(&founder).await.unwrap().id;
+    let line = |kind: &str, id: &str| (by.clone(), format!("{kind} {id}"));
+    let invited = open.invitations.iter().find(|one| one.email == GRACE);
+    assert_eq!(
+        on_record(&db, "admin.invitation_revoked").await,
+        [line("invitation", &invited.unwrap().id)]
+    );
+    let asked = open.requests.iter().find(|one| one.email == GRACE);
+    assert_eq!(
+        on_record(&db, "account.decided").await,
+        [line("account_request", &asked.unwrap().id)]
+    );
+    let late = register(&service, &link, GRACE).await.unwrap_err();
+    assert_eq!(late.reason, ErrorReason::CodeInvalid);
+    service.stop().await;
+    check_invariants(&db).await;
+}
+
+#[tokio::test]
 async fn one_network_does_not_ask_all_day() {
     let (db, service) = founded().await;
     let request = async |number: usize| {

@@ -662,6 +662,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/orders/{id}/address": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Moves an order to another address, for a guest who mistyped it and cannot correct it any more.
+         * @description The old link is dead from then on, and mails to the old address that were not sent are withdrawn. The new
+         *     address gets the new link with the receipt, or with how to pay. Whoever asks has to be known as the guest:
+         *     the tickets go with the address.
+         */
+        post: operations["change_address"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/orders/{id}/confirm-payment": {
         parameters: {
             query?: never;
@@ -1085,7 +1107,12 @@ export interface paths {
         /** Every account, the oldest first. For superadmins. */
         get: operations["list_accounts"];
         put?: never;
-        post?: never;
+        /**
+         * Makes an account at once, without a mail. For superadmins.
+         * @description An invitation proves the address, and its password is known to nobody else. A repeat makes no second
+         *     account.
+         */
+        post: operations["create_account"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2149,6 +2176,18 @@ export interface components {
          * @enum {string}
          */
         AccountStatus: "active" | "disabled";
+        AddressChange: {
+            /**
+             * @description Another one than before.
+             * @example guest@example.org
+             */
+            email: string;
+            /**
+             * @description For the audit log: 1 to 500 characters, and nothing about the guest.
+             * @example Named the order's number, its price and the card.
+             */
+            reason: string;
+        };
         AddressCorrection: {
             /**
              * Format: email
@@ -2405,6 +2444,13 @@ export interface components {
          * @enum {string}
          */
         CertaintyWord: "NOT_DONE" | "DONE" | "UNKNOWN";
+        ChangedAddress: {
+            /**
+             * @description Where the order is now.
+             * @example guest@example.org
+             */
+            email: string;
+        };
         /** @description From one step to the next, as shares of the step before; null where there is none. */
         Conversion: {
             /** Format: double */
@@ -3106,6 +3152,16 @@ export interface components {
              */
             currency: string;
         };
+        NewAccount: {
+            /** Format: email */
+            email: string;
+            /**
+             * Format: password
+             * @description 15 to 256 characters, and none that many people use. Its owner should choose another one.
+             */
+            password: string;
+            role: components["schemas"]["GivenRole"];
+        };
         NewAccountRequest: {
             /** Format: email */
             email: string;
@@ -3446,7 +3502,7 @@ export interface components {
          * @description The life of a message to a person.
          * @enum {string}
          */
-        NotificationState: "queued" | "sending" | "sent" | "failed" | "bounced" | "erased";
+        NotificationState: "queued" | "sending" | "sent" | "failed" | "bounced" | "erased" | "withdrawn";
         /** @description Where somebody is signed in. */
         OpenSession: {
             /** Format: date-time */
@@ -8486,6 +8542,133 @@ export interface operations {
             };
         };
     };
+    change_address: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 16 to 255 random characters, new for each change */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddressChange"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedAddress"];
+                };
+            };
+            /** @description `MALFORMED_BODY` or `IDEMPOTENCY_KEY_INVALID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAUTHENTICATED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `PERMISSION_DENIED` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ORDER_NOT_OPEN`: its guest was erased, or it went to another address meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INVALID_REQUEST` with `errors[]`, `IDEMPOTENCY_KEY_REUSED`, `PROVIDER_NOT_ENABLED` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     confirm_payment: {
         parameters: {
             query?: never;
@@ -11104,6 +11287,119 @@ export interface operations {
                 };
             };
             /** @description `INVALID_REQUEST` with `errors[]` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`. Repeat after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAVAILABLE`, `OVERLOADED` or `OUTCOME_UNKNOWN`. Repeat after `Retry-After` with the same key. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAccount"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description `MALFORMED_BODY` or `IDEMPOTENCY_KEY_INVALID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNAUTHENTICATED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `PERMISSION_DENIED` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ACCOUNT_EXISTS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INVALID_REQUEST` with `errors[]`, `IDEMPOTENCY_KEY_REUSED`, `PROVIDER_NOT_ENABLED` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -15100,7 +15396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `TICKETS_NOT_READY` until the order is fulfilled */
+            /** @description `TICKETS_NOT_READY` until the order is paid */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -15271,7 +15567,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `TICKETS_NOT_READY` until the order is fulfilled */
+            /** @description `TICKETS_NOT_READY` until the order is paid */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -71,6 +71,7 @@ const MAILS: Record<Schema["NotificationState"], [string, Tone]> = {
   failed: ["Failed", "bad"],
   bounced: ["Came back", "bad"],
   erased: ["Erased", "calm"],
+  withdrawn: ["Withdrawn: another address", "calm"],
 };
 
 export const MAIL_STATES = Object.entries(MAILS).map(([value, [label]]) => ({ value, label }));

@@ -7,7 +7,9 @@ use testkit::eventually;
 use crate::{guest::Bought, office::PATIENCE, visitor::Visitor};
 
 pub struct Admin {
-    token: String,
+    pub email: String,
+    pub password: String,
+    pub token: String,
 }
 
 pub struct OnSale {
@@ -69,7 +71,11 @@ pub async fn signs_up(visitor: &Visitor<'_>, setup_token: &str) -> Admin {
         let (status, _) = visitor.get("/api/v1/auth/me", Some(&bad)).await;
         assert_eq!(status, 401);
     }
-    Admin { token }
+    Admin {
+        email,
+        password,
+        token,
+    }
 }
 
 impl Admin {
@@ -99,36 +105,34 @@ impl Admin {
         }
     }
 
-    /// Looks for the guest in every way there is, gives money back, and forgets them.
+    /// Looks for the guest in every way there is, gives money back, moves the order, and forgets them.
     pub async fn looks_after(&self, visitor: &Visitor<'_>, bought: &Bought) {
         let email = bought.email.replace('@', "%40");
+        let name = bought.name.replace(' ', "%20");
         let order = bought.order["id"].as_str().unwrap();
-        for path in [
-            format!("/api/v1/admin/orders?email={email}"),
-            format!("/api/v1/admin/orders?email={}", bought.email),
-            format!(
-                "/api/v1/admin/orders?query={}",
-                bought.name.replace(' ', "%20")
+        for (expected, path) in [
+            (200, format!("/api/v1/admin/orders?email={email}")),
+            (200, format!("/api/v1/admin/orders?email={}", bought.email)),
+            (200, format!("/api/v1/admin/orders?query={name}")),
+            (200, format!("/api/v1/admin/orders/{order}")),
+            (200, "/api/v1/admin/orders.csv?status=fulfilled".to_owned()),
+            // It takes no such filter, so the address stands in a refused request.
+            (422, format!("/api/v1/admin/orders.csv?email={email}")),
+            (
+                200,
+                format!("/api/v1/admin/notifications?recipient={email}"),
             ),
-            format!("/api/v1/admin/orders/{order}"),
-            format!("/api/v1/admin/orders.csv?email={email}"),
-            format!("/api/v1/admin/notifications?recipient={email}"),
-            format!("/api/v1/admin/notifications?order_id={order}"),
+            (200, format!("/api/v1/admin/notifications?order_id={order}")),
         ] {
             let (status, answer) = visitor.get(&path, Some(&self.token)).await;
-            // Some take no such filter, and then the address stands in a refused request.
-            assert!(!status.is_server_error(), "{path}: {answer}");
+            assert_eq!(status, expected, "{path}: {answer}");
         }
-        let report = json!({"report": format!(
-            "From: <MAILER-DAEMON@x>\r\nTo: <{0}>\r\nContent-Type: text/plain\r\n\r\n{0}: no such user\r\n",
-            bought.email,
-        )});
-        let (status, answer) = self.post(visitor, "/api/v1/admin/bounces", &report).await;
-        assert!(!status.is_server_error(), "{answer}");
+        self.reports_a_bounce(visitor, &bought.email).await;
         let path = format!("/api/v1/admin/orders/{order}/refunds");
         let why = json!({"reason": "requested_by_guest", "amount": {"amount_minor": 100, "currency": "EUR"}});
-        let (status, answer) = self.post(visitor, &path, &why).await;
-        assert!(!status.is_server_error(), "{answer}");
+        let refunded = self.post(visitor, &path, &why).await;
+        visitor.must(201, refunded).await;
+        self.changes_the_address(visitor, order).await;
         eventually("the guest to be erased", PATIENCE, async || {
             let path = format!("/api/v1/admin/orders/{order}/erase-guest");
             let url = format!("{}{path}", visitor.office.http);
@@ -137,6 +141,52 @@ impl Admin {
             (answer.status() == 200).then_some(())
         })
         .await;
+    }
+
+    /// The receipt, as if a mail server had sent it back.
+    async fn reports_a_bounce(&self, visitor: &Visitor<'_>, email: &str) {
+        let mail = visitor.mail_to(email, 1).await;
+        let (_, mail_id) = mail.split_once("Message-ID: ").expect("a Message-ID");
+        let mail_id = mail_id.lines().next().unwrap();
+        let report = |status: &str| {
+            json!({"report": format!(
+                "From: <MAILER-DAEMON@relay.example>\r\nTo: <{email}>\r\nMIME-Version: 1.0\r\n\
+                 Content-Type: multipart/report; report-type=delivery-status; boundary=\"==b\"\r\n\r\n\
+                 --==b\r\nContent-Type: text/plain\r\n\r\n{email}: no such user\r\n\
+                 --==b\r\nContent-Type: {status}\r\n\r\nReporting-MTA: dns; relay.example\r\n\r\n\
+                 Final-Recipient: rfc822; {email}\r\nAction: failed\r\nStatus: 5.1.1\r\n\
+                 Diagnostic-Code: smtp; 550 5.1.1 <{email}>: unknown user\r\n\r\n\
+                 --==b\r\nContent-Type: message/rfc822\r\n\r\nTo: <{email}>\r\n\
+                 Message-ID: {mail_id}\r\n\r\nHello\r\n--==b--\r\n",
+            )})
+        };
+        let path = "/api/v1/admin/bounces";
+        let unreadable = self.post(visitor, path, &report("text/plain")).await;
+        visitor.must(422, unreadable).await;
+        let bounce = report("message/delivery-status");
+        let reported = self.post(visitor, path, &bounce).await;
+        let reported = visitor.must(200, reported).await;
+        assert!(reported["notification"].is_object(), "{reported}");
+    }
+
+    /// To another one, for a guest who has no proof any more.
+    async fn changes_the_address(&self, visitor: &Visitor<'_>, order: &str) {
+        let (moved, reason) = (visitor.address("moved"), "Named the number and the card.");
+        let path = format!("/api/v1/admin/orders/{order}/address");
+        let good = json!({"email": moved, "reason": reason});
+        visitor.mangles(&path, Some(&self.token), &good).await;
+        let wrong = json!({"email": format!("{moved} at home"), "reason": reason});
+        let refused = self.post(visitor, &path, &wrong).await;
+        visitor.must(422, refused).await;
+        let changed = self.post(visitor, &path, &good).await;
+        visitor.must(202, changed).await;
+        let mail = visitor.mail_to(&moved, 1).await;
+        let (_, secret) = visitor.link_in(&mail, "/o/").split_once('/').unwrap();
+        visitor.note("the link of a moved order", secret);
+        let email = moved.replace('@', "%40");
+        let path = format!("/api/v1/admin/orders?email={email}");
+        let found = visitor.get(&path, Some(&self.token)).await;
+        visitor.must(200, found).await;
     }
 
     async fn post(

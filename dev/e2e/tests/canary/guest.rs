@@ -4,7 +4,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{eventually, keys::random_text};
 
-use crate::{admin::OnSale, office::PATIENCE, visitor::Visitor};
+use crate::{
+    admin::OnSale,
+    desk,
+    office::PATIENCE,
+    visitor::{IDEMPOTENCY_KEY, Visitor, cookies},
+};
 
 const CARD_OK: &str = "4242424242424242";
 const CARD_DECLINED: &str = "4000000000000002";
@@ -68,11 +73,11 @@ async fn pay(visitor: &Visitor<'_>, order: &Value, card: &str) {
     assert_eq!(status, 303);
 }
 
-fn own(order: &Value, rest: &str) -> String {
+pub fn own(order: &Value, rest: &str) -> String {
     format!("/api/v1/orders/{}{rest}", order["id"].as_str().unwrap())
 }
 
-fn secret(order: &Value) -> Option<&str> {
+pub fn secret(order: &Value) -> Option<&str> {
     order["secret"].as_str()
 }
 
@@ -85,11 +90,20 @@ async fn wait_for(visitor: &Visitor<'_>, order: &Value, status: &str) -> Value {
     .await
 }
 
+/// Tickets that are held for somebody, and who that is.
+pub async fn wishes(visitor: &Visitor<'_>, on_sale: &OnSale) -> Value {
+    let person = Person::new(visitor);
+    person.order(&hold(visitor, on_sale, 1).await)
+}
+
 pub async fn buys(visitor: &Visitor<'_>, on_sale: &OnSale) -> Bought {
     visitor.note("a card number", CARD_OK);
     visitor.note("a declined card number", CARD_DECLINED);
     let person = Person::new(visitor);
     let held = hold(visitor, on_sale, 3).await;
+    visitor
+        .mangles("/api/v1/orders", None, &person.order(&held))
+        .await;
     let ordered = visitor
         .post("/api/v1/orders", None, &person.order(&held))
         .await;
@@ -125,15 +139,19 @@ pub async fn helps_themselves(visitor: &Visitor<'_>, bought: &Bought) {
     );
     let opened = visitor.request(Method::GET, &link).send().await.unwrap();
     assert!(opened.status().is_redirection());
-    let cookie = opened.headers()["set-cookie"].to_str().unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    for page in ["", "/delivery", "/mark"] {
+    visitor.remember_head(&opened);
+    let (name, value) = &cookies(&opened)[0];
+    let cookie = format!("{name}={value}");
+    let now = visitor.get(&own(order, ""), secret(order)).await;
+    let now = visitor.must(200, now).await;
+    let ticket = now["tickets"][0]["id"].as_str().unwrap();
+    for page in ["", "/cancel", &format!("/tickets/{ticket}/transfer")] {
         let path = format!("/orders/{id}{page}");
         let request = visitor
             .request(Method::GET, &path)
             .header("cookie", &cookie);
         let (status, _) = visitor.send(request, None).await;
-        assert!(!status.is_server_error(), "{path}");
+        assert_eq!(status, 200, "{path}");
     }
     for document in [
         "/tickets.pdf",
@@ -151,56 +169,8 @@ pub async fn helps_themselves(visitor: &Visitor<'_>, bought: &Bought) {
         .await;
     visitor.must(202, resent).await;
     visitor.mail_to(email, 2).await;
-    hands_on(visitor, order).await;
-    looks_up(visitor, email).await;
-}
-
-async fn hands_on(visitor: &Visitor<'_>, order: &Value) {
-    let friend = visitor.address("friend");
-    let (_, now) = visitor.get(&own(order, ""), secret(order)).await;
-    let ticket = now["tickets"][0]["id"].as_str().unwrap();
-    let holder = json!({"email": friend, "name": "Grace"});
-    let path = own(order, &format!("/tickets/{ticket}/transfer"));
-    let handed = visitor.post(&path, secret(order), &holder).await;
-    visitor.must(200, handed).await;
-    let mail = visitor.mail_to(&friend, 1).await;
-    let link = visitor.link_in(&mail, "/t/").to_owned();
-    let (transfer, own_secret) = link.split_once('/').unwrap();
-    visitor.note("the link of a ticket", own_secret);
-    let read = visitor
-        .get(
-            &format!("/api/v1/transferred-tickets/{transfer}"),
-            Some(own_secret),
-        )
-        .await;
-    visitor.must(200, read).await;
-    let opened = visitor.get(&format!("/t/{link}"), None).await;
-    assert!(opened.0.is_redirection());
-}
-
-/// The third mail to the address has the code.
-async fn looks_up(visitor: &Visitor<'_>, email: &str) {
-    let asked = visitor
-        .post(
-            "/api/v1/orders/lookup",
-            None,
-            &json!({"email": email, "locale": "en"}),
-        )
-        .await;
-    visitor.must(202, asked).await;
-    let mail = visitor.mail_to(email, 3).await;
-    // The line of eight digits, four and four or together.
-    let mut lines = mail.lines().map(|line| line.replace(' ', ""));
-    let is_code = |line: &String| line.len() == 8 && line.bytes().all(|b| b.is_ascii_digit());
-    let code = lines.find(is_code);
-    let path = "/api/v1/orders/lookup/confirm";
-    let with = |code: &str| json!({"email": email, "code": code});
-    let (status, _) = visitor.post(path, None, &with("00000000")).await;
-    assert!(status.is_client_error());
-    let found = visitor
-        .post(path, None, &with(&code.expect("a code")))
-        .await;
-    visitor.must(200, found).await;
+    desk::hands_on(visitor, order).await;
+    desk::looks_up(visitor, email).await;
 }
 
 /// What is refused, and a mail server that will have none of it.
@@ -237,7 +207,7 @@ pub async fn makes_mistakes(visitor: &Visitor<'_>, on_sale: &OnSale) {
     );
     let request = visitor.request(Method::POST, "/api/v1/orders").body(text);
     let request = request.header("content-type", "application/json");
-    let key = visitor.secret("an idempotency key");
+    let key = visitor.secret(IDEMPOTENCY_KEY);
     let (status, _) = visitor
         .send(request.header("idempotency-key", key), None)
         .await;
@@ -274,16 +244,7 @@ async fn is_not_reached_by_mail(visitor: &Visitor<'_>, person: &Person, on_sale:
         let (status, _) = visitor.get(&path, None).await;
         assert!(!status.is_server_error(), "{path}");
     }
-    let corrected =
-        json!({"email": visitor.address("corrected"), "purchase_proof": order["purchase_proof"]});
-    let answer = visitor
-        .post(
-            &own(&order, "/correct-address"),
-            Some(secret_of_order),
-            &corrected,
-        )
-        .await;
-    let order = visitor.must(200, answer).await;
+    let order = desk::corrects_the_address(visitor, &order).await;
     let cancel = json!({"expected_refund": {"amount_minor": 4500, "currency": "EUR"}});
     let answer = visitor
         .post(&own(&order, "/cancel"), secret(&order), &cancel)

@@ -11,7 +11,8 @@ use std::{
 use boxoffice::{Config, run};
 use kit::{Shutdown, config::try_parse_from};
 use serde_json::Value;
-use testkit::{OtlpReceiver, Smtp, eventually};
+use sqlx::{Connection as _, PgConnection};
+use testkit::{OtlpReceiver, Smtp, eventually, keys::idempotency_key};
 use tokio::process::{Child, Command};
 
 use crate::search::Written;
@@ -27,13 +28,15 @@ pub struct Office {
     collector: OtlpReceiver,
     folder: PathBuf,
     metrics_url: String,
+    database_url: String,
+    pub nats_url: String,
     process: Child,
 }
 
 impl Office {
-    pub async fn open(smtp_password: &str) -> Self {
-        let folder = env::temp_dir().join(format!("boxoffice-canary-{}", std::process::id()));
-        drop(fs::remove_dir_all(&folder));
+    /// With concerts to look at, or without.
+    pub async fn open(smtp_password: &str, demo_programme: bool) -> Self {
+        let folder = env::temp_dir().join(format!("boxoffice-canary-{}", idempotency_key()));
         fs::create_dir_all(&folder).unwrap();
         let (smtp, collector) = (Smtp::start().await, OtlpReceiver::start().await);
         let server: SocketAddr = smtp.url().strip_prefix("smtp://").unwrap().parse().unwrap();
@@ -53,7 +56,7 @@ impl Office {
             .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
             .env("BCRYPT_COST", "4")
             .env("RATE_LIMITS", "off")
-            .env("DEMO_PROGRAMME", "false")
+            .env("DEMO_PROGRAMME", demo_programme.to_string())
             .stdin(Stdio::piped())
             .stdout(file("stdout"))
             .stderr(file("stderr"))
@@ -66,10 +69,13 @@ impl Office {
         })
         .await;
         let fact = |name: &str| facts[name].as_str().unwrap().to_owned();
+        tell_all(&fact("database_url")).await;
         Self {
             http: fact("http"),
             setup_token: fact("setup_token"),
             metrics_url: fact("metrics"),
+            database_url: fact("database_url"),
+            nats_url: fact("nats_url"),
             smtp,
             collector,
             folder,
@@ -91,6 +97,18 @@ impl Office {
         }
         assert!(secrets.len() > 10, "only {} secrets", secrets.len());
         secrets
+    }
+
+    /// For the superuser, with one of its databases.
+    pub fn database_url(&self, database: &str) -> String {
+        self.database_url
+            .replace("/postgres?", &format!("/{database}?"))
+    }
+
+    /// What a server beside it has logged until now.
+    pub fn log_of(&self, server: &str) -> String {
+        let path = self.folder.join(format!("data/logs/{server}.log"));
+        String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
     }
 
     /// Ends it, and answers all that it wrote.
@@ -131,9 +149,23 @@ impl Office {
         for said in ["\"level\":\"TRACE\"", "sqlx", "h2", "hyper", "async_nats"] {
             assert!(log.contains(said), "the log has nothing of {said}");
         }
+        assert!(self.log_of("postgres").contains("INSERT INTO"));
         drop(fs::remove_dir_all(&self.folder));
         written
     }
+}
+
+/// Lets PostgreSQL log each statement, as whoever looks for a slow one may.
+async fn tell_all(database_url: &str) {
+    let mut connection = PgConnection::connect(database_url).await.unwrap();
+    for statement in [
+        "ALTER SYSTEM SET log_min_duration_statement = 0",
+        "SELECT pg_reload_conf()",
+    ] {
+        let told = sqlx::raw_sql(statement).execute(&mut connection).await;
+        told.unwrap();
+    }
+    connection.close().await.unwrap();
 }
 
 #[expect(

@@ -59,7 +59,12 @@ const TRANSFER_POINTS: [(Peer, &str); 2] = [
     (Peer::Payment, "payment.ticket_handed_on"),
 ];
 /// On the way of a receipt.
-const NOTIFY_POINTS: [&str; 3] = ["notify.accepted", "notify.leased", "notify.sent"];
+const NOTIFY_POINTS: [&str; 4] = [
+    "notify.accepted",
+    "notify.leased",
+    "notify.sent",
+    "notify.noted",
+];
 /// Here a mail is out and nobody has written it down: it goes out again.
 const SENT_TWICE: &str = "notify.sent";
 

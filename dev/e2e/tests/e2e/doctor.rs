@@ -629,6 +629,15 @@ const INNOCENT: &[(In, &str)] = &[
          SELECT event_id, '', now(), now() - interval '1 minute', now() + interval '4 minutes'
          FROM orders WHERE status = 'fulfilled'",
     ),
+    // The orders went to other addresses: their news did, too.
+    (
+        Notifications,
+        "INSERT INTO notifications (id, message_id, subject_id, order_id, event_id, kind, channel,
+                                    recipient, revision, content, status, withdrawn_at)
+         SELECT gen_random_uuid(), message_id, subject_id, order_id, event_id, kind, channel,
+                'wrong.' || recipient, revision, content, 'withdrawn', now()
+         FROM notifications WHERE kind <> 'receipt'",
+    ),
 ];
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
-const ADMIN_EMAIL: &str = "boss@example.org";
+pub const ADMIN_EMAIL: &str = "boss@example.org";
 pub const ADMIN_PASSWORD: &str = "a long enough password";
 
 /// One box office.
@@ -116,11 +116,12 @@ impl BoxOffice {
         std::fs::remove_dir_all(folder).unwrap();
         let setup_token = keys.setup_token.clone();
         // Every guest of these tests has the same address. A setting of the test comes after it.
-        let mut all = vec![(Peer::Gateway, "rate-limits", "off".to_owned())];
+        // Nor is the password hash what most of them are about.
+        let mut all = vec![
+            (Peer::Gateway, "rate-limits", "off".to_owned()),
+            (Peer::User, "bcrypt-cost", "4".to_owned()),
+        ];
         all.extend_from_slice(settings);
-        let mut settings = all;
-        // The password hash is not what these tests are about.
-        settings.push((Peer::User, "bcrypt-cost", "4".to_owned()));
         let mesh = Mesh::start(MeshConfig {
             http_addr,
             public_url: None,
@@ -128,11 +129,12 @@ impl BoxOffice {
             nats_url: Secret::new(nats.url()),
             smtp_url: Some(Secret::new(smtp.url())),
             mail_dir: None,
+            handed_over_dir: testkit::Infra::folder(),
             images_store: None,
             keys,
             certs_dir,
             sources: Sources::system(),
-            settings,
+            settings: all,
         })
         .await
         .unwrap();

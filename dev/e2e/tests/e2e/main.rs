@@ -26,6 +26,7 @@ mod insights;
 mod invariants;
 mod life;
 mod log_files;
+mod login_storm;
 mod mail_away;
 mod news;
 mod programme;

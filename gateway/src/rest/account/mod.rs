@@ -7,6 +7,7 @@ use crate::app::Shared;
 mod begin_second_factor;
 mod change_password;
 mod confirm_second_factor;
+mod create_account;
 mod create_api_key;
 mod decide_account_request;
 mod exchange_api_key;
@@ -52,7 +53,10 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(request_password_reset::request_password_reset))
         .routes(routes!(reset_password::reset_password))
         .routes(routes!(rotate_signing_key::rotate_signing_key))
-        .routes(routes!(list_accounts::list_accounts))
+        .routes(routes!(
+            list_accounts::list_accounts,
+            create_account::create_account
+        ))
         .routes(routes!(update_account::update_account))
         .routes(routes!(
             list_invitations::list_invitations,

@@ -1,5 +1,6 @@
 pub mod archive_event;
 pub mod cancel_event;
+pub mod change_address;
 pub mod clone_event;
 pub mod close_session;
 pub mod confirm_payment;

@@ -18,14 +18,21 @@ pub async fn document(
     access: Access<OrderId>,
     kind: DocumentKind,
 ) -> Result<Response, Problem> {
-    rendered(app, facts(app, access).await?, kind).await
+    // What was paid stays to be shown, also where every ticket is somebody else's by now.
+    let money_only = matches!(kind, DocumentKind::ReceiptHtml | DocumentKind::ReceiptPdf);
+    rendered(app, facts(app, access, money_only).await?, kind).await
 }
 
-/// The stored facts of an order with tickets.
-pub async fn facts(app: &App, access: Access<OrderId>) -> Result<OrderPaid, Problem> {
+/// The stored facts of an order: of one with tickets of its guest's, or of any that was paid.
+pub async fn facts(
+    app: &App,
+    access: Access<OrderId>,
+    money_only: bool,
+) -> Result<OrderPaid, Problem> {
     let request = GetReceiptRequest {
         order_id: access.id.to_string(),
         secret: access.secret,
+        money_only,
     };
     let facts = app
         .upstreams

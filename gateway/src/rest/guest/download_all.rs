@@ -35,7 +35,7 @@ pub async fn download_all(
     State(app): State<Shared>,
     access: Access<OrderId>,
 ) -> Result<Response, Problem> {
-    let facts = facts(&app, access).await?;
+    let facts = facts(&app, access, false).await?;
     let mut entries = Vec::with_capacity(KINDS.len());
     for kind in KINDS {
         let rendered = render(&app, facts.clone(), kind).await?;

@@ -16,7 +16,7 @@ use crate::{
     responses(
         (status = 200, content_type = "application/pdf", body = Vec<u8>),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
-         description = "`TICKETS_NOT_READY` until the order is fulfilled"),
+         description = "`TICKETS_NOT_READY` until the order is paid"),
         Secret, Faults
     ))]
 pub async fn get_receipt_pdf(

@@ -88,6 +88,8 @@ words! {
         Bounced,
         /// The data of its guest was erased.
         Erased,
+        /// Its order went to another address before it was sent.
+        Withdrawn,
     }
     /// Whose matter a failed attempt is.
     FailureClass from proto::notify::FailureClass {

@@ -96,6 +96,16 @@ impl<'f> Sheet<'f> {
         baseline
     }
 
+    /// The same, each line in the middle of so much width.
+    pub fn centred_lines(&mut self, (x, y): (f32, f32), width: f32, color: Rgb, lines: &Lines) {
+        for (line, number) in lines.lines.iter().zip(1_u8..) {
+            let baseline = y + f32::from(number) * lines.leading();
+            let indent = (width - line.width(lines.size)) / 2.0;
+            let style = Style::new(line.weight, lines.size, color);
+            self.text(x + indent, baseline, style, line);
+        }
+    }
+
     fn text(&mut self, x: f32, baseline: f32, style: Style, text: &Text) {
         if text.glyphs.is_empty() {
             return;

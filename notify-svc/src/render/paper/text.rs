@@ -71,18 +71,24 @@ impl Fonts {
         }
     }
 
-    /// One line without the symbols that the typeface lacks (an emoji would print as an empty box). Letters it
-    /// lacks stay: the box then says that a name is incomplete.
+    /// One line without what cannot be seen, and without the symbols that the typeface lacks (an emoji would print as
+    /// an empty box). Letters it lacks stay, and so do symbols where nothing else is said: the box then says that
+    /// something is missing.
     pub fn text(&mut self, weight: Weight, text: &str) -> Text {
         let subset = match weight {
             Weight::Regular => &mut self.regular,
             Weight::Bold => &mut self.bold,
         };
+        let seen = |c: &char| !is_unseen(*c);
         let known = |c: &char| c.is_alphanumeric() || c.is_whitespace() || subset.face.has(*c);
-        let text = one_line(&text.chars().filter(known).collect::<String>());
+        let told = text.chars().filter(seen);
+        let mut line = one_line(&told.clone().filter(known).collect::<String>());
+        if line.is_empty() {
+            line = one_line(&told.collect::<String>());
+        }
         Text {
             weight,
-            glyphs: glyphs(subset, &text),
+            glyphs: glyphs(subset, &line),
         }
     }
 
@@ -230,6 +236,12 @@ fn trimmed(mut glyphs: &[Glyph]) -> &[Glyph] {
         glyphs = rest;
     }
     glyphs
+}
+
+/// Joins, directs or styles its neighbours, and has no width. What it does to them the typeface cannot show.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn thousandths(points: f32, size: f32) -> f32 {

@@ -1,5 +1,5 @@
 //! Tries a mail again at once: what kept it may have passed. It is the same mail under the same
-//! Message-ID, so whoever got it after all sees one.
+//! Message-ID, so whoever got it after all sees one. Not where its order has gone to another address since.
 
 use proto::notify::{RetryNotificationRequest, RetryNotificationResponse};
 use serde_json::json;
@@ -38,10 +38,13 @@ pub(in crate::rpc) async fn retry_notification(
 /// The time to give up begins anew.
 async fn retry(tx: &mut PgConnection, id: Uuid, audit: &Audit) -> Result<Row, Error> {
     let due = sqlx::query!(
-        "UPDATE notifications
+        "UPDATE notifications n
          SET status = 'queued', next_attempt_at = clock_timestamp(), failures = 0, give_up_at = NULL,
              sent_at = NULL, dismissed_at = NULL
-         WHERE id = $1 AND status IN ('queued', 'failed', 'bounced')",
+         WHERE id = $1 AND status IN ('queued', 'failed', 'bounced')
+           AND NOT EXISTS (SELECT FROM address_corrections c
+                           WHERE c.order_id = n.order_id AND c.email <> n.recipient
+                             AND n.message_id = ANY(c.message_ids))",
         id,
     );
     if due.execute(&mut *tx).await?.rows_affected() == 0 {

@@ -1,7 +1,7 @@
 //! Commits messages as inbox rows, each with the notification it asks for, in one transaction.
 //! JetStream and the direct call both end here, so a message has one effect however it came.
 
-use base::{EventId, MessageId, NotificationId, OrderId};
+use base::{EventId, MessageId, NotificationId, OrderId, Sources};
 use events::{AcceptMessages, Poison};
 use futures::future::BoxFuture;
 use kit::TraceId;
@@ -12,7 +12,11 @@ use proto::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::erase_order::{self, Erasure};
+use super::{
+    correct_address::{self, Correction},
+    erase_holder::{self, HolderErasure},
+    erase_order::{self, Erasure},
+};
 use crate::{
     app::App,
     error::Error,
@@ -42,7 +46,7 @@ pub(crate) async fn accept_request(
 
 /// The ids that are committed rows now, those of before included.
 pub(crate) async fn accept(app: &App, envelopes: Vec<Envelope>) -> Result<Vec<MessageId>, Error> {
-    let mut accepted = Accepted::default();
+    let mut accepted = Accepted::new(app.sources.clone());
     let mut refused: Vec<poison::Row> = Vec::new();
     for envelope in envelopes {
         if let Err(error) = accepted.check(app, &envelope) {
@@ -68,11 +72,13 @@ pub(crate) async fn accept(app: &App, envelopes: Vec<Envelope>) -> Result<Vec<Me
 }
 
 /// Messages that were checked.
-#[derive(Default)]
 struct Accepted {
     /// To be rendered and sent.
     messages: Vec<Message>,
+    corrections: Vec<Correction>,
+    holder_erasures: Vec<HolderErasure>,
     erasures: Vec<Erasure>,
+    sources: Sources,
 }
 
 struct Message {
@@ -90,15 +96,41 @@ struct Message {
 }
 
 impl Accepted {
+    const fn new(sources: Sources) -> Self {
+        Self {
+            messages: Vec::new(),
+            corrections: Vec::new(),
+            holder_erasures: Vec::new(),
+            erasures: Vec::new(),
+            sources,
+        }
+    }
+
     fn check(&mut self, app: &App, envelope: &Envelope) -> Result<(), Error> {
         let id: MessageId = parse("message_id", &envelope.message_id)?;
         let unknown = || Error::field("payload", "is of a kind unknown to this version");
         let payload = envelope.payload.as_ref().ok_or_else(unknown)?;
-        if let Payload::OrderErased(erased) = payload {
-            let order_id: OrderId = parse("order_id", &erased.order_id)?;
-            self.erasures.push(Erasure { id, order_id });
-            return Ok(());
+        match payload {
+            Payload::OrderErased(erased) => {
+                let order_id: OrderId = parse("order_id", &erased.order_id)?;
+                self.erasures.push(Erasure { id, order_id });
+            }
+            Payload::HolderErased(erased) => {
+                let erasure = HolderErasure::read(id, erased)?;
+                self.holder_erasures.push(erasure);
+            }
+            Payload::AddressCorrected(told) => self.corrections.push(Correction::read(id, told)?),
+            told => self.check_notice(app, (id, &envelope.traceparent), told)?,
         }
+        Ok(())
+    }
+
+    fn check_notice(
+        &mut self,
+        app: &App,
+        (id, traceparent): (MessageId, &str),
+        payload: &Payload,
+    ) -> Result<(), Error> {
         let notice = Notice::read(&app.facts, payload)?;
         let subject = notice.subject();
         self.messages.push(Message {
@@ -111,30 +143,52 @@ impl Accepted {
             recipient: subject.recipient.to_owned(),
             revision: notice.revision(),
             content: kinds::content(payload),
-            traceparent: TraceId::from_traceparent(&envelope.traceparent)
-                .map(|trace| trace.traceparent()),
+            traceparent: TraceId::from_traceparent(traceparent).map(|trace| trace.traceparent()),
         });
         Ok(())
     }
 
     fn ids(&self) -> Vec<MessageId> {
         let messages = self.messages.iter().map(|message| message.id);
+        let corrections = self.corrections.iter().map(|correction| correction.id);
+        let holders = self.holder_erasures.iter().map(|erasure| erasure.id);
         let erasures = self.erasures.iter().map(|erasure| erasure.id);
-        messages.chain(erasures).collect()
+        let all = messages.chain(corrections).chain(holders);
+        all.chain(erasures).collect()
+    }
+
+    /// Nothing but messages to be sent.
+    const fn is_plain(&self) -> bool {
+        self.corrections.is_empty() && self.holder_erasures.is_empty() && self.erasures.is_empty()
     }
 }
 
 async fn store_all(tx: &mut PgConnection, accepted: &Accepted) -> Result<(), Error> {
-    if accepted.erasures.is_empty() {
+    if accepted.is_plain() {
         store::begin_storing(tx).await?;
     } else {
         store::stop_storing(tx).await?;
     }
     insert(tx, &accepted.messages).await?;
+    let sources = &accepted.sources;
+    for correction in &accepted.corrections {
+        correct_address::correct_address(tx, sources, correction).await?;
+    }
+    for erasure in &accepted.holder_erasures {
+        erase_holder::erase_holder(tx, erasure).await?;
+    }
     for erasure in &accepted.erasures {
         erase_order::erase(tx, erasure).await?;
     }
     let ids: Vec<Uuid> = accepted.ids().into_iter().map(MessageId::uuid).collect();
+    let orders: Vec<Uuid> = accepted
+        .messages
+        .iter()
+        .filter_map(|one| one.order_id)
+        .collect();
+    if !orders.is_empty() {
+        correct_address::catch_up(tx, sources, (&orders, &ids)).await?;
+    }
     poison::clear(tx, &ids).await
 }
 

@@ -16,13 +16,7 @@ pub(super) struct Erasure {
 /// Only while nobody stores messages (`store::stop_storing`).
 pub(super) async fn erase(tx: &mut PgConnection, erasure: &Erasure) -> Result<(), Error> {
     let order_id = erasure.order_id.uuid();
-    let inbox = sqlx::query!(
-        "INSERT INTO inbox (message_id, kind) VALUES ($1, $2)
-         ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING",
-        erasure.id.uuid(),
-        KIND,
-    );
-    inbox.execute(&mut *tx).await?;
+    store::receive(tx, erasure.id, KIND).await?;
     let erased = sqlx::query!(
         "INSERT INTO erased_orders (order_id) VALUES ($1)
          ON CONFLICT ON CONSTRAINT erased_orders_pkey DO NOTHING",
@@ -32,5 +26,10 @@ pub(super) async fn erase(tx: &mut PgConnection, erasure: &Erasure) -> Result<()
     let about = sqlx::query_scalar!("SELECT id FROM notifications WHERE order_id = $1", order_id);
     let about = about.fetch_all(&mut *tx).await?;
     store::erase(tx, &about).await?;
+    let correction = sqlx::query!(
+        "DELETE FROM address_corrections WHERE order_id = $1",
+        order_id,
+    );
+    correction.execute(tx).await?;
     Ok(())
 }

@@ -35,9 +35,11 @@ pub(crate) async fn render_document(
     tokio::task::spawn_blocking(move || render(kind, &receipt, wording.as_deref())).await?
 }
 
-/// The receipt as its mail shows it, in the words of today.
+/// The receipt as its mail shows it, in the words of today. Where no ticket is left there is no such mail, and
+/// published words speak of tickets.
 fn page(receipt: &Receipt, published: Option<&Wording>) -> Result<String, RenderError> {
     let letter = render::receipt_letter(receipt)?;
+    let published = published.filter(|_| !receipt.tickets.is_empty());
     let wording = kinds::fitting(Kind::Receipt, &letter, published);
     Ok(render::letter_mail(&letter, wording)?.html)
 }

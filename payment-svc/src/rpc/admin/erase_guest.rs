@@ -16,7 +16,10 @@ use time::OffsetDateTime;
 use tonic::Request;
 use uuid::Uuid;
 
-use super::sight::Caller;
+use super::{
+    erase_held::{self, Held},
+    sight::Caller,
+};
 use crate::{
     app::App,
     domain::order_state::OrderStatus,
@@ -41,40 +44,76 @@ pub(in crate::rpc) async fn erase_guest(
     let note =
         note.map_err(|error| Error::Fields(vec![FieldProblem::new("note", error.problem)]))?;
     let mut ids = vec![order.id];
+    let (mut held, mut more) = (Vec::new(), false);
     if request.all_of_address && !order.erased {
         ids.extend(others_of(app, order.id, &order.email).await?);
+        (held, more) = erase_held::held_by(app, &order.email, &ids).await?;
+        more |= ids.len() as i64 > ORDERS_MAX;
     }
-    // Every one of them must be at rest before the first is touched.
-    let check = app.db.read(ids.clone(), |conn, ids| {
-        Box::pin(async move {
-            for id in ids {
-                must_be_at_rest(conn, (*id).into()).await?;
-            }
-            Ok::<_, Error>(())
-        })
-    });
-    check.await?;
-    for id in &ids {
-        let request = EraseHoldersRequest {
-            order_id: id.to_string(),
+    all_must_be_at_rest(app, &ids, &held).await?;
+    let by = By::now(&caller.actor());
+    let mut transfers = 0;
+    for held in held {
+        transfers += held.erase(app, &note, by.clone()).await?;
+    }
+    // The one that was asked with comes last: as long as it has its address, a repeat finds all that is left. That is
+    // why it is kept where there may be more.
+    if more {
+        ids.remove(0);
+    }
+    for id in ids.iter().rev() {
+        let after = if *id == order.id {
+            json!({ "note": note, "transfers": transfers })
+        } else {
+            json!({ "note": note })
         };
-        app.inventory.clone().erase_holders(request).await?;
-        let erasing = Erasing {
-            order: (*id).into(),
-            note: note.clone(),
-            message: MessageId::new(&app.sources),
-            at: app.sources.now(),
-            by: By::now(&caller.actor()),
-            context: kit::current(),
-        };
-        let erase = app
-            .db
-            .run(erasing, |tx, erasing| Box::pin(erase(tx, erasing)));
-        erase.await?;
+        erase_order(app, (*id).into(), after, by.clone()).await?;
     }
     app.nudges.outbox.notify_one();
     let order_ids = ids.iter().map(Uuid::to_string).collect();
     Ok(EraseGuestResponse { order_ids })
+}
+
+/// Every one of them, before the first is touched.
+async fn all_must_be_at_rest(app: &App, ids: &[Uuid], held: &[Held]) -> Result<(), Error> {
+    let input = (ids.to_vec(), held.to_vec());
+    let check = app.db.read(input, |conn, (ids, held)| {
+        Box::pin(async move {
+            for id in ids {
+                must_be_at_rest(conn, (*id).into()).await?;
+            }
+            for held in held {
+                held.at_rest(conn).await?;
+            }
+            Ok::<_, Error>(())
+        })
+    });
+    check.await
+}
+
+async fn erase_order(
+    app: &App,
+    order: OrderId,
+    after: serde_json::Value,
+    by: By,
+) -> Result<(), Error> {
+    let request = EraseHoldersRequest {
+        order_id: order.to_string(),
+        transfer_ids: Vec::new(),
+    };
+    app.inventory.clone().erase_holders(request).await?;
+    let erasing = Erasing {
+        order,
+        after,
+        message: MessageId::new(&app.sources),
+        at: app.sources.now(),
+        by,
+        context: kit::current(),
+    };
+    let erase = app
+        .db
+        .run(erasing, |tx, erasing| Box::pin(erase(tx, erasing)));
+    erase.await
 }
 
 async fn others_of(app: &App, order: Uuid, email: &str) -> Result<Vec<Uuid>, Error> {
@@ -117,7 +156,8 @@ async fn must_be_at_rest(conn: &mut PgConnection, order: OrderId) -> Result<(), 
 
 struct Erasing {
     order: OrderId,
-    note: String,
+    /// For the audit log.
+    after: serde_json::Value,
     message: MessageId,
     at: OffsetDateTime,
     by: By,
@@ -193,7 +233,7 @@ async fn tell(tx: &mut PgConnection, erasing: &Erasing, status: OrderStatus) -> 
         action: "guest.erase",
         object: order.to_string(),
         before: serde_json::Value::Null,
-        after: json!({ "note": erasing.note }),
+        after: erasing.after.clone(),
     };
     store::audit(tx, &audit).await?;
     let order_id = order.to_string();

@@ -1,7 +1,9 @@
 //! For admins: each sees the orders of the events they were granted, a superadmin all.
 
+pub(super) mod change_address;
 pub(super) mod confirm_payment;
 pub(super) mod erase_guest;
+mod erase_held;
 pub(super) mod export_orders;
 pub(super) mod get_event_accounts;
 pub(super) mod get_event_refund;

@@ -11,7 +11,10 @@ pub(in crate::rpc) async fn get_receipt(
     request: GetReceiptRequest,
 ) -> Result<GetReceiptResponse, Error> {
     let order = store::load_for_guest(app, &request.order_id, &request.secret).await?;
-    Ok(GetReceiptResponse {
-        facts: Some(saga::receipt_facts(app, &order).await?),
-    })
+    let facts = if request.money_only {
+        saga::money_facts(app, &order).await?
+    } else {
+        saga::receipt_facts(app, &order).await?
+    };
+    Ok(GetReceiptResponse { facts: Some(facts) })
 }

@@ -9,7 +9,7 @@ use super::own_password;
 use crate::{
     accounts,
     app::App,
-    domain::check_named,
+    domain::{Password, check_named},
     error::Error,
     passwords::StoredPassword,
     sessions::{End, Ending},
@@ -26,13 +26,14 @@ pub(crate) async fn change_password(
     let current = ("current_password", request.current_password.as_str());
     let owner = own_password::verify(app, admin, current).await?;
     let address: Option<EmailAddress> = owner.email.parse().ok();
-    let problem = check_named("new_password", &request.new_password, address.as_ref());
+    let password = Password::typed(&request.new_password);
+    let problem = check_named("new_password", &password, address.as_ref());
     if let Some(problem) = problem {
         return Err(Error::Invalid(vec![problem]));
     }
     let password = app
         .passwords
-        .hash(admin.id, &request.new_password, app.sources.bytes())
+        .hash(admin.id, &password, app.sources.bytes())
         .await?;
     let object = ("user", admin.id.uuid());
     let change = Change {

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use crate::{
     app::App,
     attempts,
-    domain::check_presented_password,
+    domain::{Password, check_presented_password},
     error::Error,
     passwords::{Place, StoredPassword},
 };
@@ -24,13 +24,14 @@ pub(super) async fn verify(
     admin: Admin,
     (field, password): (&str, &str),
 ) -> Result<Owner, Error> {
-    if let Some(problem) = check_presented_password(password) {
+    let password = Password::typed(password);
+    if let Some(problem) = check_presented_password(&password) {
         let problem = FieldProblem::new(field, problem.rule);
         return Err(Error::Invalid(vec![problem]));
     }
     let place = app.passwords.place()?;
     let attempt = attempts::of_owner(app, admin.id).await?;
-    match prove(app, place, admin.id, password).await {
+    match prove(app, place, admin.id, &password).await {
         Ok(owner) => {
             attempts::forgive(app, attempt).await?;
             Ok(owner)
@@ -44,7 +45,7 @@ pub(super) async fn verify(
     }
 }
 
-async fn prove(app: &App, place: Place, id: UserId, password: &str) -> Result<Owner, Error> {
+async fn prove(app: &App, place: Place, id: UserId, password: &Password) -> Result<Owner, Error> {
     let owner = app
         .db
         .read(id, |conn, id| Box::pin(find(conn, *id)))

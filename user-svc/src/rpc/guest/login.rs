@@ -10,7 +10,7 @@ use crate::{
     accounts,
     app::App,
     attempts::{self, Anybody, Attempt},
-    domain::{check_presented_password, email_key},
+    domain::{Password, check_presented_password, email_key},
     error::Error,
     passwords::{Place, StoredPassword},
     second_factor::{self, Proof},
@@ -29,13 +29,14 @@ pub(crate) async fn login(app: &Arc<App>, request: LoginRequest) -> Result<Login
 }
 
 async fn sign_in(app: &App, request: LoginRequest) -> Result<LoginResponse, Error> {
-    let email = check_fields(&request)?;
+    let password = Password::typed(&request.password);
+    let email = check_fields(&request, &password)?;
     let key = email_key(&email);
     // Before anything is looked up: what is too much costs next to nothing.
     let anybody = Anybody::come(app, &key, &request.network)?;
     let place = app.passwords.place()?;
     let attempt = attempts::of_anybody(app, anybody).await?;
-    let stored = match prove_password(app, place, key, &request.password).await {
+    let stored = match prove_password(app, place, key, &password).await {
         // Stays counted.
         Ok(None) => return Err(Error::InvalidCredentials),
         Ok(Some(stored)) => stored,
@@ -58,7 +59,7 @@ async fn sign_in(app: &App, request: LoginRequest) -> Result<LoginResponse, Erro
             return Err(error);
         }
     };
-    renew(app, stored, &request.password).await;
+    renew(app, stored, &password).await;
     let (access_token, expires_in) = tokens::access_token(app, &signed_in, now)?;
     Ok(LoginResponse {
         access_token,
@@ -73,7 +74,7 @@ async fn prove_password(
     app: &App,
     place: Place,
     key: String,
-    password: &str,
+    password: &Password,
 ) -> Result<Option<StoredPassword>, Error> {
     let stored = app
         .db
@@ -150,7 +151,7 @@ async fn insert(conn: &mut PgConnection, new: &Entry, proof: &Proof) -> Result<S
 
 /// A hash that is not made as new ones are is made anew, while its password is at hand: by its time it would tell
 /// that there is an account. Not now is soon enough, so nobody fails for it.
-async fn renew(app: &App, stored: StoredPassword, password: &str) {
+async fn renew(app: &App, stored: StoredPassword, password: &Password) {
     if app.passwords.is_as_new(&stored) {
         return;
     }
@@ -170,8 +171,8 @@ async fn renew(app: &App, stored: StoredPassword, password: &str) {
     }
 }
 
-fn check_fields(request: &LoginRequest) -> Result<EmailAddress, Error> {
-    if let Some(problem) = check_presented_password(&request.password) {
+fn check_fields(request: &LoginRequest, password: &Password) -> Result<EmailAddress, Error> {
+    if let Some(problem) = check_presented_password(password) {
         return Err(Error::Invalid(vec![problem]));
     }
     request.email.parse().map_err(|error: base::EmailError| {

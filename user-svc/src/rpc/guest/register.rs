@@ -8,11 +8,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
+    accounts::{self, NewAccount},
     app::App,
-    domain::{Account, check_new_password, email_key},
+    domain::{Account, Password, check_new_password, email_key},
     error::Error,
     limits::{self, LINKS_FROM_NETWORK},
-    passwords::StoredPassword,
     store::{self, AuditEntry, role_from_word},
 };
 
@@ -22,7 +22,8 @@ pub(crate) async fn register(
     app: &App,
     request: RegisterRequest,
 ) -> Result<RegisterResponse, Error> {
-    let email = check_fields(&request)?;
+    let password = Password::typed(&request.password);
+    let email = check_fields(&request, &password)?;
     limits::take(app, LINKS_FROM_NETWORK, &request.network).await?;
     let hash = base::digest(request.invitation.as_bytes());
     let key = email_key(&email);
@@ -36,7 +37,7 @@ pub(crate) async fn register(
     let id = UserId::new(&app.sources);
     let password = app
         .passwords
-        .hash(id, &request.password, app.sources.bytes())
+        .hash(id, &password, app.sources.bytes())
         .await?;
     let account = Account {
         id,
@@ -49,16 +50,18 @@ pub(crate) async fn register(
         "user.registered",
         ("user", id.uuid()),
     );
-    let new = NewAccount {
+    let new = Registration {
         audit: audit.after(json!({
             "email": account.email, "role": account.role, "invitation": invitation.id,
         })),
-        account,
-        email_key: key,
-        password,
+        account: NewAccount {
+            account,
+            email_key: key,
+            password,
+            at: app.sources.now(),
+        },
         invitation: invitation.id,
         token_hash: hash,
-        at: app.sources.now(),
     };
     let account = app
         .db
@@ -69,13 +72,13 @@ pub(crate) async fn register(
     })
 }
 
-fn check_fields(request: &RegisterRequest) -> Result<EmailAddress, Error> {
+fn check_fields(request: &RegisterRequest, password: &Password) -> Result<EmailAddress, Error> {
     let email = request.email.parse::<EmailAddress>();
     let mut problems = Vec::new();
     if let Err(error) = &email {
         problems.push(FieldProblem::new("email", format!("is not valid: {error}")));
     }
-    problems.extend(check_new_password(&request.password, email.as_ref().ok()));
+    problems.extend(check_new_password(password, email.as_ref().ok()));
     match email {
         Ok(email) if problems.is_empty() => Ok(email),
         _ => Err(Error::Invalid(problems)),
@@ -108,33 +111,16 @@ async fn find(
     }))
 }
 
-struct NewAccount {
-    account: Account,
-    email_key: String,
-    password: StoredPassword,
+struct Registration {
+    account: NewAccount,
     invitation: Uuid,
     token_hash: [u8; 32],
-    at: OffsetDateTime,
     audit: AuditEntry,
 }
 
-async fn insert(conn: &mut PgConnection, new: &NewAccount) -> Result<Account, Error> {
-    let id = new.account.id.uuid();
-    sqlx::query!(
-        "INSERT INTO users (id, email, email_key, password_hash, pepper_key_id, role, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (id) DO NOTHING",
-        id,
-        new.account.email,
-        new.email_key,
-        new.password.hash,
-        new.password.pepper_key_id,
-        new.account.role.word(),
-        new.at,
-    )
-    .execute(&mut *conn)
-    .await
-    .map_err(account_exists)?;
+async fn insert(conn: &mut PgConnection, new: &Registration) -> Result<Account, Error> {
+    accounts::insert(conn, &new.account).await?;
+    let account = &new.account.account;
     // The link may have been replaced or taken back since it was looked at.
     let accepted = sqlx::query!(
         "UPDATE invitations SET accepted_at = $3, user_id = $4
@@ -145,8 +131,8 @@ async fn insert(conn: &mut PgConnection, new: &NewAccount) -> Result<Account, Er
                          AND (u.status, u.role) = ('active', 'superadmin'))",
         new.invitation,
         &new.token_hash[..],
-        new.at,
-        id,
+        new.account.at,
+        account.id.uuid(),
     )
     .execute(&mut *conn)
     .await?;
@@ -154,13 +140,5 @@ async fn insert(conn: &mut PgConnection, new: &NewAccount) -> Result<Account, Er
         return Err(Error::CodeInvalid);
     }
     store::audit(conn, &new.audit).await?;
-    Ok(new.account.clone())
-}
-
-fn account_exists(error: sqlx::Error) -> Error {
-    let error = db::DbError::from(error);
-    match error.constraint() {
-        Some("users_email_key_unique") => Error::AccountExists,
-        _ => error.into(),
-    }
+    Ok(account.clone())
 }

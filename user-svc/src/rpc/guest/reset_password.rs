@@ -9,7 +9,7 @@ use crate::{
     accounts,
     app::App,
     attempts,
-    domain::check_new_password,
+    domain::{Password, check_new_password},
     error::Error,
     limits::{self, LINKS_FROM_NETWORK},
     passwords::StoredPassword,
@@ -23,7 +23,8 @@ pub(crate) async fn reset_password(
     app: &App,
     request: ResetPasswordRequest,
 ) -> Result<ResetPasswordResponse, Error> {
-    if let Some(problem) = check_new_password(&request.password, None) {
+    let password = Password::typed(&request.password);
+    if let Some(problem) = check_new_password(&password, None) {
         return Err(Error::Invalid(vec![problem]));
     }
     limits::take(app, LINKS_FROM_NETWORK, &request.network).await?;
@@ -36,13 +37,13 @@ pub(crate) async fn reset_password(
         .await?
         .ok_or(Error::CodeInvalid)?;
     let address: Option<EmailAddress> = found.email.parse().ok();
-    if let Some(problem) = check_new_password(&request.password, address.as_ref()) {
+    if let Some(problem) = check_new_password(&password, address.as_ref()) {
         return Err(Error::Invalid(vec![problem]));
     }
     let id = found.user_id;
     let password = app
         .passwords
-        .hash(id, &request.password, app.sources.bytes())
+        .hash(id, &password, app.sources.bytes())
         .await?;
     let reset = Reset {
         id: found.reset_id,

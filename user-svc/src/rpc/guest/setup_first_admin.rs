@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::{
     app::App,
-    domain::{Account, check_new_password, email_key},
+    domain::{Account, Password, check_new_password, email_key},
     error::Error,
     passwords::StoredPassword,
     store::{self, AuditEntry},
@@ -21,7 +21,8 @@ pub(crate) async fn setup_first_admin(
     request: SetupFirstAdminRequest,
 ) -> Result<SetupFirstAdminResponse, Error> {
     check_token(app, &request.setup_token)?;
-    let email = check_fields(&request)?;
+    let password = Password::typed(&request.password);
+    let email = check_fields(&request, &password)?;
     // Spares a hash; the insert decides.
     if store::has_users(&app.db).await? {
         return Err(Error::SetupNotAvailable);
@@ -29,7 +30,7 @@ pub(crate) async fn setup_first_admin(
     let id = UserId::new(&app.sources);
     let password = app
         .passwords
-        .hash(id, &request.password, app.sources.bytes())
+        .hash(id, &password, app.sources.bytes())
         .await?;
     let founder = Founder {
         account: Account {
@@ -63,9 +64,12 @@ fn check_token(app: &App, presented: &str) -> Result<(), Error> {
     verify_slices_are_equal(&right, &presented).map_err(|_| Error::WrongSetupToken)
 }
 
-fn check_fields(request: &SetupFirstAdminRequest) -> Result<EmailAddress, Error> {
+fn check_fields(
+    request: &SetupFirstAdminRequest,
+    password: &Password,
+) -> Result<EmailAddress, Error> {
     let email = request.email.parse::<EmailAddress>();
-    let bad_password = check_new_password(&request.password, email.as_ref().ok());
+    let bad_password = check_new_password(password, email.as_ref().ok());
     match (email, bad_password) {
         (Ok(email), None) => Ok(email),
         (Ok(_), Some(problem)) => Err(Error::Invalid(vec![problem])),

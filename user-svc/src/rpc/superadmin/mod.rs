@@ -1,3 +1,4 @@
+pub(super) mod create_account;
 pub(super) mod decide_account_request;
 pub(super) mod invite_admin;
 pub(super) mod list_accounts;

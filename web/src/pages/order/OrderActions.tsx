@@ -5,6 +5,7 @@ import { useUser } from "../../app/session";
 import { Confirm } from "../../parts/Confirm";
 import { Dialog } from "../../parts/Dialog";
 import { money } from "../../words/money";
+import { ChangeAddress } from "./ChangeAddress";
 import { EraseGuest } from "./EraseGuest";
 import { Refund } from "./Refund";
 import { refundable } from "./refund";
@@ -33,6 +34,7 @@ export function OrderActions({ story }: { story: Story }) {
       {byHand && <ConfirmPayment story={story} />}
       {byHand && <RejectPayment story={story} />}
       {HAS_TICKETS.includes(order.status) && order.email && <SendReceipt story={story} />}
+      {order.email && <ChangeAddress order={order} />}
       {attempts.length > 0 && <Verify story={story} />}
       {isSuperadmin && ENDED.includes(order.status) && order.email && <EraseGuest order={order} />}
     </>

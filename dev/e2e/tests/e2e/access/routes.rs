@@ -193,7 +193,8 @@ async fn a_route_does_for_people_what_its_row_says() {
     // What ends something comes after what needs it: reading first, sessions last.
     rows.sort_by_key(|row| {
         let has = |part: &str| row.name.contains(part);
-        let last = (has("/auth/"), has("erase"), has("correct-address"));
+        let moves = (has("/admin/orders/{id}/address"), has("correct-address"));
+        let last = (has("/auth/"), has("erase"), moves);
         let ends = has("/cancel") || row.name.starts_with("DELETE");
         // Admins give back what guests still hand on.
         let refunds = has("/refunds");

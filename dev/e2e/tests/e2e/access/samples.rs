@@ -49,6 +49,12 @@ pub fn message(house: &House, policy: &Policy) -> Vec<u8> {
 
 fn of_user(house: &House, method: &str) -> Option<Vec<u8>> {
     Some(match method {
+        "CreateAccount" => user::CreateAccountRequest {
+            email: "at.once@example.org".to_owned(),
+            role: user::Role::Admin.into(),
+            password: ADMIN_PASSWORD.to_owned(),
+        }
+        .encode_to_vec(),
         "CreateApiKey" => user::CreateApiKeyRequest {
             name: "The till".to_owned(),
             scopes: vec!["record:read".to_owned()],
@@ -192,6 +198,13 @@ fn of_payment(house: &House, method: &str, event_id: String) -> Option<Vec<u8>> 
         "InspectOrder" | "VerifyPayment" | "RejectPayment" => {
             payment::InspectOrderRequest { order_id }.encode_to_vec()
         }
+        "ChangeAddress" => payment::ChangeAddressRequest {
+            order_id,
+            email: "ada3@example.org".to_owned(),
+            reason: "A typo.".to_owned(),
+            idempotency_key: idempotency_key(),
+        }
+        .encode_to_vec(),
         "SendReceipt" => payment::SendReceiptRequest {
             order_id,
             idempotency_key: idempotency_key(),
@@ -368,7 +381,11 @@ pub fn body(house: &House, route: &str, secret: &str) -> Value {
         ("POST", "correct-address") => json!({
             "email": "ada2@example.org", "purchase_proof": house.order["purchase_proof"],
         }),
+        ("POST", "address") => json!({"email": "ada3@example.org", "reason": "A typo."}),
         ("POST", "invitations") => json!({"email": "new@example.org", "role": "admin"}),
+        ("POST", "users") => json!({
+            "email": "at.once@example.org", "role": "admin", "password": ADMIN_PASSWORD,
+        }),
         ("POST", "decide") => json!({"approve": false}),
         // Each is refused for what it says: a wrong password would keep its account waiting.
         ("POST", "password") => {
