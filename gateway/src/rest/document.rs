@@ -9,6 +9,8 @@ use crate::problem::CONTENT_TYPE;
 
 /// No control characters, and something beside blanks.
 const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+/// What no text may have; a password may have everything else.
+const ANYTHING: &str = r"^[^\u0000]*$";
 const ONE_LINE_OR_NOTHING: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -126,7 +128,9 @@ fn bound_one(schema: &mut Value, description: &Value) {
         if least > 0 {
             schema["minLength"] = json!(least);
         }
-        if !lines {
+        if schema["format"] == "password" {
+            schema["pattern"] = json!(ANYTHING);
+        } else if !lines {
             let pattern = if least > 0 {
                 ONE_LINE
             } else {
