@@ -12,6 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> anyhow::Result<ExitCode> {
     let config: Config = parse_or_exit();
     kit::init_logs();
+    kit::telemetry::log_panics();
     match &config.command {
         None | Some(Command::Run) => run(&config, Shutdown::on_signals()?).await?,
         Some(Command::Completions { shell }) => boxoffice::completions(*shell)?,

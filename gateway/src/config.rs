@@ -76,6 +76,9 @@ pub struct Config {
     /// Tickets that one network may set aside within ten minutes, less what it releases. 0: no limit.
     #[arg(long, env = "HELD_TICKETS_PER_NETWORK_MAX", default_value_t = 500)]
     pub held_tickets_per_network_max: u32,
+    /// Tickets of orders that wait for a bank transfer, of what one network orders within a day. 0: no limit.
+    #[arg(long, env = "UNPAID_TICKETS_PER_NETWORK_MAX", default_value_t = 200)]
+    pub unpaid_tickets_per_network_max: u32,
     /// Mails to one address within an hour that are caused by forms anybody can fill in. 0: no limit.
     #[arg(long, env = "MAILS_PER_ADDRESS_MAX", default_value_t = 20)]
     pub mails_per_address_max: u32,
@@ -168,6 +171,7 @@ impl Config {
     pub(crate) fn caps(&self) -> Caps {
         Caps {
             held_tickets: self.held_tickets_per_network_max,
+            unpaid_tickets: self.unpaid_tickets_per_network_max,
             mails: self.mails_per_address_max,
         }
     }

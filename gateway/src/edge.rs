@@ -224,7 +224,7 @@ async fn answer(app: Shared, request: Request, next: Next) -> Response {
     match app.tasks.spawn(work).await {
         Ok(Ok(response)) => response,
         Ok(Err(_elapsed)) => Problem::from(Failure::outcome_unknown()).into_response(),
-        Err(panic) => Problem::from(Failure::internal(panic)).into_response(),
+        Err(_) => Problem::from(Failure::panicked()).into_response(),
     }
 }
 

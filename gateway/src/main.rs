@@ -13,6 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> anyhow::Result<()> {
     let config: Config = kit::config::parse_or_exit();
     let _telemetry = kit::telemetry::init("gateway", &config.telemetry);
+    kit::telemetry::log_panics();
     let bind = Bind::from(config.http_addr);
     let server = gateway::build(&config, bind, Sources::system())
         .await

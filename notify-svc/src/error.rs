@@ -25,8 +25,8 @@ pub(crate) enum Error {
     VersionMismatch,
     #[error("rendering: {0}")]
     Render(#[from] RenderError),
-    #[error("rendering: {0}")]
-    Panic(#[from] JoinError),
+    #[error("rendering panicked")]
+    Panic,
     #[error("database: {0}")]
     Db(#[from] DbError),
     /// Another member failed; its failure is passed on.
@@ -67,7 +67,7 @@ impl Error {
                 "Another version is in force. Read it before you change it.",
             ),
             Self::Render(error) => Failure::internal(error),
-            Self::Panic(error) => Failure::internal(error),
+            Self::Panic => Failure::panicked(),
             Self::Db(error) => Failure::from(error),
             Self::Call(failure) => *failure,
             Self::Broken(what) => Failure::internal(what),
@@ -87,6 +87,13 @@ impl db::AsDbError for Error {
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         error.failure().into()
+    }
+}
+
+impl From<JoinError> for Error {
+    /// It repeats what the panic said, which may be somebody's.
+    fn from(_: JoinError) -> Self {
+        Self::Panic
     }
 }
 

@@ -9,6 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> anyhow::Result<()> {
     let config: Config = parse_or_exit();
     let _telemetry = kit::telemetry::init("notify-svc", &config.telemetry);
+    kit::telemetry::log_panics();
     if let Some(Command::Migrate) = config.command {
         return Ok(db::migrate(config.database_url.expose(), &MIGRATOR).await?);
     }

@@ -11,6 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() {
     let settings: Config = config::parse_or_exit();
     let telemetry = kit::telemetry::init("payment-svc", &settings.telemetry);
+    kit::telemetry::log_panics();
     if let Err(error) = Box::pin(run(settings)).await {
         tracing::error!(error = format!("{error:#}"), "payment-svc failed");
         // What the exit would cut off.

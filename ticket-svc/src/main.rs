@@ -9,6 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> anyhow::Result<()> {
     let config: Config = kit::config::parse_or_exit();
     let _telemetry = kit::telemetry::init("ticket-svc", &config.telemetry);
+    kit::telemetry::log_panics();
     if config.command == Some(Command::Migrate) {
         return db::migrate(config.database_url.expose(), &MIGRATOR)
             .await

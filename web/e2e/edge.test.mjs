@@ -2,8 +2,14 @@
 // and that pages of others get nothing done.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { createServer as createTlsServer } from "node:tls";
 import { eventually, open } from "./boxoffice.mjs";
 import { launch, PHONE, visitor } from "./browser.mjs";
 
@@ -33,6 +39,40 @@ function elsewhere() {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
+/** What stands before a box office in the open: it speaks TLS and passes on what it hears to `port`. */
+function front(port) {
+  const folder = mkdtempSync(join(tmpdir(), "boxoffice-tls-"));
+  const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
+  const request =
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost";
+  execFileSync("openssl", [...request.split(" "), "-keyout", key, "-out", cert], { stdio: "ignore" });
+  const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (socket) => {
+    const inner = connect(port, "127.0.0.1");
+    // Either side may leave at any time; then the other one is let go, too.
+    for (const [one, other] of [
+      [socket, inner],
+      [inner, socket],
+    ]) {
+      one.on("error", () => other.destroy());
+      one.on("close", () => other.destroy());
+      one.pipe(other);
+    }
+  });
+  rmSync(folder, { recursive: true });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
+
+/** A port that nobody has at this moment. */
+function freePort() {
+  const server = createServer();
+  return new Promise((resolve) =>
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    }),
+  );
+}
+
 const address = () => `http://localhost:${stranger.address().port}/`;
 
 const flags = (cookies, name) => {
@@ -42,15 +82,17 @@ const flags = (cookies, name) => {
   return { httpOnly, sameSite, path, secure };
 };
 
+const first = (page) =>
+  eventually("the programme", async () => {
+    await page.goto("/");
+    const found = page.locator("main a[href^='/events/']").first();
+    return (await found.count()) > 0 && found;
+  });
+
 test("a guest buys on a phone, and no page was refused anything", async () => {
   const guest = await visitor(browser, box.http, { viewport: PHONE });
   const { page } = guest;
-  const concert = await eventually("the programme", async () => {
-    await page.goto("/");
-    const first = page.locator("main a[href^='/events/']").first();
-    return (await first.count()) > 0 && first;
-  });
-  await concert.click();
+  await (await first(page)).click();
   await page.locator("select").first().selectOption("2");
   await page.getByRole("button", { name: "Take these tickets" }).click();
   await page.getByLabel("E-mail").fill("grace@example.org");
@@ -71,14 +113,18 @@ test("a guest buys on a phone, and no page was refused anything", async () => {
   await guest.context.close();
 });
 
-test("an admin's cookies are for no script and no other site", async () => {
-  const ada = await visitor(browser, box.http);
-  const { page } = ada;
+async function setUp(page, box) {
   await page.goto(`/admin/setup#${box.setup_token}`);
   await page.getByLabel("E-mail address").fill(ADA.email);
   await page.getByLabel(/^Password/).fill(ADA.password);
   await page.getByRole("button", { name: "Open the box office" }).click();
   await page.getByRole("heading", { name: "Programme" }).first().waitFor();
+}
+
+test("an admin's cookies are for no script and no other site", async () => {
+  const ada = await visitor(browser, box.http);
+  const { page } = ada;
+  await setUp(page, box);
   const cookies = await ada.context.cookies();
   for (const name of [/^access$/, /^session$/]) {
     const strict = { httpOnly: true, sameSite: "Strict", path: "/", secure: false };
@@ -126,4 +172,44 @@ test("an admin's cookies are for no script and no other site", async () => {
   });
   assert.ok(!titles.includes("Not yours"));
   await ada.context.close();
+});
+
+test("behind TLS the browser keeps all cookies to this host and to TLS", async () => {
+  let secure;
+  const port = await freePort();
+  const tls = await front(port);
+  const publicUrl = `https://localhost:${tls.address().port}`;
+  try {
+    secure = await open({ PUBLIC_URL: publicUrl, HTTP_ADDR: `127.0.0.1:${port}` });
+    // Nobody has signed its certificate.
+    const someone = await visitor(browser, publicUrl, { ignoreHTTPSErrors: true });
+    const { page } = someone;
+    await (await first(page)).click();
+    await page.locator("select").first().selectOption("1");
+    await page.getByRole("button", { name: "Take these tickets" }).click();
+    await page.getByLabel("E-mail").waitFor();
+    await setUp(page, secure);
+    const cookies = await someone.context.cookies();
+    for (const [name, sameSite] of [
+      [/^__Host-hold_/, "Lax"],
+      [/^__Host-access$/, "Strict"],
+      [/^__Host-session$/, "Strict"],
+    ]) {
+      const bound = { httpOnly: true, sameSite, path: "/", secure: true };
+      assert.deepEqual(flags(cookies, name), bound);
+    }
+    // A name that begins so is taken by browsers only from this very host; no domain was named.
+    for (const { name, domain } of cookies) {
+      assert.match(name, /^__Host-/);
+      assert.equal(domain, "localhost");
+    }
+    assert.equal(await page.evaluate(() => document.cookie), "");
+    const { headers } = await page.request.get("/").then((answer) => ({ headers: answer.headers() }));
+    assert.match(headers["strict-transport-security"], /^max-age=\d{8}/);
+    assert.deepEqual(someone.faults, []);
+    await someone.context.close();
+  } finally {
+    await secure?.close();
+    tls.close();
+  }
 });

@@ -94,6 +94,12 @@ impl Failure {
         failure
     }
 
+    /// The same where a task of ours panicked. What the task would say of it repeats the panic's message, which may hold
+    /// what a caller sent; where it was is in the log.
+    pub fn panicked() -> Self {
+        Self::internal("a task panicked")
+    }
+
     pub fn with_fact(mut self, name: &str, value: impl ToString) -> Self {
         self.facts.push((name.to_owned(), value.to_string()));
         self

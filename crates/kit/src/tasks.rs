@@ -45,7 +45,7 @@ impl Tasks {
     {
         match self.spawn(work).await {
             Ok(outcome) => outcome,
-            Err(panic) => Err(Failure::internal(panic).into()),
+            Err(_) => Err(Failure::panicked().into()),
         }
     }
 

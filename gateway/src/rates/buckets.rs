@@ -82,6 +82,19 @@ impl Buckets {
         Ok(())
     }
 
+    /// Takes `cost` of what the subject has, or all of it where that is less.
+    pub fn charge(&self, subject: impl Hash, pace: Pace, cost: u32, now: Instant) {
+        let now = self.nanos_until(now);
+        let every = nanos(pace.every);
+        let subject = self.subject(subject);
+        let mut set = self.set(subject);
+        let slot = find(&mut set, subject);
+        let cost = u64::from(cost.min(pace.burst));
+        let latest = now + every * u64::from(pace.burst);
+        let full_at = (slot.full_at.max(now) + every * cost).min(latest);
+        *slot = Slot { subject, full_at };
+    }
+
     /// Takes it back that `cost` was taken.
     pub fn give_back(&self, subject: impl Hash, pace: Pace, cost: u32) {
         let subject = self.subject(subject);
@@ -179,6 +192,19 @@ mod tests {
         assert_eq!(buckets.take("b", PACE, 1_000_000, start), Ok(()));
         let all = Err(Duration::from_secs(3));
         assert_eq!(buckets.take("b", PACE, 1_000_000, start), all);
+    }
+
+    #[test]
+    fn what_is_charged_is_never_more_than_there_is() {
+        let start = Instant::now();
+        let buckets = Buckets::new(start);
+        buckets.charge("a", PACE, 1, start);
+        assert_eq!(buckets.take("a", PACE, 2, start), Ok(()));
+        buckets.charge("a", PACE, 1_000_000, start);
+        let second = Duration::from_secs(1);
+        assert_eq!(buckets.take("a", PACE, 1, start), Err(second));
+        assert_eq!(buckets.take("a", PACE, 1, start + second), Ok(()));
+        assert_eq!(buckets.take("b", PACE, 3, start), Ok(()));
     }
 
     #[test]

@@ -158,6 +158,7 @@ mod tests {
     fn rates(limits: &str) -> Rates {
         let caps = Caps {
             held_tickets: 10,
+            unpaid_tickets: 0,
             mails: 0,
         };
         Rates::new(limits.parse().unwrap(), caps)

@@ -1,5 +1,5 @@
-//! How often one network may ask, how many tickets it may have set aside, and how many mails strangers
-//! may cause to one address. Kept in memory, by each gateway for itself: a brake against programs that
+//! How often one network may ask, how many tickets it may have set aside or leave unpaid, and how many mails
+//! strangers may cause to one address. Kept in memory, by each gateway for itself: a brake against programs that
 //! run wild, not an account of who did what.
 
 use std::time::{Duration, Instant};
@@ -12,13 +12,16 @@ use crate::{network::NetworkId, observe::route_of, problem::Problem};
 mod buckets;
 mod classes;
 mod held;
+mod reserved;
 
 pub use buckets::{Buckets, Pace};
 pub use classes::RateLimits;
 pub use held::Wish;
+pub use reserved::may_wait;
 
 use classes::{Class, Paces, class_of};
 use held::Held;
+use reserved::Reserved;
 
 const MAILS_PERIOD: Duration = Duration::from_secs(3600);
 const ONCE: Pace = Pace::within(1, 1, MAILS_PERIOD);
@@ -29,6 +32,7 @@ pub struct Rates {
     /// By network: requests, and tickets set aside.
     asks: Buckets,
     held: Held,
+    reserved: Reserved,
     /// None: no limit.
     mails: Option<Pace>,
     /// Mails are remembered longest, so they have a table of their own: neither may push the others out.
@@ -40,6 +44,8 @@ pub struct Rates {
 pub struct Caps {
     /// Tickets that one network sets aside within ten minutes.
     pub held_tickets: u32,
+    /// Tickets that wait for a bank transfer, of what one network orders within a day.
+    pub unpaid_tickets: u32,
     /// Mails to one address that strangers cause within an hour.
     pub mails: u32,
 }
@@ -66,6 +72,7 @@ impl Rates {
             },
             asks: Buckets::new(start),
             held: Held::new(cap(caps.held_tickets), start),
+            reserved: Reserved::new(cap(caps.unpaid_tickets), start),
             mails: most_within(cap(caps.mails), MAILS_PERIOD),
             mailed: Buckets::new(start),
         }
@@ -172,6 +179,7 @@ mod tests {
     fn rates(limits: &str, held_tickets: u32, mails: u32) -> Rates {
         let caps = Caps {
             held_tickets,
+            unpaid_tickets: 0,
             mails,
         };
         Rates::new(limits.parse().unwrap(), caps)

@@ -13,6 +13,7 @@ use crate::{
     app::{App, Shared},
     cookies::{self, Kind},
     extract::{Access, Form, Object},
+    network::Asker,
     problem::Problem,
     rest::{
         self, NewOrder,
@@ -23,7 +24,7 @@ use crate::{
 /// `POST /checkout/{hold}`: places the order and leads to the payment.
 pub async fn buy(
     State(app): State<Shared>,
-    reader: Reader,
+    (reader, asker): (Reader, Asker),
     headers: HeaderMap,
     access: Access<HoldId>,
     form: Form,
@@ -32,6 +33,7 @@ pub async fn buy(
     let hold = access.id.to_string();
     match rest::place_order(
         &app,
+        asker,
         new_order(&access, &reader.locale, &form),
         &key(&access, &reader.locale, &form),
     )

@@ -6,6 +6,7 @@ use super::{page::see_other, to_payment::way};
 use crate::{
     app::Shared,
     extract::{Access, Form},
+    network::Asker,
     problem::Problem,
     rest::{self, NewPayment},
 };
@@ -13,6 +14,7 @@ use crate::{
 /// `POST /orders/{id}/pay`: another try, after a decline.
 pub async fn pay(
     State(app): State<Shared>,
+    asker: Asker,
     access: Access<OrderId>,
     form: Form,
 ) -> Result<Response, Problem> {
@@ -20,7 +22,7 @@ pub async fn pay(
     let new = NewPayment {
         provider: Some(form.text("provider").to_owned()),
     };
-    match rest::start_payment(&app, access, new, form.text("key")).await {
+    match rest::start_payment(&app, asker, (access, new), form.text("key")).await {
         Ok(order) => see_other(&way(&app, &order)),
         // The order's page says how it stands.
         Err(problem) if says_the_order(problem.reason()) => see_other(&own_page),

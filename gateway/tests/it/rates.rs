@@ -1,11 +1,14 @@
 //! One network cannot ask as often as it likes, nor keep all tickets, nor fill a mailbox.
 
 use kit::Failure;
+use proto::payment;
 use reqwest::{Method, RequestBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    facts::{EVENT, HOLD, HOLD_SECRET, ORDER, ORDER_SECRET, STANDING, TICKET},
+    facts::{
+        EVENT, HOLD, HOLD_SECRET, ORDER, ORDER_SECRET, STANDING, TICKET, order, transfer_order,
+    },
     guest::new_order,
     harness::{Edge, KEY, edge_with, header, logged, problem},
 };
@@ -149,6 +152,67 @@ async fn a_network_sets_so_many_tickets_aside() {
         assert_eq!(page.status(), 429);
         let text = page.text().await.unwrap();
         assert!(text.contains("From your network too many"), "{text}");
+    })
+    .await;
+}
+
+/// Another order each time, which waits for a bank transfer; 50 EUR for two tickets.
+async fn place_for_later(edge: &Edge, (from, number): (&str, u32), order: Value) -> u16 {
+    *edge.stub.order.lock().unwrap() = payment::Order {
+        id: ORDER.replace("0190", &format!("{number:04}")),
+        ..transfer_order()
+    };
+    let request = edge.request(Method::POST, "/api/v1/orders").json(&order);
+    let request = request.header("x-forwarded-for", from);
+    status(request.header("idempotency-key", format!("{KEY}{number}"))).await
+}
+
+#[tokio::test]
+async fn a_network_leaves_so_many_tickets_unpaid() {
+    let few = |config: &mut gateway::Config| {
+        behind_a_proxy(config);
+        config.unpaid_tickets_per_network_max = 4;
+    };
+    edge_with(few, async |edge| {
+        let place = async |from: &str, number: u32, change: Value| {
+            let mut order = new_order();
+            let fields = change.as_object().unwrap().clone();
+            order.as_object_mut().unwrap().extend(fields);
+            place_for_later(edge, (from, number), order).await
+        };
+        let (ann, bob) = ("203.0.113.1", "203.0.113.2");
+        let manual = || json!({"provider": "manual"});
+        // However often one is placed, it is one.
+        for _ in 0..3 {
+            assert_eq!(place(ann, 1, manual()).await, 201);
+        }
+        assert_eq!(place(ann, 2, json!({})).await, 201, "the concert chooses");
+        assert_eq!(place(ann, 3, manual()).await, 429);
+        assert_eq!(place(ann, 3, json!({})).await, 429);
+        assert_eq!(place(bob, 3, manual()).await, 201);
+        // Another try to pay may be by transfer, too.
+        let path = format!("/api/v1/orders/{ORDER}/payments");
+        let pay = async |from: &str, provider: &str| {
+            let request = edge.request(Method::POST, &path).bearer_auth(ORDER_SECRET);
+            let request = request.header("x-forwarded-for", from);
+            let request = request.header("idempotency-key", format!("{KEY}pay"));
+            status(request.json(&json!({"provider": provider}))).await
+        };
+        assert_eq!(pay(ann, "manual").await, 429);
+        assert_eq!(pay(bob, "manual").await, 201);
+        // Who pays at once, or nothing, is not kept from it.
+        assert_eq!(pay(ann, "sandbox").await, 201);
+        assert_eq!(place(ann, 4, json!({"provider": "sandbox"})).await, 201);
+        let free = json!({"expected_total": {"amount_minor": 0, "currency": "EUR"}});
+        assert_eq!(place(ann, 5, free).await, 201);
+        *edge.stub.order.lock().unwrap() = order();
+        for number in 6..9 {
+            let placed = edge.request(Method::POST, "/api/v1/orders");
+            let placed = placed.header("x-forwarded-for", "203.0.113.3");
+            let placed = placed.header("idempotency-key", format!("{KEY}{number}"));
+            assert_eq!(status(placed.json(&new_order())).await, 201, "by card");
+        }
+        assert_eq!(place("203.0.113.3", 9, manual()).await, 201);
     })
     .await;
 }

@@ -105,14 +105,14 @@ impl HandedOver {
     /// Takes over what another process left, as far as there is room: it was killed, too.
     fn inherit(self: &Arc<Self>, other: &File) -> io::Result<Vec<Note>> {
         let mut taken = Vec::new();
-        for (_, accepted) in read(other)? {
+        for (slot, accepted) in read(other)? {
             match self.note(accepted) {
                 Ok(note) => taken.push(note),
                 // What is left of it is there the next time.
-                Err(_) => return Ok(taken),
+                Err(_) => break,
             }
+            other.write_all_at(&EMPTY, at(slot))?;
         }
-        other.write_all_at(&[0; FILE_BYTES], 0)?;
         Ok(taken)
     }
 
@@ -171,19 +171,15 @@ fn is_free(file: &File) -> io::Result<bool> {
     }
 }
 
-/// The notes, and where they stand.
+/// The notes, and where they stand. A new file has none.
 fn read(file: &File) -> io::Result<Vec<(u16, Accepted)>> {
-    let mut found = Vec::new();
-    let mut bytes = EMPTY;
-    for slot in 0..NOTES_MAX {
-        match file.read_exact_at(&mut bytes, at(slot)) {
-            Ok(()) => found.extend(accepted(&bytes).map(|accepted| (slot, accepted))),
-            // A new file, or one that was cut short.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(found)
+    let mut bytes = [0; FILE_BYTES];
+    let length = file.read_at(&mut bytes, 0)?;
+    let (notes, _) = bytes[..length].as_chunks();
+    let notes = (0..NOTES_MAX).zip(notes.iter().map(accepted));
+    Ok(notes
+        .filter_map(|(slot, accepted)| Some((slot, accepted?)))
+        .collect())
 }
 
 /// The id, and the attempt behind it.

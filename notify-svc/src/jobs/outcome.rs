@@ -199,10 +199,9 @@ async fn store_together(session: &Db, all: Vec<Outcome>) -> Vec<Stored> {
         Err(error) => {
             tracing::warn!(%error, mails = ids.len(), "outcomes not stored yet");
             let stored = match error {
-                Error::Db(DbError::Busy | DbError::OutcomeUnknown | DbError::Timeout) => {
-                    Stored::Away
-                }
-                _ => Stored::Refused,
+                // What is said of a row. All else may be over in a moment: a standby takes nothing until it leads.
+                Error::Db(DbError::Constraint { .. } | DbError::Invalid(_)) => Stored::Refused,
+                _ => Stored::Away,
             };
             vec![stored; ids.len()]
         }

@@ -68,7 +68,7 @@ pub(super) fn start(tasks: &Tasks, app: Arc<App>, config: &Config) -> anyhow::Re
         let sender = renewing.clone();
         async move {
             sender.held.renew(&sender.app).await?;
-            sender.settle.adopt()?;
+            sender.settle.adopt();
             Ok(false)
         }
     });

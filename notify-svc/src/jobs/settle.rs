@@ -77,14 +77,11 @@ impl Settle {
     }
 
     /// What a process beside this one had noted and is not there to store.
-    pub fn adopt(&self) -> Result<(), Error> {
-        let adopted = self.handed_over.adopt(&self.folder);
-        let adopted = adopted.map_err(|error| {
-            tracing::warn!(%error, "notes of others are not readable");
-            Error::Broken("notes of others are not readable")
-        })?;
-        self.left().extend(adopted);
-        Ok(())
+    pub fn adopt(&self) {
+        match self.handed_over.adopt(&self.folder) {
+            Ok(adopted) => self.left().extend(adopted),
+            Err(error) => tracing::warn!(%error, "notes of others are not readable"),
+        }
     }
 
     /// Before anything is sent again.

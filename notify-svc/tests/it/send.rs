@@ -3,8 +3,9 @@
 use std::{slice::from_ref, time::Duration};
 
 use base::Secret;
-use proto::event::{LookupCodeRequested, envelope::Payload};
+use proto::event::{Envelope, LookupCodeRequested, envelope::Payload};
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 use crate::harness::{Harness, LIMIT};
 
@@ -170,9 +171,8 @@ async fn a_lease_is_respected_while_it_lives_and_taken_over_when_it_ran_out() {
     harness.check_invariants(0).await;
 }
 
-/// Its process was killed with it in hand, and then the order went to another address.
-#[tokio::test]
-async fn what_was_withdrawn_under_a_lease_is_not_sent_when_that_runs_out() {
+/// A mail whose process was killed with it in hand, and whose lease has run out. Nobody runs.
+async fn killed_in_hand() -> (Harness, Envelope) {
     let mut harness = Harness::stopped().await;
     let (server, url) = silent_server().await;
     let sink = harness.config.smtp_url.replace(url);
@@ -182,13 +182,37 @@ async fn what_was_withdrawn_under_a_lease_is_not_sent_when_that_runs_out() {
     harness.reaches(&envelope, "sending", 1).await;
     harness.stop().await;
     drop(server);
-    sqlx::query("UPDATE notifications SET status = 'sending', withdrawn_at = clock_timestamp()")
+    sqlx::query("UPDATE notifications SET status = 'sending'")
         .execute(&harness.rows)
         .await
         .unwrap();
     harness.let_time_pass().await;
-
     harness.config.smtp_url = sink;
+    (harness, envelope)
+}
+
+/// As a process leaves it that was told by the mail server and could not tell the database.
+async fn note(harness: &Harness, file: &str) {
+    let (id, attempts): (Uuid, i32) =
+        sqlx::query_as("SELECT id, attempts FROM notifications WHERE status = 'sending'")
+            .fetch_one(&harness.rows)
+            .await
+            .unwrap();
+    let mut note = [0; 32];
+    note[..16].copy_from_slice(id.as_bytes());
+    note[16..20].copy_from_slice(&attempts.to_le_bytes());
+    std::fs::write(harness.config.handed_over_dir.join(file), note).unwrap();
+}
+
+/// The order went to another address meanwhile.
+#[tokio::test]
+async fn what_was_withdrawn_under_a_lease_is_not_sent_when_that_runs_out() {
+    let (mut harness, envelope) = killed_in_hand().await;
+    sqlx::query("UPDATE notifications SET withdrawn_at = clock_timestamp()")
+        .execute(&harness.rows)
+        .await
+        .unwrap();
+
     harness.run().await;
     harness.reaches(&envelope, "withdrawn", 2).await;
     harness.round_passes().await;
@@ -199,29 +223,26 @@ async fn what_was_withdrawn_under_a_lease_is_not_sent_when_that_runs_out() {
 /// What the mail server took is noted before anything else; a process that dies then has not stored it.
 #[tokio::test]
 async fn what_an_earlier_process_noted_is_stored_and_not_sent_again() {
-    let mut harness = Harness::stopped().await;
-    let (server, url) = silent_server().await;
-    let sink = harness.config.smtp_url.replace(url);
-    harness.run().await;
-    let envelope = harness.envelope();
-    harness.accept(from_ref(&envelope)).await;
-    harness.reaches(&envelope, "sending", 1).await;
-    harness.stop().await;
-    drop(server);
-    let (id, attempts): (uuid::Uuid, i32) =
-        sqlx::query_as("UPDATE notifications SET status = 'sending' RETURNING id, attempts")
-            .fetch_one(&harness.rows)
-            .await
-            .unwrap();
-    let mut note = [0; 32];
-    note[..16].copy_from_slice(id.as_bytes());
-    note[16..20].copy_from_slice(&attempts.to_le_bytes());
-    let file = harness.config.handed_over_dir.join("notes-0");
-    std::fs::write(file, note).unwrap();
-    harness.let_time_pass().await;
+    let (mut harness, envelope) = killed_in_hand().await;
+    note(&harness, "notes-0").await;
 
-    harness.config.smtp_url = sink;
     harness.run().await;
+    harness.reaches(&envelope, "sent", 1).await;
+    harness.round_passes().await;
+    assert_eq!(harness.sink.messages().len(), 1, "that of the round");
+    harness.check_invariants(0).await;
+}
+
+#[tokio::test]
+async fn what_a_process_beside_it_noted_and_is_not_there_to_store_is_adopted() {
+    let (mut harness, envelope) = killed_in_hand().await;
+    sqlx::query("UPDATE notifications SET next_attempt_at = clock_timestamp() + interval '600 s'")
+        .execute(&harness.rows)
+        .await
+        .unwrap();
+    harness.run().await;
+    // The first file is that of the one that runs.
+    note(&harness, "notes-1").await;
     harness.reaches(&envelope, "sent", 1).await;
     harness.round_passes().await;
     assert_eq!(harness.sink.messages().len(), 1, "that of the round");

@@ -77,7 +77,9 @@ async fn accepted_it_is_sold() {
         let refused = failure(resolve(&world, &placed, late).await);
         assert_eq!(refused.reason, ErrorReason::OrderNotOpen);
     }
-    let decisions = "SELECT count(*) FROM audit_log WHERE action = 'mismatch.resolve' AND after->>'decision' = 'accept'";
+    let decisions = "SELECT count(*) FROM audit_log
+        WHERE action = 'mismatch.resolve' AND after->>'decision' = 'accept'
+          AND (before->>'total_amount_minor', before->'captured'->0->>'amount_minor') = ('9000', '100')";
     assert_eq!(world.count(decisions).await, 1);
     world.end().await;
 }

@@ -2,7 +2,6 @@
 //! once, the caller's deadline, and an answer in place of a panic.
 
 use std::{
-    any::Any,
     convert::Infallible,
     panic::AssertUnwindSafe,
     task::{Context, Poll},
@@ -91,7 +90,7 @@ impl GuardLayer {
         };
         match answer {
             Ok(Ok(answer)) => Ok(answer),
-            Err(panic) => Err(panicked(panic.as_ref())),
+            Err(_) => Err(panicked()),
         }
     }
 }
@@ -103,16 +102,15 @@ fn too_late() -> Failure {
     failure
 }
 
-/// The message goes to the log, the answer only names the incident.
-fn panicked(panic: &(dyn Any + Send)) -> Failure {
-    let text = panic.downcast_ref::<&str>().copied();
-    let message = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+/// Where it was stands in the log already, the answer only names the incident. Its message is for nobody: it may hold
+/// what the caller sent.
+fn panicked() -> Failure {
     let incident = context::current()
         .trace
         .unwrap_or_else(|| TraceId::new(Sources::system().bytes()));
     let mut failure = Failure::internal("a handler panicked").with_fact("incident", &incident);
     // This line stands for the failure.
     failure.source = None;
-    tracing::error!(%incident, panic = message.unwrap_or("(no text)"), "a handler panicked");
+    tracing::error!(%incident, "a handler panicked");
     failure
 }

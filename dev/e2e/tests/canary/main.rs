@@ -50,7 +50,10 @@ async fn nothing_secret_is_written() {
     refusing_database::knows_no_accounts(&visitor, &admin).await;
     admin.looks_after(&visitor, &bought).await;
 
+    let at_hand = visitor.secret("what was at hand when it panicked");
+
     let (canaries, requests) = visitor.told();
+    office.panics_over(&at_hand).await;
     let written = office.close().await;
     let count = canaries.count_but(IDEMPOTENCY_KEY);
     assert!(count > 150, "only {count} canaries");
@@ -68,6 +71,7 @@ fn would_be_found(written: &[Written], requests: &[String]) {
     known.add_bytes("a request", &bytes.map(byte).collect::<Vec<u8>>());
     known.add("a route", "/api/v1/auth/password-resets/redeem");
     known.add("a rule", refusing_database::RULE);
+    known.add("a place of a panic", "tests/canary/office.rs:");
     let found = known.search(written);
     for expected in [
         "a request is in the log:",
@@ -77,6 +81,7 @@ fn would_be_found(written: &[Written], requests: &[String]) {
         "a route is in the metrics that were sent:",
         "a route is in the metrics that were asked for:",
         "a rule is in the log:",
+        "a place of a panic is in the log:",
         "a rule is in postgres.log:",
     ] {
         let is_found = found.iter().any(|what| what.starts_with(expected));

@@ -13,7 +13,10 @@ use kit::{Shutdown, config::try_parse_from};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 use testkit::{OtlpReceiver, Smtp, eventually, keys::idempotency_key};
-use tokio::process::{Child, Command};
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{Child, Command},
+};
 
 use crate::search::Written;
 
@@ -111,6 +114,21 @@ impl Office {
         String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
     }
 
+    /// Panics while this is at hand, as a mistake of ours might.
+    pub async fn panics_over(&mut self, secret: &str) {
+        let input = self.process.stdin.as_mut().unwrap();
+        input
+            .write_all(format!("{secret}\n").as_bytes())
+            .await
+            .unwrap();
+        let log = self.folder.join("stderr");
+        eventually("all panics", PATIENCE, async || {
+            let log = fs::read_to_string(&log).unwrap();
+            PANICS.iter().all(|words| log.contains(words)).then_some(())
+        })
+        .await;
+    }
+
     /// Ends it, and answers all that it wrote.
     pub async fn close(&mut self) -> Vec<Written> {
         let metrics = reqwest::get(&self.metrics_url).await.unwrap();
@@ -168,6 +186,28 @@ async fn tell_all(database_url: &str) {
     connection.close().await.unwrap();
 }
 
+/// What stands in the log of each way to panic.
+const PANICS: [&str; 3] = [
+    "words of the program",
+    "\"thread\":\"canary-expects\"",
+    "\"thread\":\"canary-formats\"",
+];
+
+#[expect(clippy::panic, reason = "on purpose")]
+fn panic_over(secret: &str, runtime: &tokio::runtime::Handle) {
+    let (expected, formatted) = (secret.to_owned(), secret.to_owned());
+    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let expects = thread("canary-expects").spawn(move || {
+        let read = || -> Result<u32, String> { Err(expected) };
+        read().expect("a number")
+    });
+    assert!(expects.unwrap().join().is_err());
+    let formats = thread("canary-formats").spawn(move || panic!("{formatted} is no ticket"));
+    assert!(formats.unwrap().join().is_err());
+    let task = runtime.spawn(async { panic!("words of the program") });
+    assert!(runtime.block_on(task).is_err());
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a program that was started by its own test"
@@ -178,11 +218,15 @@ pub async fn be_the_box_office() {
     }
     let shutdown = Shutdown::new();
     let end = shutdown.clone();
+    let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
-        drop(std::io::stdin().read_line(&mut String::new()));
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            panic_over(&line, &runtime);
+        }
         end.begin();
     });
     let config: Config = try_parse_from(["boxoffice"]).unwrap();
     kit::init_logs();
+    kit::telemetry::log_panics();
     run(&config, shutdown).await.unwrap();
 }

@@ -12,6 +12,7 @@ mod edges;
 mod error_pages;
 mod interfaces;
 mod migrations;
+mod panics;
 mod passwords;
 mod readmes;
 mod words;

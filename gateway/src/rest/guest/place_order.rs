@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 use crate::{
     app::{App, Shared},
     extract::{Json, Key, Object},
+    network::Asker,
     problem::{Problem, ProblemBody},
+    rates::may_wait,
     rest::{
         problems::{BadBody, Faults},
         types::{Money, Order, PlacedOrder, broken},
@@ -59,15 +61,22 @@ pub struct NewOrder {
     ))]
 pub async fn place_order(
     State(app): State<Shared>,
+    asker: Asker,
     Key(key): Key,
     Json(new): Json<NewOrder>,
 ) -> Result<(StatusCode, Answer<PlacedOrder>), Problem> {
-    let placed = place(&app, new, key.as_str()).await?;
+    let placed = place(&app, asker, new, key.as_str()).await?;
     Ok((StatusCode::CREATED, Answer(placed)))
 }
 
-pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, Problem> {
-    let email = new.email.clone();
+/// Within what one network may leave unpaid.
+pub async fn place(
+    app: &App,
+    asker: Asker,
+    new: NewOrder,
+    key: &str,
+) -> Result<PlacedOrder, Problem> {
+    let is_free = new.expected_total.0.amount_minor == 0;
     let request = PlaceOrderRequest {
         hold_id: new.hold_id,
         hold_secret: new.hold_secret,
@@ -80,6 +89,19 @@ pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, P
         idempotency_key: key.to_owned(),
         accepted_terms: new.accepted_terms.unwrap_or_default(),
     };
+    let may_wait = !is_free && may_wait(&request.provider);
+    let places = order(app, request);
+    if !may_wait {
+        return places.await;
+    }
+    let rates = &app.rates;
+    rates
+        .reserving(asker.network, places, |placed| &placed.order)
+        .await
+}
+
+async fn order(app: &App, request: PlaceOrderRequest) -> Result<PlacedOrder, Problem> {
+    let (email, key) = (request.email.clone(), request.idempotency_key.clone());
     let PlaceOrderResponse {
         order,
         secret,
@@ -87,7 +109,7 @@ pub async fn place(app: &App, new: NewOrder, key: &str) -> Result<PlacedOrder, P
         purchase_proof,
     } = app
         .rates
-        .mailing((&email, key), async {
+        .mailing((&email, &key), async {
             let placed = app.upstreams.orders().place_order(request).await?;
             Ok(placed.into_inner())
         })

@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 use crate::{
     app::{App, Shared},
     extract::{Access, JsonOrEmpty, Key},
+    network::Asker,
     problem::{Problem, ProblemBody},
+    rates::may_wait,
     rest::{
         problems::{BadBody, Faults, Secret},
         types::{Order, broken},
@@ -40,20 +42,22 @@ pub struct NewPayment {
     ))]
 pub async fn start_payment(
     State(app): State<Shared>,
+    asker: Asker,
     access: Access<OrderId>,
     Key(key): Key,
     JsonOrEmpty(new): JsonOrEmpty<NewPayment>,
 ) -> Result<(StatusCode, Json<Order>), Problem> {
     Ok((
         StatusCode::CREATED,
-        Json(start(&app, access, new, key.as_str()).await?),
+        Json(start(&app, asker, (access, new), key.as_str()).await?),
     ))
 }
 
+/// Within what one network may leave unpaid.
 pub async fn start(
     app: &App,
-    access: Access<OrderId>,
-    new: NewPayment,
+    asker: Asker,
+    (access, new): (Access<OrderId>, NewPayment),
     key: &str,
 ) -> Result<Order, Problem> {
     let request = StartPaymentRequest {
@@ -62,6 +66,16 @@ pub async fn start(
         provider: new.provider.unwrap_or_default(),
         idempotency_key: key.to_owned(),
     };
+    let may_wait = may_wait(&request.provider);
+    let starts = payment(app, request);
+    if !may_wait {
+        return starts.await;
+    }
+    let rates = &app.rates;
+    rates.reserving(asker.network, starts, |order| order).await
+}
+
+async fn payment(app: &App, request: StartPaymentRequest) -> Result<Order, Problem> {
     let started = app
         .upstreams
         .orders()

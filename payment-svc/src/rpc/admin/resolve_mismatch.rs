@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::bounded_multiline;
 use kit::FieldProblem;
 use proto::payment::{MismatchDecision, ResolveMismatchRequest, ResolveMismatchResponse};
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Request;
 
 use super::{confirm_payment::NOTE_MAX_CHARS, sight::Caller};
@@ -31,7 +31,7 @@ pub(in crate::rpc) async fn resolve_mismatch(
         by: By::now(&caller.actor()),
         action: "mismatch.resolve",
         object: order.id.to_string(),
-        before: json!({ "status": order.status }),
+        before: before(app, &order).await?,
         after: json!({ "decision": wish.what.word(), "note": wish.note }),
     };
     app.tasks
@@ -40,6 +40,24 @@ pub(in crate::rpc) async fn resolve_mismatch(
     Ok(ResolveMismatchResponse {
         order: Some(view::order(app, id).await?),
     })
+}
+
+/// What was asked for, and what came.
+async fn before(app: &App, order: &OrderRow) -> Result<Value, Error> {
+    let attempts = app.db.read(order.order_id(), |conn, id| {
+        Box::pin(store::attempts(conn, *id))
+    });
+    let attempts = attempts.await?;
+    let came = attempts.iter().filter(|attempt| attempt.captured_minor > 0);
+    let came = came.map(|attempt| {
+        json!({ "amount_minor": attempt.captured_minor, "currency": attempt.captured_currency })
+    });
+    Ok(json!({
+        "status": order.status,
+        "total_amount_minor": order.total_amount_minor,
+        "currency": order.currency,
+        "captured": came.collect::<Vec<_>>(),
+    }))
 }
 
 struct Wish {

@@ -28,8 +28,14 @@ pub(in crate::rpc) async fn retry_refund(
         by: By::now(&caller.actor()),
         action: "refund.retry",
         object: refund.id.to_string(),
-        before: json!({ "failures": refund.failures, "failure_reason": refund.failure_reason }),
-        after: serde_json::Value::Null,
+        before: json!({
+            "status": refund.status,
+            "amount_minor": refund.amount_minor,
+            "currency": refund.currency,
+            "failures": refund.failures,
+            "failure_reason": refund.failure_reason,
+        }),
+        after: json!({ "status": RefundStatus::Failed.word() }),
     };
     let retry = app.db.run((refund, audit), |tx, (refund, audit)| {
         Box::pin(retry(tx, refund, audit))

@@ -28,7 +28,7 @@ pub(super) async fn prepare(
     let work = app.tasks.spawn(go_on(app.clone(), order, hold_secret));
     match tokio::time::timeout(PREPARING_AFTER, work).await {
         Ok(Ok(outcome)) => outcome?,
-        Ok(Err(panic)) => return Err(Failure::internal(panic).into()),
+        Ok(Err(_)) => return Err(Failure::panicked().into()),
         Err(_still_at_work) => {}
     }
     view::order(app, order).await

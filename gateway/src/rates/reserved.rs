@@ -1,0 +1,87 @@
+//! How many tickets one network may leave unpaid until a bank transfer arrives: that takes days, in which nobody else
+//! can have them. Whoever pays at once is neither counted nor kept from it.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Rates,
+    buckets::{Buckets, Pace},
+    most_within, too_many,
+};
+use crate::{
+    network::NetworkId,
+    problem::Problem,
+    rest::types::{Order, OrderStatus},
+};
+
+const PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+const ONCE: Pace = Pace::within(1, 1, PERIOD);
+/// As payment-svc calls a bank transfer, and cash at the desk.
+const MANUAL: &str = "manual";
+
+pub(super) struct Reserved {
+    /// None: no limit.
+    pace: Option<Pace>,
+    /// Remembered for a day, so in a table of their own.
+    counted: Buckets,
+}
+
+#[derive(Hash)]
+enum Counted<'a> {
+    Network(NetworkId),
+    /// However often it is placed or tried again.
+    Order(&'a str),
+}
+
+/// Whether an order may come to wait for a transfer: where nothing is said the concert chooses.
+pub fn may_wait(provider: &str) -> bool {
+    matches!(provider, "" | MANUAL)
+}
+
+impl Rates {
+    /// Does what may leave an order unpaid for days, if the network has not left too many so. What one hold can have is
+    /// the most by which many at once go beyond.
+    pub async fn reserving<T>(
+        &self,
+        network: Option<NetworkId>,
+        reserves: impl Future<Output = Result<T, Problem>>,
+        order: impl FnOnce(&T) -> &Order,
+    ) -> Result<T, Problem> {
+        let (Some(pace), Some(network)) = (self.reserved.pace, network) else {
+            return reserves.await;
+        };
+        let (counted, subject) = (&self.reserved.counted, || Counted::Network(network));
+        counted
+            .take(subject(), pace, 1, Instant::now())
+            .map_err(|wait| {
+                let detail = "From your network too many tickets wait to be paid by transfer. Pay another way, or \
+                              come again later.";
+                too_many(detail, wait)
+            })?;
+        counted.give_back(subject(), pace, 1);
+        let done = reserves.await?;
+        let (order, now) = (order(&done), Instant::now());
+        let once = || counted.take(Counted::Order(&order.id), ONCE, 1, now);
+        if waits(order) && once().is_ok() {
+            let tickets = order.lines.iter().map(|line| line.quantity).sum();
+            counted.charge(subject(), pace, tickets, now);
+        }
+        Ok(done)
+    }
+}
+
+fn waits(order: &Order) -> bool {
+    let payment = order.payment.as_ref();
+    order.status == OrderStatus::AwaitingPayment
+        && payment.is_some_and(|payment| payment.provider == MANUAL)
+}
+
+impl Reserved {
+    /// So many tickets within a day; 0 is no limit.
+    pub(super) fn new(most: u32, start: Instant) -> Self {
+        Self {
+            pace: most_within(most, PERIOD),
+            counted: Buckets::new(start),
+        }
+    }
+}
