@@ -65,6 +65,7 @@ use crate::{
     rest,
     retries::Budget,
     shop::page::Pages,
+    told::Told,
     upstream::Upstream,
     views::Views,
 };
@@ -109,6 +110,8 @@ pub struct App {
     pub suspicion: Suspicion,
     /// Who opens links that lead nowhere.
     pub guesses: Guesses,
+    /// Who was just told to wait with signing in.
+    pub told: Told,
     /// What orders can be paid with.
     pub providers: Providers,
     pub pages: Pages,
@@ -150,6 +153,7 @@ impl App {
             suspicion: Suspicion::default(),
             probes: Probes::default(),
             guesses: Guesses::new(config.guesses_per_network_max),
+            told: Told::default(),
             providers: Providers::default(),
             sources,
             pages: Pages::new()?,

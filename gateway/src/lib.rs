@@ -38,6 +38,7 @@ mod retries;
 mod routes;
 mod session;
 mod shop;
+mod told;
 mod upstream;
 mod views;
 mod zip;

@@ -5,7 +5,7 @@ use db::Db;
 use kit::{Shutdown, Tasks};
 use tokio::sync::Notify;
 
-use crate::{board::Board, links::Links, passwords::Passwords, signing::Signer, told::Told};
+use crate::{board::Board, links::Links, passwords::Passwords, signing::Signer};
 
 /// What the operations share.
 pub(crate) struct App {
@@ -15,7 +15,6 @@ pub(crate) struct App {
     pub(crate) setup_token: Option<Secret>,
     /// Seals what is kept to be read again by this service alone.
     pub(crate) sealer: Sealer,
-    pub(crate) told: Told,
     /// Keyed hashes of what is counted and must not be read.
     pub(crate) pepper: KeyRing,
     pub(crate) links: Links,

@@ -18,12 +18,13 @@ use crate::{
         AT_HOME, CODES, Delay, ELSEWHERE, FORGOTTEN_AFTER, FROM_NETWORK, NETWORK_KNOWN_FOR,
     },
     error::Error,
-    told::LEAST_WAIT,
 };
 
 const PURPOSE: &str = "login-attempt";
-const CALLER_PURPOSE: &str = "login-caller";
 const NETWORK_PURPOSE: &str = "known-network";
+
+/// The least that anybody is told to wait. Gateways remember for so long whom they told, and do not ask again.
+const LEAST_WAIT: StdDuration = StdDuration::from_secs(1);
 
 /// An attempt that is counted already.
 #[derive(Clone, Debug)]
@@ -58,41 +59,12 @@ struct Look {
     since: OffsetDateTime,
 }
 
-/// Whoever wants to sign in with an address from a network.
-pub(crate) struct Anybody<'a> {
-    email_key: &'a str,
-    network: &'a str,
-    caller: [u8; 32],
-}
-
-impl<'a> Anybody<'a> {
-    /// Error::TooOften from memory for who was told so less than a second ago.
-    pub(crate) fn come(app: &App, email_key: &'a str, network: &'a str) -> Result<Self, Error> {
-        let both = format!("{email_key} {network}");
-        let caller = app.pepper.keyed_hash(CALLER_PURPOSE, both.as_bytes());
-        match app.told.rest(&caller, app.sources.now()) {
-            Some(rest) => Err(Error::TooOften(rest)),
-            None => Ok(Self {
-                email_key,
-                network,
-                caller,
-            }),
-        }
-    }
-}
-
 /// An attempt at the account with this address, if there is one. Error::TooOften while they have to wait.
-pub(crate) async fn of_anybody(app: &App, anybody: Anybody<'_>) -> Result<Attempt, Error> {
-    let now = app.sources.now();
-    let attempt = count_anybody(app, &anybody).await;
-    if let Err(Error::TooOften(rest)) = attempt {
-        app.told.remember(anybody.caller, now, rest);
-    }
-    attempt
-}
-
-async fn count_anybody(app: &App, anybody: &Anybody<'_>) -> Result<Attempt, Error> {
-    let (email_key, network) = (anybody.email_key, anybody.network);
+pub(crate) async fn of_anybody(
+    app: &App,
+    email_key: &str,
+    network: &str,
+) -> Result<Attempt, Error> {
     let look = Look {
         email_key: email_key.to_owned(),
         network: known(app, network),

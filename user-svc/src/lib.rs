@@ -41,7 +41,6 @@ mod sessions;
 mod signing;
 mod store;
 mod tokens;
-mod told;
 
 pub use config::{Command, Config, PublicUrl};
 pub use domain::Password;
@@ -97,7 +96,6 @@ pub async fn build(config: &Config, bind: Bind, sources: Sources) -> anyhow::Res
             public_url: config.public_url.clone(),
             sealer: config.link_seal_key.clone(),
         },
-        told: told::Told::default(),
         mails,
         board,
         tasks: tasks.clone(),

@@ -67,7 +67,9 @@ pub(crate) async fn confirm(db: &Db, message_ids: &[String]) -> Result<(), DbErr
             sqlx::query(
                 "UPDATE outbox SET confirmed_at = clock_timestamp()
                  WHERE id = ANY (ARRAY(
-                     SELECT id FROM outbox WHERE id = ANY ($1) AND confirmed_at IS NULL
+                     -- By their keys, and not by the index of what is open (decision 0039).
+                     SELECT id FROM outbox
+                     WHERE id = ANY ($1) AND coalesce(confirmed_at, 'infinity') = 'infinity'
                      ORDER BY id FOR UPDATE))",
             )
             .bind(ids)

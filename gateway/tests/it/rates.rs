@@ -1,6 +1,8 @@
 //! One network cannot ask as often as it likes, nor keep all tickets, nor fill a mailbox.
 
-use kit::Failure;
+use std::time::{Duration, Instant};
+
+use kit::{Code, ErrorReason, Failure};
 use proto::payment;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -271,6 +273,46 @@ async fn a_proxy_that_was_forgotten_is_in_the_log() {
         // Another guest, and the same network for who believes no proxy.
         assert_eq!(hold(edge, ("198.51.100.7", 2), 2).await, 429);
         assert!(warned());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_was_just_told_to_wait_with_signing_in_hears_it_again_from_the_edge() {
+    let off = |config: &mut gateway::Config| config.rate_limits = "off".parse().unwrap();
+    edge_with(off, async |edge| {
+        edge.stub.fail(|| {
+            let (code, reason) = (Code::ResourceExhausted, ErrorReason::TooManyRequests);
+            let mut failure = Failure::refused(code, reason, "This was tried too often.");
+            failure.retry_after = Some(Duration::from_secs(60));
+            failure.into()
+        });
+        let login = async |email: &str| {
+            let request = edge.request(Method::POST, "/api/v1/auth/login");
+            let request = request.json(&json!({"email": email, "password": "a guess"}));
+            request.send().await.unwrap()
+        };
+        let (ann, bob) = ("ann@example.org", "bob@example.org");
+        let began = Instant::now();
+        for _ in 0..20 {
+            let refused = login(ann).await;
+            assert_eq!(refused.status(), 429);
+            assert!(header(&refused, "retry-after").parse::<u32>().unwrap() > 1);
+            let refused: Value = refused.json().await.unwrap();
+            assert_eq!(refused["detail"], "This was tried too often.");
+        }
+        // Once in a second.
+        let most = 1 + began.elapsed().as_secs();
+        let asked = edge.stub.times_asked_for(ann);
+        assert!(u64::try_from(asked).unwrap() <= most, "{asked} of 20");
+        assert_eq!(login(bob).await.status(), 429);
+        assert_eq!(edge.stub.times_asked_for(bob), 1);
+        // Who has another password does not wait.
+        edge.stub.work_again();
+        let reset = edge.request(Method::POST, "/api/v1/auth/password-resets/redeem");
+        let reset = reset.json(&json!({"token": "of a mail", "password": "another long password"}));
+        assert_eq!(status(reset).await, 204);
+        assert_eq!(login(ann).await.status(), 200);
     })
     .await;
 }

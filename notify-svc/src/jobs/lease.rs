@@ -77,7 +77,9 @@ pub(super) async fn lease(app: &App, wish: Wish) -> Result<Vec<Due>, Error> {
                      WHERE id = ANY (ARRAY(
                          SELECT id FROM notifications
                          WHERE status IN ('queued', 'sending')
-                           AND next_attempt_at <= clock_timestamp()
+                           -- Not clock_timestamp(): what changes within a statement is no condition of
+                           -- an index, and all that waits for later would be read.
+                           AND next_attempt_at <= statement_timestamp()
                            AND kind = ANY ($4)
                            AND (recipient_domain = ANY ($5)) = $6
                            AND id <> ALL ($8)
@@ -155,11 +157,15 @@ impl Held {
                 Box::pin(async move {
                     sqlx::query!(
                         "WITH held AS (
-                             SELECT n.id FROM notifications n
-                             JOIN unnest($1::uuid[], $2::int[]) AS h (id, attempts)
-                               ON n.id = h.id AND n.attempts = h.attempts
-                             WHERE n.status = 'sending'
-                             ORDER BY n.id FOR UPDATE OF n)
+                             SELECT n.id
+                             FROM (SELECT h.id, h.attempts FROM unnest($1::uuid[], $2::int[]) AS h (id, attempts)
+                                   ORDER BY h.id) h
+                             -- By its key, as where outcomes are stored.
+                             CROSS JOIN LATERAL (
+                                 SELECT n.id, n.attempts, n.status FROM notifications n
+                                 WHERE n.id = h.id OFFSET 0
+                                 FOR UPDATE) n
+                             WHERE n.attempts = h.attempts AND n.status = 'sending')
                          UPDATE notifications
                          SET next_attempt_at = clock_timestamp() + make_interval(secs => $3)
                          WHERE id IN (SELECT id FROM held)",

@@ -224,11 +224,14 @@ async fn update(session: &Db, mut all: Vec<Outcome>) -> Result<Vec<(Uuid, String
                                  $6::text[], $7::text[], $8::smallint[], $9::bool[])
                              AS o (id, attempts, status, wait_secs, counts, error, class, code, stale)
                          -- One by one, in the order of the ids: a plan for all at once would go over
-                         -- everything that waits, in a rush that the planner knows nothing of.
+                         -- everything that waits, in a rush that the planner knows nothing of. So would
+                         -- one that sees the status here, through the index of what waits, which was
+                         -- empty when the planner looked; OFFSET keeps it out (decision 0039).
                          CROSS JOIN LATERAL (
-                             SELECT n.id FROM notifications n
-                             WHERE n.id = o.id AND n.attempts = o.attempts AND n.status = 'sending'
-                             FOR UPDATE) n)
+                             SELECT n.id, n.attempts, n.status FROM notifications n
+                             WHERE n.id = o.id OFFSET 0
+                             FOR UPDATE) n
+                         WHERE n.attempts = o.attempts AND n.status = 'sending')
                      UPDATE notifications n
                      SET status = CASE WHEN e.counts AND clock_timestamp() >= n.give_up_at
                              THEN 'failed' ELSE e.status END,

@@ -4,6 +4,7 @@ use std::{slice::from_ref, time::Duration};
 
 use base::Secret;
 use proto::event::{Envelope, LookupCodeRequested, envelope::Payload};
+use sqlx::{AssertSqlSafe, PgPool};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -381,4 +382,60 @@ async fn what_is_of_use_for_a_while_is_not_sent_too_late() {
     assert_eq!(tasks, 0, "nobody has to do anything about it");
     assert_eq!(harness.sink.messages().len(), 1);
     harness.check_invariants(0).await;
+}
+
+/// The statistics are of a calm day, and then everybody is written to.
+#[tokio::test]
+async fn an_outcome_is_stored_by_its_key_however_many_wait() {
+    const WAITING: i64 = 3_000;
+    const MAILS: usize = 20;
+    let mut harness = Harness::stopped().await;
+    harness.run().await;
+    let first = harness.envelope();
+    harness.accept(from_ref(&first)).await;
+    harness.reaches(&first, "sent", 1).await;
+    harness.stop().await;
+    let copies = async |rows: &PgPool, status: &str, more: &str| {
+        let copy = format!(
+            "INSERT INTO notifications (id, message_id, order_id, kind, channel, recipient, content,
+                 status, sent_at, next_attempt_at)
+             SELECT gen_random_uuid(), message_id, gen_random_uuid(), kind, channel, recipient, content,
+                 '{status}', {more}
+             FROM notifications, generate_series(1, {WAITING}) WHERE message_id = '{}' AND attempts = 1",
+            first.message_id
+        );
+        sqlx::raw_sql(AssertSqlSafe(copy))
+            .execute(rows)
+            .await
+            .unwrap();
+    };
+    copies(&harness.rows, "sent", "now(), now()").await;
+    sqlx::raw_sql("VACUUM ANALYZE notifications")
+        .execute(&harness.rows)
+        .await
+        .unwrap();
+    copies(&harness.rows, "queued", "NULL, now() + interval '1 hour'").await;
+    let before = of_the_queue(&harness.rows).await;
+
+    harness.run().await;
+    let mails: Vec<Envelope> = (0..MAILS).map(|_| harness.envelope()).collect();
+    harness.accept(&mails).await;
+    for mail in &mails {
+        harness.reaches(mail, "sent", 1).await;
+    }
+    // Sessions that end have told what they read.
+    harness.stop().await;
+    let read = of_the_queue(&harness.rows).await - before;
+    // Whoever measures the queue looks at all of it, now and then.
+    assert!(read < WAITING * 10, "{read} for {MAILS} mails");
+}
+
+/// Entries of the index of what waits that were read until now.
+async fn of_the_queue(rows: &PgPool) -> i64 {
+    sqlx::query_scalar(
+        "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'notifications_due'",
+    )
+    .fetch_one(rows)
+    .await
+    .unwrap()
 }

@@ -58,7 +58,7 @@ async fn claim(app: &App, rows: i64) -> Result<Vec<Claim>, Error> {
                 Claim,
                 r#"UPDATE refunds SET next_step_at = clock_timestamp() + make_interval(secs => $2)
                    WHERE id IN (
-                       SELECT id FROM refunds WHERE next_step_at <= clock_timestamp()
+                       SELECT id FROM refunds WHERE next_step_at <= statement_timestamp()
                        ORDER BY next_step_at
                        LIMIT $1
                        FOR UPDATE SKIP LOCKED)

@@ -39,7 +39,7 @@ async fn claim(app: &App) -> Result<Vec<Claim>, Error> {
                 "UPDATE ticket_transfers
                  SET next_step_at = clock_timestamp() + make_interval(secs => $2)
                  WHERE id IN (
-                     SELECT id FROM ticket_transfers WHERE next_step_at <= clock_timestamp()
+                     SELECT id FROM ticket_transfers WHERE next_step_at <= statement_timestamp()
                      ORDER BY next_step_at LIMIT $1 FOR UPDATE SKIP LOCKED)
                  RETURNING id, step_failures, traceparent",
                 BATCH_ROWS,

@@ -49,7 +49,7 @@ async fn claim(app: &App) -> Result<Option<Claim>, Error> {
                 "UPDATE event_moves
                  SET next_scan_at = clock_timestamp() + make_interval(secs => $1)
                  WHERE event_id = (
-                     SELECT event_id FROM event_moves WHERE next_scan_at <= clock_timestamp()
+                     SELECT event_id FROM event_moves WHERE next_scan_at <= statement_timestamp()
                      ORDER BY next_scan_at LIMIT 1
                      FOR UPDATE SKIP LOCKED)
                  RETURNING event_id, version, title, location, date_time, timezone, explanation, scans",

@@ -56,7 +56,7 @@ async fn claim(app: &App) -> Result<Option<Claim>, Error> {
                 "UPDATE event_cancellations
                  SET next_scan_at = clock_timestamp() + make_interval(secs => $1)
                  WHERE event_id = (
-                     SELECT event_id FROM event_cancellations WHERE next_scan_at <= clock_timestamp()
+                     SELECT event_id FROM event_cancellations WHERE next_scan_at <= statement_timestamp()
                      ORDER BY next_scan_at LIMIT 1
                      FOR UPDATE SKIP LOCKED)
                  RETURNING event_id AS event, explanation, scans",

@@ -45,7 +45,7 @@ async fn claim(app: &App) -> Result<Vec<Claim>, Error> {
                  SET next_step_at = clock_timestamp() + make_interval(secs => $2)
                  WHERE id IN (
                      SELECT id FROM holder_news n
-                     WHERE next_step_at <= clock_timestamp() AND NOT EXISTS (
+                     WHERE next_step_at <= statement_timestamp() AND NOT EXISTS (
                          SELECT FROM holder_news b WHERE b.order_id = n.order_id
                              AND b.number < n.number AND b.next_step_at IS NOT NULL)
                      ORDER BY next_step_at LIMIT $1 FOR UPDATE SKIP LOCKED)

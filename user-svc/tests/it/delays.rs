@@ -234,27 +234,3 @@ async fn what_was_right_or_failed_for_us_is_no_mistake() {
     service.stop().await;
     check_invariants(&db).await;
 }
-
-#[tokio::test]
-async fn who_was_just_told_to_wait_hears_it_again_without_the_database() {
-    let (db, service, clock) = started().await;
-    service.login_from(HOME, EMAIL, PASSWORD).await.unwrap();
-    assert_eq!(exhaust(&service, STRANGER, EMAIL).await.0, 6);
-    let mut conn = db.connect().await;
-    let mut held = sqlx::Connection::begin(&mut conn).await.unwrap();
-    sqlx::raw_sql("LOCK TABLE known_networks, failed_logins IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *held)
-        .await
-        .unwrap();
-    let again = wrong(&service, STRANGER, EMAIL).await;
-    assert_eq!(again.reason, ErrorReason::TooManyRequests);
-    assert_eq!(again.retry_after, Some(Duration::from_secs(1)));
-    held.rollback().await.unwrap();
-
-    // The second is over: the password is looked at again.
-    clock.advance(time::Duration::seconds(1));
-    let again = wrong(&service, STRANGER, EMAIL).await;
-    assert_eq!(again.reason, ErrorReason::InvalidCredentials);
-    service.stop().await;
-    check_invariants(&db).await;
-}

@@ -38,5 +38,6 @@ pub async fn reset_password(
         network,
     };
     app.upstreams.registration().reset_password(request).await?;
+    app.told.forget();
     Ok(StatusCode::NO_CONTENT)
 }

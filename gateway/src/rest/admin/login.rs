@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use axum::{Json as Answer, extract::State};
 use http::{HeaderMap, header};
 use proto::user::LoginRequest;
@@ -12,6 +14,7 @@ use crate::{
         problems::{BadBody, Faults},
         types::{User, broken},
     },
+    told::Caller,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -62,6 +65,8 @@ pub async fn sign_in(
     headers: &HeaderMap,
     login: Login,
 ) -> Result<Session, Problem> {
+    let caller = Caller::new(&login.email, &network);
+    app.told.check(caller, Instant::now())?;
     let user_agent = headers.get(header::USER_AGENT);
     let user_agent = user_agent.and_then(|name| name.to_str().ok());
     let request = LoginRequest {
@@ -71,7 +76,13 @@ pub async fn sign_in(
         user_agent: user_agent.unwrap_or_default().to_owned(),
         code: login.code.unwrap_or_default(),
     };
-    let session = app.upstreams.sessions().login(request).await?.into_inner();
+    let opened = app.upstreams.sessions().login(request).await;
+    let session = opened.map_err(|status| {
+        let problem = Problem::from(status);
+        app.told.remember(caller, &problem.0, Instant::now());
+        problem
+    })?;
+    let session = session.into_inner();
     Ok(Session {
         access_token: session.access_token,
         token_type: "Bearer",

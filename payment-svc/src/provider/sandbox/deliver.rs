@@ -72,7 +72,7 @@ async fn claim(sandbox: &Sandbox) -> Result<Vec<Delivery>, DbError> {
                  WHERE event_id IN (
                      SELECT event_id FROM sandbox.deliveries
                      WHERE delivered_at IS NULL AND lost_at IS NULL
-                       AND next_attempt_at <= clock_timestamp()
+                       AND next_attempt_at <= statement_timestamp()
                      ORDER BY next_attempt_at
                      LIMIT $1
                      FOR UPDATE SKIP LOCKED)

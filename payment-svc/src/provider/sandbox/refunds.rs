@@ -235,7 +235,7 @@ async fn pay_out_due(tx: &mut PgConnection, reporter: &Reporter) -> Result<i64, 
            FROM sandbox.sessions s
            WHERE s.reference = r.session AND r.reference IN (
                SELECT reference FROM sandbox.refunds
-               WHERE status = 'pending' AND due_at <= clock_timestamp()
+               WHERE status = 'pending' AND due_at <= statement_timestamp()
                ORDER BY due_at LIMIT $1
                FOR UPDATE SKIP LOCKED)
            RETURNING r.reference, r.caller_key, r.session, r.amount_minor, r.currency, r.status,

@@ -195,7 +195,8 @@ async fn start(
         SET status = $2, order_id = $3, provider_kind = $4, guest_key = $5,
             pay_by = clock_timestamp() + make_interval(secs => $6),
             paying_until = clock_timestamp() + make_interval(secs => $6 + $7)
-        WHERE id = $1 AND status = 'active' AND expires_at > clock_timestamp()
+        -- By its key: '' keeps the index of what runs out from it (decision 0039).
+        WHERE id = $1 AND status || '' = 'active' AND expires_at > clock_timestamp()
         "#,
         hold.id.uuid(),
         paying.word(),

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use crate::{
     accounts,
     app::App,
-    attempts::{self, Anybody, Attempt},
+    attempts::{self, Attempt},
     domain::{Password, check_presented_password, email_key},
     error::Error,
     passwords::{Place, StoredPassword},
@@ -33,9 +33,8 @@ async fn sign_in(app: &App, request: LoginRequest) -> Result<LoginResponse, Erro
     let email = check_fields(&request, &password)?;
     let key = email_key(&email);
     // Before anything is looked up: what is too much costs next to nothing.
-    let anybody = Anybody::come(app, &key, &request.network)?;
     let place = app.passwords.place()?;
-    let attempt = attempts::of_anybody(app, anybody).await?;
+    let attempt = attempts::of_anybody(app, &key, &request.network).await?;
     let stored = match prove_password(app, place, key, &password).await {
         // Stays counted.
         Ok(None) => return Err(Error::InvalidCredentials),

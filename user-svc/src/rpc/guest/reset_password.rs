@@ -61,7 +61,6 @@ pub(crate) async fn reset_password(
     app.db
         .run(reset, |conn, reset| Box::pin(apply(conn, reset)))
         .await?;
-    app.told.forget();
     app.board.nudge();
     Ok(ResetPasswordResponse {})
 }
