@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{
     Rates,
     buckets::{Buckets, Pace},
-    most_within, too_many,
+    came_to_nothing, most_within, too_many,
 };
 use crate::{
     network::NetworkId,
@@ -18,6 +18,8 @@ const PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 const ONCE: Pace = Pace::within(1, 1, PERIOD);
 /// As payment-svc calls a bank transfer, and cash at the desk.
 const MANUAL: &str = "manual";
+const TOO_MANY: &str = "From your network too many tickets wait to be paid by transfer. Pay another way, or come \
+                        again later.";
 
 pub(super) struct Reserved {
     /// None: no limit.
@@ -31,6 +33,8 @@ enum Counted<'a> {
     Network(NetworkId),
     /// However often it is placed or tried again.
     Order(&'a str),
+    /// What was asked under it may have been done: a repeat is told, however much there is by now.
+    Key(NetworkId, &'a str),
 }
 
 /// Whether an order may come to wait for a transfer: where nothing is said the concert chooses.
@@ -43,24 +47,28 @@ impl Rates {
     /// the most by which many at once go beyond.
     pub async fn reserving<T>(
         &self,
-        network: Option<NetworkId>,
+        (network, key): (Option<NetworkId>, &str),
         reserves: impl Future<Output = Result<T, Problem>>,
         order: impl FnOnce(&T) -> &Order,
     ) -> Result<T, Problem> {
         let (Some(pace), Some(network)) = (self.reserved.pace, network) else {
             return reserves.await;
         };
-        let (counted, subject) = (&self.reserved.counted, || Counted::Network(network));
-        counted
-            .take(subject(), pace, 1, Instant::now())
-            .map_err(|wait| {
-                let detail = "From your network too many tickets wait to be paid by transfer. Pay another way, or \
-                              come again later.";
-                too_many(detail, wait)
-            })?;
-        counted.give_back(subject(), pace, 1);
-        let done = reserves.await?;
-        let (order, now) = (order(&done), Instant::now());
+        let counted = &self.reserved.counted;
+        let (subject, key) = (|| Counted::Network(network), || Counted::Key(network, key));
+        if !counted.owes(key(), Instant::now()) {
+            let room = counted.take(subject(), pace, 1, Instant::now());
+            room.map_err(|wait| too_many(TOO_MANY, wait))?;
+            counted.give_back(subject(), pace, 1);
+        }
+        let done = reserves.await;
+        let now = Instant::now();
+        if !done.as_ref().is_err_and(came_to_nothing) {
+            // Once is as good as twice.
+            let _ = counted.take(key(), ONCE, 1, now);
+        }
+        let done = done?;
+        let order = order(&done);
         let once = || counted.take(Counted::Order(&order.id), ONCE, 1, now);
         if waits(order) && once().is_ok() {
             let tickets = order.lines.iter().map(|line| line.quantity).sum();

@@ -94,10 +94,9 @@ pub async fn place(
     if !may_wait {
         return places.await;
     }
-    let rates = &app.rates;
-    rates
-        .reserving(asker.network, places, |placed| &placed.order)
-        .await
+    let asked = (asker.network, key);
+    let reserving = app.rates.reserving(asked, places, |placed| &placed.order);
+    reserving.await
 }
 
 async fn order(app: &App, request: PlaceOrderRequest) -> Result<PlacedOrder, Problem> {

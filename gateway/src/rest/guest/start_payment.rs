@@ -71,8 +71,9 @@ pub async fn start(
     if !may_wait {
         return starts.await;
     }
-    let rates = &app.rates;
-    rates.reserving(asker.network, starts, |order| order).await
+    let asked = (asker.network, key);
+    let reserving = app.rates.reserving(asked, starts, |order| order);
+    reserving.await
 }
 
 async fn payment(app: &App, request: StartPaymentRequest) -> Result<Order, Problem> {
