@@ -43,8 +43,8 @@ pub fn may_wait(provider: &str) -> bool {
 }
 
 impl Rates {
-    /// Does what may leave an order unpaid for days, if the network has not left too many so. What one hold can have is
-    /// the most by which many at once go beyond.
+    /// Does what may leave an order unpaid for days, if the network has not left too many so. Counted afterwards, for
+    /// nobody knows before what an order is paid with: many at once may go beyond, by no more than is set aside.
     pub async fn reserving<T>(
         &self,
         (network, key): (Option<NetworkId>, &str),
